@@ -1,0 +1,62 @@
+/* Descent rules. A solver sees a vector of weights and callbacks, never a network. */
+#ifndef LINNET_LEARN_H
+#define LINNET_LEARN_H
+
+#include "linnet/rng.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The rows of one step: rows[first .. first+count-1], or first .. first+count-1 themselves where rows is NULL. */
+typedef struct lnt_batch {
+    const int *rows;
+    int first, count;
+} lnt_batch;
+
+/* What is minimised: a mean over `rows` samples of a function of `size` weights. Callbacks return 0, or a negative
+ * number to stop the descent with LNT_EUSER. */
+typedef struct lnt_objective {
+    size_t size;
+    int rows;
+    /* g <- gradient of the mean over the batch. */
+    int (*gradient)(double *g, const double *w, const lnt_batch *batch, void *user);
+    /* Called with epoch 0 before the first step and after each epoch; may be NULL. */
+    int (*after_epoch)(const double *w, int epoch, void *user);
+    void *user;
+} lnt_objective;
+
+typedef struct lnt_descent {
+    double eta;         /* w <- w - eta * gradient; eta > 0 */
+    int batch;          /* samples a step; 0 or more than the epoch's rows: all of them (full batch) */
+    int rows_per_epoch; /* 0: all. Shuffled: that many of a new permutation each epoch; else the first ones */
+    bool shuffle;       /* a new Fisher-Yates permutation each epoch */
+    int epochs;
+} lnt_descent;
+
+LNT_API void lnt_descent_defaults(lnt_descent *opts); /* eta .05, batch 100, all rows, shuffled, 20 epochs */
+
+typedef enum lnt_stop { LNT_STOP_DONE, LNT_STOP_INTERRUPTED, LNT_STOP_DIVERGED } lnt_stop;
+
+typedef struct lnt_descent_info {
+    lnt_stop stop;
+    int epochs; /* finished ones, all with finite weights */
+    long steps;
+} lnt_descent_info;
+
+/* Stochastic or full-batch gradient descent on w, in place. A short last batch is averaged over its own size.
+ * rng is read when shuffling only. Stops early, with LNT_OK and info->stop, when the context is cancelled or when a
+ * weight is no longer finite at the end of an epoch; then w holds the weights of the last finished epoch. */
+LNT_API lnt_status lnt_descend(lnt_ctx *ctx, double *w, lnt_descent_info *info, const lnt_objective *objective,
+                               const lnt_descent *opts, lnt_rng *rng);
+
+/* lambda <- the largest |eigenvalue| of the Hessian at w, by power iteration on central differences of the full
+ * gradient, to about 1e-3. Gradient descent near w is stable only for eta < 2/lambda; for one linear layer, whose
+ * Hessian is the same everywhere, the bound is exact. Costs at most 200 gradients. */
+LNT_API lnt_status lnt_sharpness(lnt_ctx *ctx, double *lambda, const lnt_objective *objective, const double *w,
+                                 lnt_rng *rng);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

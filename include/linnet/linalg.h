@@ -1,0 +1,49 @@
+/* The face of BLAS and LAPACK: the only module that names their symbols.
+ *
+ * All matrices are column-major views (mat.h). Outputs must not overlap inputs unless said otherwise.
+ * Every routine runs on one BLAS thread (lnt_blas_pin); linnet's own parallelism stands above it. */
+#ifndef LINNET_LINALG_H
+#define LINNET_LINALG_H
+
+#include "linnet/mat.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Holds BLAS at one thread until the matching lnt_blas_unpin(), which restores the former number.
+ * Calls nest and may come from several threads. */
+LNT_API void lnt_blas_pin(void);
+LNT_API void lnt_blas_unpin(void);
+/* False when the BLAS that was loaded must not be called from several threads at once
+ * (OpenBLAS built without threads). */
+LNT_API bool lnt_blas_reentrant(void);
+/* What was loaded: its version, build options and kernel, for benchmarks and bug reports. */
+LNT_API const char *lnt_blas_description(void);
+
+typedef enum lnt_op { LNT_N, LNT_T } lnt_op;
+
+/* C <- alpha op(A) op(B) + beta C. Shapes are the caller's duty (asserted). 2*m*n*k operations. */
+LNT_API void lnt_gemm(lnt_mat C, double alpha, lnt_op opA, lnt_mat A, lnt_op opB, lnt_mat B, double beta);
+/* Lower triangle of C <- alpha op(A) op(A)^T + beta C, with LNT_N for A A^T and LNT_T for A^T A. */
+LNT_API void lnt_syrk(lnt_mat C, double alpha, lnt_op opA, lnt_mat A, double beta);
+/* Copies the lower triangle onto the upper one. */
+LNT_API void lnt_symmetrize(lnt_mat C);
+/* C <- C + A B^T in single precision; A is m x k, B is n x k, column-major with leading dimensions.
+ * Exact when all products and sums are integers below 2^24. */
+LNT_API void lnt_gemm_single(float *C, int ldc, const float *A, int lda, const float *B, int ldb, int m, int n, int k);
+
+/* Symmetric A = V diag(w) V^T (lower triangle read), w ascending, V orthogonal in columns.
+ * A is n x n and is overwritten; V is n x n; w holds n. LAPACK dsyevd, about 9 n^3 operations.
+ * LNT_EDOMAIN for non-finite input, LNT_ENUMERIC when it does not converge. */
+LNT_API lnt_status lnt_eigh(lnt_ctx *ctx, double *w, lnt_mat V, lnt_mat A);
+/* Thin SVD A = U diag(s) V^T with s descending, k = min(m,n): U is m x k, VT is k x n. A is unchanged.
+ * LAPACK dgesdd, then dgesvd if that fails. Errors as in lnt_eigh. */
+LNT_API lnt_status lnt_svd(lnt_ctx *ctx, lnt_mat U, double *s, lnt_mat VT, lnt_mat A);
+/* A (m x n, m >= n) <- its Q factor; diag receives the n diagonal entries of R. LAPACK dgeqrf, dorgqr. */
+LNT_API lnt_status lnt_qr(lnt_ctx *ctx, lnt_mat A, double *diag);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

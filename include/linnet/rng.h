@@ -1,0 +1,49 @@
+/* Random streams: Philox4x64-10 (Salmon et al. 2011), keyed by (seed, run, purpose), indexed by a counter.
+ *
+ * Streams with different keys are independent, so that runs may be computed in any order, on any thread,
+ * and together or alone, with the same numbers. With key (k0, k1) and counter 0 the raw 64-bit output equals
+ * numpy.random.Philox(key=[k0, k1]).random_raw() from its second block on (NumPy counts before it draws). */
+#ifndef LINNET_RNG_H
+#define LINNET_RNG_H
+
+#include "linnet/ctx.h"
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What a stream is for. Numbers are part of the file format: results depend on them. */
+typedef enum lnt_purpose {
+    LNT_FOR_WEIGHTS = 1, /* initial weights */
+    LNT_FOR_SHUFFLE = 2, /* order of the rows */
+    LNT_FOR_TESTS = 3,   /* inputs that a test makes up */
+    LNT_FOR_PROBE = 4    /* start vectors of power iterations */
+} lnt_purpose;
+
+typedef struct lnt_rng {
+    uint64_t key[2], counter; /* counter: the next block of four numbers */
+    uint64_t block[4];
+    int used;      /* how many of the block were handed out */
+    double spare;  /* second half of the last normal pair */
+    int has_spare;
+} lnt_rng;
+
+/* The stream of key (seed, run * 2^32 + purpose), at its beginning. */
+LNT_API lnt_rng lnt_rng_stream(uint64_t seed, uint32_t run, lnt_purpose purpose);
+/* Uniform on 0 .. 2^64-1. */
+LNT_API uint64_t lnt_rng_bits(lnt_rng *rng);
+/* Uniform on [0, 1), a multiple of 2^-53. */
+LNT_API double lnt_rng_uniform(lnt_rng *rng);
+/* Uniform on 0 .. n-1, unbiased (Lemire 2019); n >= 1. */
+LNT_API uint64_t lnt_rng_below(lnt_rng *rng, uint64_t n);
+/* Standard normal, by pairs (Box and Muller 1958); |x| < 8.6. */
+LNT_API double lnt_rng_normal(lnt_rng *rng);
+/* order <- a uniformly random permutation of its n entries (Fisher-Yates). */
+LNT_API void lnt_rng_shuffle(lnt_rng *rng, int *order, int n);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

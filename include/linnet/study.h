@@ -1,0 +1,85 @@
+/* Studies: one function per command, each task -> simulate and predict -> record. The program, the experiments, the
+ * tests and bindings call the same functions. Option structs are filled by their defaults function first. */
+#ifndef LINNET_STUDY_H
+#define LINNET_STUDY_H
+
+#include "linnet/learn.h"
+#include "linnet/option.h"
+#include "linnet/theory.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Version of the library at run time, as "1.2.3". */
+LNT_API const char *lnt_version(void);
+
+/* ---- train ---- */
+
+typedef enum lnt_optimizer { LNT_SGD, LNT_GD } lnt_optimizer;
+/* half: 1/2 mean_i sum_k err^2; sum: mean_i sum_k err^2; mean: averaged over i and k. */
+typedef enum lnt_loss { LNT_LOSS_HALF, LNT_LOSS_SUM, LNT_LOSS_MEAN } lnt_loss;
+
+typedef struct lnt_train_opts {
+    const char *data, *inputs, *targets; /* see lnt_source */
+    bool one_hot;
+    bool centre;       /* subtract the mean of the inputs */
+    int pca, whiten;   /* number of components, 0: off; each includes centring */
+    lnt_int_list layers; /* widths from inputs to outputs; empty: inputs, outputs, outputs */
+    const char *init;  /* "orthogonal" or "gaussian:SD" */
+    int optimizer;     /* lnt_optimizer */
+    int loss;          /* lnt_loss */
+    double lr;         /* multiplies the gradient of that loss */
+    int batch, rows_per_epoch, epochs;
+    bool shuffle;
+    int seeds;         /* runs, with streams (seed, 0), (seed, 1), ... */
+    uint64_t seed;
+    int threads;       /* 0: all processors */
+} lnt_train_opts;
+
+LNT_API void lnt_train_defaults(lnt_train_opts *opts);
+/* Trains `seeds` linear networks and compares them with the least-squares optimum.
+ * Record: series epoch, t, loss, accuracy (mean and sd over several runs); tables.optimum; weights/1 ...;
+ * preparation/mean and /map; facts preparation, training, final; deviations; assumptions; a figure.
+ * LNT_EDIVERGED names the largest stable learning rate. Memory: the inputs as they are in the file, plus the reduced
+ * ones as doubles. */
+LNT_API lnt_status lnt_train_study(lnt_ctx *ctx, lnt_record *record, const lnt_train_opts *opts);
+
+/* ---- apply ---- */
+
+typedef struct lnt_apply_opts {
+    const char *folder;                  /* of a saved `train` result */
+    const char *data, *inputs, *targets; /* new rows; targets only to score them */
+    bool one_hot;
+    const char *run;                     /* "mean" over the runs, "each", or the number of one, from 0 */
+    int threads;
+} lnt_apply_opts;
+
+LNT_API void lnt_apply_defaults(lnt_apply_opts *opts);
+/* Applies a saved network, its preparation included, to new rows. Record: array "prediction" (rows, outputs), with a
+ * leading axis for "each"; table classes where the model was trained on classes; score where targets are given. */
+LNT_API lnt_status lnt_apply_study(lnt_ctx *ctx, lnt_record *record, const lnt_apply_opts *opts);
+
+/* ---- reproduce ---- */
+
+typedef struct lnt_reproduce_opts {
+    const char *names; /* experiments, separated by commas; NULL: all */
+    bool list, quick, full, force;
+    const char *out;   /* folder of the report */
+    uint64_t seed;
+    int threads;
+} lnt_reproduce_opts;
+
+LNT_API void lnt_reproduce_defaults(lnt_reproduce_opts *opts);
+/* Runs the registered experiments, each into a folder of its own below `out`, and writes out/index.html. Experiments
+ * that are finished there with the same options are kept, unless `force`. Record: table experiments, and as checks
+ * the verdicts. */
+LNT_API lnt_status lnt_reproduce_study(lnt_ctx *ctx, lnt_record *record, const lnt_reproduce_opts *opts);
+
+/* All commands, ended by an entry whose name is NULL. */
+LNT_API extern const lnt_command lnt_commands[];
+
+#ifdef __cplusplus
+}
+#endif
+#endif

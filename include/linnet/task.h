@@ -1,0 +1,77 @@
+/* Tasks: a data set, prepared (centred, reduced, whitened), with its second moments.
+ *
+ * Inputs x in R^D; a sample per column. Preparation is z = A (x - mean). */
+#ifndef LINNET_TASK_H
+#define LINNET_TASK_H
+
+#include "linnet/data.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* C <- 1/count sum_i (x_i - mean)(x_i - mean)^T over the samples first .. first+count-1, dim x dim, full;
+ * mean NULL: about zero. Bytes are summed exactly in integers (single-precision products of at most 256 rows stay
+ * below 2^24); doubles are centred before they are multiplied. Cost n D^2; memory beside C: one tile per thread.
+ * The bytes of C do not depend on `threads`. */
+LNT_API lnt_status lnt_second_moment(lnt_ctx *ctx, lnt_mat C, const lnt_samples *samples, const double *mean, int first,
+                                     int count, int threads);
+/* mean <- 1/n sum_i x_i, dim values. */
+LNT_API void lnt_samples_mean(double *mean, const lnt_samples *samples);
+
+/* ---- Preparation ---- */
+
+typedef enum lnt_prep_kind { LNT_PREP_NONE, LNT_PREP_CENTRE, LNT_PREP_PCA, LNT_PREP_WHITEN } lnt_prep_kind;
+
+/* z = A (x - mean): PCA has A = V_k^T, whitening A = diag(1/sd) V_k^T, from the eigenvectors V of the covariance
+ * (1/n convention) of the samples it was fitted to. The sign of a component makes its largest entry positive. */
+typedef struct lnt_prep {
+    lnt_prep_kind kind;
+    int inputs, outputs; /* D and the dimension of z */
+    double *mean;        /* D values; NULL for LNT_PREP_NONE */
+    lnt_mat map;         /* outputs x D; map.a is NULL where A is the identity */
+    double *sd;          /* standard deviations of the kept components, descending; NULL without A */
+    int rank;            /* directions whose sd exceeds 1e-7 of the largest; D where that was not asked for */
+    double retained;     /* share of the total variance in the kept components */
+} lnt_prep;
+
+/* Fits a preparation with at most `components` components (0: all that have variance). Directions without
+ * variance are dropped, never divided by; the context's log says how many of those asked for.
+ * LNT_EDOMAIN where no direction has variance. Cost n D^2 + 9 D^3 operations. */
+LNT_API lnt_status lnt_prep_fit(lnt_ctx *ctx, lnt_prep *prep, const lnt_samples *samples, lnt_prep_kind kind,
+                                int components, int threads);
+/* Z <- A (x_i - mean) for all samples; Z is outputs x n. LNT_ESHAPE if the samples have another dimension. */
+LNT_API lnt_status lnt_prep_apply(lnt_ctx *ctx, lnt_mat Z, const lnt_prep *prep, const lnt_samples *samples, int threads);
+
+/* ---- Tasks ---- */
+
+typedef struct lnt_task {
+    int n, inputs, outputs; /* samples, dimension of z, dimension of the targets */
+    lnt_dataset data;       /* prepared inputs where there is a map, else the raw ones */
+    const double *offset;   /* subtracted whenever inputs are fetched, or NULL */
+    lnt_prep prep;
+} lnt_task;
+
+/* Prepares a data set, which must outlive the task. */
+LNT_API lnt_status lnt_task_make(lnt_ctx *ctx, lnt_task *task, const lnt_dataset *data, lnt_prep_kind kind,
+                                 int components, int threads);
+/* X, Y <- prepared inputs and targets of rows[first..first+count-1] (rows NULL: of first .. first+count-1). */
+LNT_API void lnt_task_get(lnt_mat X, lnt_mat Y, const lnt_task *task, const int *rows, int first, int count);
+/* A view of the prepared inputs of consecutive samples where they lie in memory as doubles; a NULL `a` where not. */
+LNT_API lnt_mat lnt_task_view(const lnt_task *task, int first, int count);
+
+/* Second moments of `n` samples about zero: Sxx = 1/n sum x x^T, Syx = 1/n sum y x^T, tr Syy = 1/n sum |y|^2. */
+typedef struct lnt_moments {
+    int n;
+    lnt_mat Sxx, Syx;
+    double tr_Syy;
+} lnt_moments;
+
+/* The moments of the samples first .. first+count-1, count >= 1. The bytes do not depend on `threads`. */
+LNT_API lnt_status lnt_task_moments(lnt_ctx *ctx, lnt_moments *m, const lnt_task *task, int first, int count,
+                                    int threads);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

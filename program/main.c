@@ -1,0 +1,244 @@
+#include "program.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* ---- Interruption: the first Ctrl-C asks for an orderly end, the second ends at once ---- */
+
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int number)
+{
+    if (interrupted)
+        _exit(EXIT_INTERRUPTED);
+    interrupted = 1;
+    (void)number;
+}
+
+static int is_cancelled(void *user)
+{
+    (void)user;
+    return interrupted;
+}
+
+/* ---- Messages and progress, on standard error ---- */
+
+typedef struct terminal {
+    bool tty, shown;
+    struct timespec start, last;
+} terminal;
+
+static double seconds_since(const struct timespec *then)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)(now.tv_sec - then->tv_sec) + 1e-9 * (double)(now.tv_nsec - then->tv_nsec);
+}
+
+static void clear_line(terminal *t)
+{
+    if (t->shown)
+        fprintf(stderr, "\r\033[K");
+    t->shown = false;
+}
+
+static void on_log(const char *line, void *user)
+{
+    clear_line(user);
+    fprintf(stderr, "linnet: %s\n", line);
+}
+
+static void on_progress(const char *what, long done, long total, void *user)
+{
+    terminal *t = user;
+    if (done == 0) {
+        clock_gettime(CLOCK_MONOTONIC, &t->start);
+        t->last = t->start;
+    }
+    if (!t->tty || total <= 0 || seconds_since(&t->start) < 1 || (done < total && seconds_since(&t->last) < 0.1))
+        return;
+    clock_gettime(CLOCK_MONOTONIC, &t->last);
+    clear_line(t);
+    if (done >= total)
+        return;
+    double left = done > 0 ? seconds_since(&t->start) * (double)(total - done) / (double)done : 0;
+    fprintf(stderr, "\r\033[K%s %ld of %ld, %.0f s left", what, done, total, left);
+    fflush(stderr);
+    t->shown = true;
+}
+
+/* ---- Commands ---- */
+
+static int run_command(lnt_ctx *ctx, const lnt_command *command, int argc, char **argv, terminal *t)
+{
+    common_opts common;
+    void *opts = lnt_alloc_zero(ctx, 1, command->size);
+    lnt_status status = opts ? read_arguments(ctx, command, opts, &common, argc, argv) : LNT_ENOMEM;
+    if (status == LNT_OK && common.quiet)
+        lnt_ctx_set_log(ctx, NULL, NULL);
+    if (status == LNT_OK && !common.quiet && isatty(STDERR_FILENO))
+        lnt_ctx_set_progress(ctx, on_progress, t);
+    if (status == LNT_OK && common.out && command->out == LNT_OUT_FOLDER)
+        status = lnt_folder_prepare(ctx, common.out, common.force);
+    lnt_record *record = status == LNT_OK ? lnt_record_new(command->name) : NULL;
+    if (status == LNT_OK && !record)
+        status = LNT_ENOMEM;
+    if (status == LNT_OK) {
+        lnt_options_record(record, command->options, opts);
+        status = command->study(ctx, record, opts);
+    }
+    clear_line(t);
+    int code = status == LNT_OK ? put_results(ctx, record, command, &common) : put_failure(ctx, status);
+    lnt_record_free(record);
+    return code;
+}
+
+/* `linnet run FILE ...` is the file's command with --config FILE. */
+static int run_file(lnt_ctx *ctx, int argc, char **argv, terminal *t)
+{
+    lnt_bytes bytes;
+    lnt_config config;
+    if (argc < 2 || argv[1][0] == '-') {
+        lnt_fail(ctx, LNT_EUSAGE, "which file? linnet run DIR/run.yaml [--out DIR] [--threads N]");
+        return put_failure(ctx, LNT_EUSAGE);
+    }
+    lnt_status status = lnt_file_read(ctx, &bytes, argv[1]);
+    if (status == LNT_OK)
+        status = lnt_config_parse(ctx, &config, bytes.p, bytes.n, argv[1]);
+    lnt_heap_free(bytes.p);
+    if (status == LNT_OK && !config.command)
+        status = lnt_fail(ctx, LNT_EFORMAT, "%s: no line 'command:' in it", argv[1]);
+    if (status != LNT_OK)
+        return put_failure(ctx, status);
+    if (config.version && strcmp(config.version, LNT_VERSION) != 0)
+        lnt_log(ctx, "%s was written by linnet %s, this is %s: results may differ", argv[1], config.version, LNT_VERSION);
+    const lnt_command *command = NULL;
+    for (const lnt_command *c = lnt_commands; c->name; c++)
+        if (strcmp(c->name, config.command) == 0)
+            command = c;
+    if (!command) {
+        lnt_fail(ctx, LNT_EFORMAT, "%s: there is no command '%s'", argv[1], config.command);
+        return put_failure(ctx, LNT_EFORMAT);
+    }
+    char **words_with_config = lnt_alloc(ctx, (size_t)argc + 2, sizeof *words_with_config);
+    if (!words_with_config)
+        return put_failure(ctx, LNT_ENOMEM);
+    words_with_config[0] = argv[0];
+    words_with_config[1] = lnt_sprintf(ctx, "--config=%s", argv[1]);
+    for (int i = 2; i <= argc; i++)
+        words_with_config[i] = argv[i];
+    return run_command(ctx, command, argc, words_with_config, t);
+}
+
+static void put_overview(FILE *to)
+{
+    fprintf(to, "linnet %s: learning dynamics of linear and linearized networks\n\n"
+                "  linnet train --data digits --whiten 40 --layers 40,20,10\n"
+                "  linnet reproduce --quick --out report\n\ncommands:\n", lnt_version());
+    for (const lnt_command *c = lnt_commands; c->name; c++)
+        fprintf(to, "  %-12s %s\n", c->name, c->summary);
+    fprintf(to, "  %-12s %s\n  %-12s %s\n  %-12s %s\n", "run", "repeat a run from its run.yaml", "help",
+            "help on a command: linnet help train", "version", "the versions of linnet and of its linear algebra");
+}
+
+static int put_man_pages(lnt_ctx *ctx, const char *folder)
+{
+    lnt_text overview = {0};
+    lnt_text_add(&overview, ".TH LINNET 1 \"\" \"linnet %s\" \"linnet manual\"\n.SH NAME\nlinnet \\- learning dynamics of "
+                            "linear and linearized networks\n.SH SYNOPSIS\n.B linnet\nCOMMAND [options]\n.SH COMMANDS\n",
+                 LNT_VERSION);
+    lnt_status status = LNT_OK;
+    for (const lnt_command *c = lnt_commands; c->name && status == LNT_OK; c++) {
+        lnt_text page = {0};
+        char *path = lnt_sprintf(ctx, "%s/linnet-%s.1", folder, c->name);
+        for (char *s = path; s && *s; s++)
+            *s = *s == ' ' ? '-' : *s;
+        status = path ? lnt_command_man(ctx, &page, c, common_options) : LNT_ENOMEM;
+        if (status == LNT_OK)
+            status = lnt_write_atomic(ctx, path, page.p, page.n);
+        lnt_text_add(&overview, ".TP\n.BR linnet\\-%s (1)\n%s\n", c->name, c->summary);
+        lnt_text_free(&page);
+    }
+    char *path = lnt_sprintf(ctx, "%s/linnet.1", folder);
+    if (status == LNT_OK)
+        status = path ? lnt_write_atomic(ctx, path, overview.p, overview.n) : LNT_ENOMEM;
+    lnt_text_free(&overview);
+    return status == LNT_OK ? EXIT_DONE : put_failure(ctx, status);
+}
+
+static int put_help(lnt_ctx *ctx, int argc, char **argv)
+{
+    int words;
+    if (argc >= 2 && strcmp(argv[0], "--man-pages") == 0)
+        return put_man_pages(ctx, argv[1]);
+    const lnt_command *command = find_command(argc, argv, &words);
+    if (!command && argc > 0) {
+        lnt_fail(ctx, LNT_EUSAGE, "there is no command '%s'; linnet help lists them", argv[0]);
+        return put_failure(ctx, LNT_EUSAGE);
+    }
+    if (!command) {
+        put_overview(stdout);
+        return EXIT_DONE;
+    }
+    lnt_text text = {0};
+    lnt_status status = lnt_command_help(ctx, &text, command, common_options);
+    if (status == LNT_OK)
+        fwrite(text.p, 1, text.n, stdout);
+    lnt_text_free(&text);
+    return status == LNT_OK ? EXIT_DONE : put_failure(ctx, status);
+}
+
+static bool wants_help(int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return true;
+    return false;
+}
+
+static int dispatch(lnt_ctx *ctx, int argc, char **argv, terminal *t)
+{
+    int words;
+    if (argc < 2) {
+        put_overview(stderr);
+        return EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "version") == 0 || strcmp(argv[1], "--version") == 0) {
+        printf("linnet %s\n%s\n", lnt_version(), lnt_blas_description());
+        return EXIT_DONE;
+    }
+    if (strcmp(argv[1], "help") == 0)
+        return put_help(ctx, argc - 2, argv + 2);
+    const lnt_command *command = find_command(argc - 1, argv + 1, &words);
+    if (wants_help(argc - 1, argv + 1))
+        return put_help(ctx, words, argv + 1);
+    if (strcmp(argv[1], "run") == 0)
+        return run_file(ctx, argc - 1, argv + 1, t);
+    if (!command) {
+        lnt_fail(ctx, LNT_EUSAGE, "there is no command '%s'; linnet help lists them", argv[1]);
+        return put_failure(ctx, LNT_EUSAGE);
+    }
+    return run_command(ctx, command, argc - words, argv + words, t);
+}
+
+int main(int argc, char **argv)
+{
+    terminal t = {.tty = isatty(STDERR_FILENO)};
+    lnt_ctx *ctx = lnt_ctx_new();
+    if (!ctx) {
+        fprintf(stderr, "linnet: out of memory\n");
+        return EXIT_FAILED;
+    }
+    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    lnt_ctx_set_log(ctx, on_log, &t);
+    lnt_ctx_set_cancel(ctx, is_cancelled, NULL);
+    int code = dispatch(ctx, argc, argv, &t);
+    lnt_ctx_free(ctx);
+    return code;
+}

@@ -1,0 +1,75 @@
+#include "program.h"
+
+#include <stdio.h>
+#include <string.h>
+
+int put_failure(lnt_ctx *ctx, lnt_status status)
+{
+    const char *message = lnt_ctx_message(ctx);
+    fprintf(stderr, "linnet: %s\n", *message ? message : lnt_status_text(status));
+    lnt_ctx_clear(ctx);
+    return status == LNT_EUSAGE ? EXIT_USAGE : EXIT_FAILED;
+}
+
+/* The array a command is about, as NPY, or as CSV where the name of the file asks for it. */
+static lnt_status save_array(lnt_ctx *ctx, const lnt_record *record, const char *name, const char *path)
+{
+    lnt_array array;
+    lnt_text bytes = {0};
+    size_t n = strlen(path);
+    bool csv = n > 4 && strcmp(path + n - 4, ".csv") == 0;
+    if (!lnt_record_array(record, name, &array))
+        return lnt_fail(ctx, LNT_EINVAL, "there is no result '%s' to save", name);
+    int count = array.rank == 3 ? array.dims[0] : 1, rows = array.dims[array.rank - 2], cols = array.dims[array.rank - 1];
+    if (csv && count > 1)
+        return lnt_fail(ctx, LNT_EUSAGE, "%s: %d arrays do not fit one CSV file; use a name that ends in .npy", path, count);
+    lnt_mat *X = lnt_alloc(ctx, (size_t)count, sizeof *X);
+    if (!X)
+        return LNT_ENOMEM;
+    for (int k = 0; k < count; k++)
+        X[k] = lnt_mat_view((double *)(uintptr_t)array.values + (size_t)k * (size_t)rows * (size_t)cols, cols, rows);
+    lnt_status status = csv ? lnt_store_csv(ctx, &bytes, X[0]) : lnt_store_npy(ctx, &bytes, X, count);
+    if (status == LNT_OK)
+        status = lnt_write_atomic(ctx, path, bytes.p, bytes.n);
+    lnt_text_free(&bytes);
+    return status;
+}
+
+static lnt_status save(lnt_ctx *ctx, lnt_record *record, const lnt_command *command, const common_opts *common)
+{
+    if (!common->out || command->out == LNT_OUT_OWN)
+        return LNT_OK;
+    if (command->out == LNT_OUT_ARRAY)
+        return save_array(ctx, record, command->array, common->out);
+    return lnt_folder_save(ctx, record, common->out, common->figure);
+}
+
+static lnt_status print(lnt_ctx *ctx, lnt_record *record, const common_opts *common)
+{
+    lnt_text out = {0};
+    lnt_status status = common->json  ? lnt_record_json(ctx, &out, record)
+                        : common->csv ? lnt_record_csv(ctx, &out, record, common->csv)
+                                      : lnt_record_print(ctx, &out, record);
+    if (status == LNT_OK && (fwrite(out.p, 1, out.n, stdout) != out.n || fflush(stdout) != 0))
+        status = lnt_fail(ctx, LNT_EIO, "standard output could not be written");
+    lnt_text_free(&out);
+    return status;
+}
+
+int put_results(lnt_ctx *ctx, lnt_record *record, const lnt_command *command, const common_opts *common)
+{
+    int code = EXIT_DONE;
+    lnt_status status = save(ctx, record, command, common);
+    if (status != LNT_OK) { /* the numbers are not lost: they are printed below */
+        code = put_failure(ctx, status);
+        fprintf(stderr, "linnet: the results are printed instead of saved\n");
+    }
+    status = print(ctx, record, common);
+    if (status != LNT_OK)
+        return put_failure(ctx, status);
+    if (code != EXIT_DONE)
+        return code;
+    if (lnt_record_interrupted(record))
+        return EXIT_INTERRUPTED;
+    return lnt_record_rows(record, "checks") > 0 && !lnt_record_verdict(record) ? EXIT_TOLERANCE : EXIT_DONE;
+}

@@ -1,0 +1,153 @@
+#include "linnet/figure.h"
+
+#include "pipe.h"
+
+#include <math.h>
+#include <string.h>
+
+#define PANEL_WIDTH 560
+#define PANEL_HEIGHT 400
+
+/* In gnuplot single quotes nothing is special but the quote itself, which is doubled. */
+static void put_quoted(lnt_text *out, const char *s)
+{
+    lnt_text_add(out, "'");
+    for (; *s; s++) {
+        if (*s == '\'')
+            lnt_text_add(out, "''");
+        else
+            lnt_text_add(out, "%c", (unsigned char)*s < ' ' ? ' ' : *s);
+    }
+    lnt_text_add(out, "'");
+}
+
+lnt_status lnt_figure_data(lnt_ctx *ctx, lnt_text *data, const lnt_figure *figure)
+{
+    for (int p = 0; p < figure->panels; p++)
+        for (int c = 0; c < figure->panel[p].curves; c++) {
+            const lnt_curve *curve = &figure->panel[p].curve[c];
+            for (int i = 0; i < curve->n; i++) {
+                lnt_text_number(data, curve->x[i]);
+                lnt_text_add(data, " ");
+                lnt_text_number(data, curve->y[i]);
+                if (curve->y2) {
+                    lnt_text_add(data, " ");
+                    lnt_text_number(data, curve->y2[i]);
+                }
+                lnt_text_add(data, "\n");
+            }
+            if (curve->n == 0)
+                lnt_text_add(data, "nan nan\n");
+            lnt_text_add(data, "\n\n"); /* two empty lines end a gnuplot index */
+        }
+    return lnt_text_status(ctx, data);
+}
+
+/* Colours that stay apart in greyscale and for the colour-blind (Okabe and Ito 2008). */
+static const char *const colours[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"};
+#define COLOURS ((int)(sizeof colours / sizeof *colours))
+
+static void put_style(lnt_text *out, const lnt_curve *curve, int colour)
+{
+    switch (curve->style) {
+    case LNT_CURVE_LINE:
+        lnt_text_add(out, "with lines lw 2 lc rgb '%s'", colours[colour % COLOURS]);
+        break;
+    case LNT_CURVE_POINTS:
+        lnt_text_add(out, "with linespoints lw 1.5 pt %d ps 0.6 lc rgb '%s'", 7 + colour % COLOURS,
+                     colours[colour % COLOURS]);
+        break;
+    case LNT_CURVE_THEORY:
+        lnt_text_add(out, "with lines lw 2 dt 2 lc rgb '#404040'");
+        break;
+    case LNT_CURVE_BAND:
+        lnt_text_add(out, "with filledcurves fs transparent solid 0.2 noborder lc rgb '%s'", colours[colour % COLOURS]);
+        break;
+    }
+}
+
+static void put_panel(lnt_text *out, const lnt_panel *panel, const char *source, int *index)
+{
+    lnt_text_add(out, "set title ");
+    put_quoted(out, panel->title);
+    lnt_text_add(out, "\nset xlabel ");
+    put_quoted(out, panel->xlabel);
+    lnt_text_add(out, "\nset ylabel ");
+    put_quoted(out, panel->ylabel);
+    lnt_text_add(out, "\n%s logscale x\n%s logscale y\nplot", panel->logx ? "set" : "unset",
+                 panel->logy ? "set" : "unset");
+    int colour = 0;
+    for (int c = 0; c < panel->curves; c++) {
+        const lnt_curve *curve = &panel->curve[c];
+        lnt_text_add(out, "%s %s index %d using 1:2%s ", c ? ", \\\n    " : "", source, (*index)++,
+                     curve->style == LNT_CURVE_BAND ? ":3" : "");
+        put_style(out, curve, colour);
+        lnt_text_add(out, curve->label[0] ? " title " : " notitle");
+        if (curve->label[0])
+            put_quoted(out, curve->label);
+        colour += curve->style == LNT_CURVE_LINE || curve->style == LNT_CURVE_POINTS;
+    }
+    lnt_text_add(out, "\n");
+}
+
+static void put_script(lnt_text *out, const lnt_figure *figure, const char *source)
+{
+    lnt_text_add(out,
+                 "set terminal svg size %d,%d noenhanced font 'DejaVu Sans,13' background '#ffffff'\n"
+                 "set encoding utf8\n"
+                 "set border 3 lc rgb '#606060'\nset tics nomirror out\nset grid lc rgb '#e0e0e0' lw 0.5\n"
+                 "set key top right opaque noenhanced samplen 2.5\n",
+                 PANEL_WIDTH * figure->panels, PANEL_HEIGHT);
+    if (figure->panels > 1)
+        lnt_text_add(out, "set multiplot layout 1,%d\n", figure->panels);
+    int index = 0;
+    for (int p = 0; p < figure->panels; p++)
+        put_panel(out, &figure->panel[p], source, &index);
+    if (figure->panels > 1)
+        lnt_text_add(out, "unset multiplot\n");
+    lnt_text_add(out, "unset output\n");
+}
+
+lnt_status lnt_figure_script(lnt_ctx *ctx, lnt_text *script, const lnt_figure *figure)
+{
+    lnt_text source = {0};
+    char file[128];
+    strcpy(file, "figure-");
+    strncat(file, figure->name, sizeof file - 16);
+    strcat(file, ".dat");
+    put_quoted(&source, file);
+    strcpy(strrchr(file, '.'), ".svg");
+    lnt_text_add(script, "set output ");
+    put_quoted(script, file);
+    lnt_text_add(script, "\n");
+    if (lnt_text_status(ctx, &source) == LNT_OK)
+        put_script(script, figure, source.p);
+    script->failed = script->failed || source.failed;
+    lnt_text_free(&source);
+    return lnt_text_status(ctx, script);
+}
+
+lnt_status lnt_figure_svg(lnt_ctx *ctx, lnt_text *svg, const lnt_figure *figure)
+{
+    static const char *const gnuplot[] = {"gnuplot", "-", NULL};
+    lnt_text script = {0};
+    lnt_text_add(&script, "$data << END_OF_DATA\n");
+    lnt_status status = lnt_figure_data(ctx, &script, figure);
+    lnt_text_add(&script, "END_OF_DATA\n");
+    put_script(&script, figure, "$data");
+    if (status == LNT_OK)
+        status = lnt_text_status(ctx, &script);
+    if (status == LNT_OK)
+        status = lnt_pipe(ctx, svg, gnuplot, script.p, script.n);
+    lnt_text_free(&script);
+    if (status == LNT_OK && (svg->n == 0 || !strstr(svg->p, "</svg>")))
+        return lnt_fail(ctx, LNT_EIO, "gnuplot drew nothing for figure %s", figure->name);
+    return status;
+}
+
+lnt_status lnt_figure_convert(lnt_ctx *ctx, lnt_text *out, const lnt_text *svg, lnt_format format)
+{
+    static const char *const pdf[] = {"rsvg-convert", "--format=pdf", NULL},
+                             *const png[] = {"rsvg-convert", "--format=png", "--zoom=2", NULL};
+    return lnt_pipe(ctx, out, format == LNT_PDF ? pdf : png, svg->p, svg->n);
+}

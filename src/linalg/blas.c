@@ -1,0 +1,41 @@
+#include "linnet/linalg.h"
+
+#include <assert.h>
+#include <cblas.h>
+
+static CBLAS_TRANSPOSE blas_op(lnt_op op)
+{
+    return op == LNT_T ? CblasTrans : CblasNoTrans;
+}
+
+void lnt_gemm(lnt_mat C, double alpha, lnt_op opA, lnt_mat A, lnt_op opB, lnt_mat B, double beta)
+{
+    int k = opA == LNT_T ? A.rows : A.cols;
+    assert(C.rows == (opA == LNT_T ? A.cols : A.rows));
+    assert(C.cols == (opB == LNT_T ? B.rows : B.cols));
+    assert(k == (opB == LNT_T ? B.cols : B.rows));
+    if (C.rows == 0 || C.cols == 0)
+        return;
+    cblas_dgemm(CblasColMajor, blas_op(opA), blas_op(opB), C.rows, C.cols, k, alpha, A.a, A.ld, B.a, B.ld, beta, C.a,
+                C.ld);
+}
+
+void lnt_syrk(lnt_mat C, double alpha, lnt_op opA, lnt_mat A, double beta)
+{
+    int k = opA == LNT_T ? A.rows : A.cols;
+    assert(C.rows == C.cols && C.rows == (opA == LNT_T ? A.cols : A.rows));
+    if (C.rows > 0)
+        cblas_dsyrk(CblasColMajor, CblasLower, blas_op(opA), C.rows, k, alpha, A.a, A.ld, beta, C.a, C.ld);
+}
+
+void lnt_symmetrize(lnt_mat C)
+{
+    for (int j = 0; j < C.cols; j++)
+        for (int i = j + 1; i < C.rows; i++)
+            *lnt_at(C, j, i) = *lnt_at(C, i, j);
+}
+
+void lnt_gemm_single(float *C, int ldc, const float *A, int lda, const float *B, int ldb, int m, int n, int k)
+{
+    cblas_sgemm(CblasColMajor, CblasNoTrans, CblasTrans, m, n, k, 1, A, lda, B, ldb, 1, C, ldc);
+}

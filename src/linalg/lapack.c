@@ -1,0 +1,126 @@
+#include "linnet/linalg.h"
+
+#include <assert.h>
+
+/* LAPACK by its Fortran names, with workspace from the context: LAPACKE allocates by itself. */
+void dsyevd_(const char *jobz, const char *uplo, const int *n, double *a, const int *lda, double *w, double *work,
+             const int *lwork, int *iwork, const int *liwork, int *info);
+void dgesdd_(const char *jobz, const int *m, const int *n, double *a, const int *lda, double *s, double *u,
+             const int *ldu, double *vt, const int *ldvt, double *work, const int *lwork, int *iwork, int *info);
+void dgesvd_(const char *jobu, const char *jobvt, const int *m, const int *n, double *a, const int *lda, double *s,
+             double *u, const int *ldu, double *vt, const int *ldvt, double *work, const int *lwork, int *info);
+void dgeqrf_(const int *m, const int *n, double *a, const int *lda, double *tau, double *work, const int *lwork,
+             int *info);
+void dorgqr_(const int *m, const int *n, const int *k, double *a, const int *lda, const double *tau, double *work,
+             const int *lwork, int *info);
+
+static lnt_status check_finite(lnt_ctx *ctx, lnt_mat A, const char *routine)
+{
+    if (lnt_mat_finite(A))
+        return LNT_OK;
+    return lnt_fail(ctx, LNT_EDOMAIN, "%s: the %d x %d matrix has entries that are not finite", routine, A.rows,
+                    A.cols);
+}
+
+static lnt_status eigh(lnt_ctx *ctx, double *w, lnt_mat V, lnt_mat A)
+{
+    lnt_status status = check_finite(ctx, A, "eigenvalues");
+    if (status != LNT_OK || A.rows == 0)
+        return status;
+    int n = A.rows, query = -1, info = 0, liwork;
+    double size;
+    lnt_mat_copy(V, A);
+    dsyevd_("V", "L", &n, V.a, &V.ld, w, &size, &query, &liwork, &query, &info);
+    int lwork = (int)size;
+    double *work = lnt_alloc(ctx, (size_t)lwork, sizeof *work);
+    int *iwork = lnt_alloc(ctx, (size_t)liwork, sizeof *iwork);
+    if (!work || !iwork)
+        return LNT_ENOMEM;
+    dsyevd_("V", "L", &n, V.a, &V.ld, w, work, &lwork, iwork, &liwork, &info);
+    if (info != 0)
+        return lnt_fail(ctx, LNT_ENUMERIC, "eigenvalues of a %d x %d matrix did not converge (dsyevd: %d)", n, n, info);
+    return LNT_OK;
+}
+
+lnt_status lnt_eigh(lnt_ctx *ctx, double *w, lnt_mat V, lnt_mat A)
+{
+    assert(A.rows == A.cols && V.rows == A.rows && V.cols == A.cols);
+    lnt_mark mark = lnt_ctx_mark(ctx);
+    lnt_blas_pin();
+    lnt_status status = eigh(ctx, w, V, A);
+    lnt_blas_unpin();
+    lnt_ctx_reset(ctx, mark);
+    return status;
+}
+
+static lnt_status svd(lnt_ctx *ctx, lnt_mat U, double *s, lnt_mat VT, lnt_mat A)
+{
+    lnt_status status = check_finite(ctx, A, "singular values");
+    int m = A.rows, n = A.cols, k = m < n ? m : n, query = -1, info = 0;
+    if (status != LNT_OK || k == 0)
+        return status;
+    lnt_mat B;
+    double size, size2;
+    if ((status = lnt_mat_alloc(ctx, &B, m, n)) != LNT_OK)
+        return status;
+    int *iwork = lnt_alloc(ctx, 8 * (size_t)k, sizeof *iwork);
+    dgesdd_("S", &m, &n, B.a, &B.ld, s, U.a, &U.ld, VT.a, &VT.ld, &size, &query, iwork, &info);
+    dgesvd_("S", "S", &m, &n, B.a, &B.ld, s, U.a, &U.ld, VT.a, &VT.ld, &size2, &query, &info);
+    int lwork = (int)(size > size2 ? size : size2);
+    double *work = lnt_alloc(ctx, (size_t)lwork, sizeof *work);
+    if (!iwork || !work)
+        return LNT_ENOMEM;
+    lnt_mat_copy(B, A);
+    dgesdd_("S", &m, &n, B.a, &B.ld, s, U.a, &U.ld, VT.a, &VT.ld, work, &lwork, iwork, &info);
+    if (info != 0) {
+        lnt_mat_copy(B, A);
+        dgesvd_("S", "S", &m, &n, B.a, &B.ld, s, U.a, &U.ld, VT.a, &VT.ld, work, &lwork, &info);
+    }
+    if (info != 0)
+        return lnt_fail(ctx, LNT_ENUMERIC, "singular values of a %d x %d matrix did not converge (%d)", m, n, info);
+    return LNT_OK;
+}
+
+lnt_status lnt_svd(lnt_ctx *ctx, lnt_mat U, double *s, lnt_mat VT, lnt_mat A)
+{
+    int k = A.rows < A.cols ? A.rows : A.cols;
+    assert(U.rows == A.rows && U.cols == k && VT.rows == k && VT.cols == A.cols);
+    (void)k;
+    lnt_mark mark = lnt_ctx_mark(ctx);
+    lnt_blas_pin();
+    lnt_status status = svd(ctx, U, s, VT, A);
+    lnt_blas_unpin();
+    lnt_ctx_reset(ctx, mark);
+    return status;
+}
+
+static lnt_status qr(lnt_ctx *ctx, lnt_mat A, double *diag)
+{
+    lnt_status status = check_finite(ctx, A, "QR factorisation");
+    int m = A.rows, n = A.cols, query = -1, info = 0;
+    if (status != LNT_OK || n == 0)
+        return status;
+    double size, size2;
+    dgeqrf_(&m, &n, A.a, &A.ld, diag, &size, &query, &info);
+    dorgqr_(&m, &n, &n, A.a, &A.ld, diag, &size2, &query, &info);
+    int lwork = (int)(size > size2 ? size : size2);
+    double *tau = lnt_alloc(ctx, (size_t)n, sizeof *tau), *work = lnt_alloc(ctx, (size_t)lwork, sizeof *work);
+    if (!tau || !work)
+        return LNT_ENOMEM;
+    dgeqrf_(&m, &n, A.a, &A.ld, tau, work, &lwork, &info);
+    for (int i = 0; i < n; i++)
+        diag[i] = *lnt_at(A, i, i);
+    dorgqr_(&m, &n, &n, A.a, &A.ld, tau, work, &lwork, &info);
+    return LNT_OK;
+}
+
+lnt_status lnt_qr(lnt_ctx *ctx, lnt_mat A, double *diag)
+{
+    assert(A.rows >= A.cols);
+    lnt_mark mark = lnt_ctx_mark(ctx);
+    lnt_blas_pin();
+    lnt_status status = qr(ctx, A, diag);
+    lnt_blas_unpin();
+    lnt_ctx_reset(ctx, mark);
+    return status;
+}

@@ -1,0 +1,133 @@
+#include "linnet/net.h"
+
+#include "linnet/linalg.h"
+
+#include <stdint.h>
+
+size_t lnt_net_size(const lnt_net *net)
+{
+    size_t size = 0;
+    for (int l = 1; l <= net->depth; l++)
+        size += (size_t)net->width[l] * (size_t)net->width[l - 1];
+    return size;
+}
+
+lnt_mat lnt_net_weights(const lnt_net *net, const double *w, int l)
+{
+    for (int k = 1; k < l; k++)
+        w += (size_t)net->width[k] * (size_t)net->width[k - 1];
+    /* Views carry no const; callers write only to weights of their own. */
+    return lnt_mat_view((double *)(uintptr_t)w, net->width[l], net->width[l - 1]);
+}
+
+int lnt_net_bottleneck(const lnt_net *net)
+{
+    int least = net->width[0];
+    for (int l = 1; l <= net->depth; l++)
+        if (net->width[l] < least)
+            least = net->width[l];
+    return least;
+}
+
+lnt_status lnt_net_product(lnt_ctx *ctx, lnt_mat P, const lnt_net *net, const double *w)
+{
+    lnt_mark mark = lnt_ctx_mark(ctx);
+    /* From the output side: for narrow outputs every intermediate product has few rows. */
+    lnt_mat left = lnt_net_weights(net, w, net->depth);
+    lnt_status status = LNT_OK;
+    for (int l = net->depth - 1; l >= 1 && status == LNT_OK; l--) {
+        lnt_mat product, W = lnt_net_weights(net, w, l);
+        status = lnt_mat_alloc(ctx, &product, left.rows, W.cols);
+        if (status == LNT_OK) {
+            lnt_gemm(product, 1, LNT_N, left, LNT_N, W, 0);
+            left = product;
+        }
+    }
+    if (status == LNT_OK)
+        lnt_mat_copy(P, left);
+    lnt_ctx_reset(ctx, mark);
+    return status;
+}
+
+lnt_status lnt_net_work_alloc(lnt_ctx *ctx, lnt_net_work *work, const lnt_net *net, int width)
+{
+    int widest = 0;
+    work->width = width;
+    work->A = lnt_alloc(ctx, (size_t)net->depth + 1, sizeof *work->A);
+    lnt_status status = work->A ? LNT_OK : LNT_ENOMEM;
+    for (int l = 0; l <= net->depth && status == LNT_OK; l++) {
+        status = lnt_mat_alloc(ctx, &work->A[l], net->width[l], width);
+        if (net->width[l] > widest)
+            widest = net->width[l];
+    }
+    if (status == LNT_OK)
+        status = lnt_mat_alloc(ctx, &work->Y, net->width[net->depth], width);
+    if (status == LNT_OK)
+        status = lnt_mat_alloc(ctx, &work->D, widest, width);
+    if (status == LNT_OK)
+        status = lnt_mat_alloc(ctx, &work->D_next, widest, width);
+    return status;
+}
+
+static lnt_mat activation(const lnt_net_work *work, lnt_mat A0, int l, int count)
+{
+    return l == 0 ? A0 : lnt_columns(work->A[l], 0, count);
+}
+
+static void forward(const lnt_net_work *work, const lnt_net *net, const double *w, lnt_mat A0)
+{
+    for (int l = 1; l <= net->depth; l++)
+        lnt_gemm(activation(work, A0, l, A0.cols), 1, LNT_N, lnt_net_weights(net, w, l), LNT_N,
+                 activation(work, A0, l - 1, A0.cols), 0);
+}
+
+/* g <- beta g + scale dE/dw, given D = dE/dA_L; two buffers take turns for the layers below. */
+static void backward(double *g, const lnt_net_work *work, const lnt_net *net, const double *w, lnt_mat A0, lnt_mat D,
+                     double scale, double beta)
+{
+    for (int l = net->depth; l >= 1; l--) {
+        lnt_gemm(lnt_net_weights(net, g, l), scale, LNT_N, D, LNT_T, activation(work, A0, l - 1, D.cols), beta);
+        if (l == 1)
+            break;
+        lnt_mat below = lnt_block(l % 2 ? work->D : work->D_next, 0, 0, net->width[l - 1], D.cols);
+        lnt_gemm(below, 1, LNT_T, lnt_net_weights(net, w, l), LNT_N, D, 0);
+        D = below;
+    }
+}
+
+/* Adds to g the gradient of one block of `count` <= work->width rows, each weighing 1/total. */
+static void add_block(double *g, lnt_net_work *work, const lnt_net *net, const double *w, const lnt_task *task,
+                      const int *rows, int first, int count, double total, double beta)
+{
+    lnt_mat A0 = rows ? (lnt_mat){0} : lnt_task_view(task, first, count), Y = lnt_columns(work->Y, 0, count);
+    if (A0.a) {
+        lnt_targets_get(Y, &task->data, rows, first, count);
+    } else {
+        A0 = lnt_columns(work->A[0], 0, count);
+        lnt_task_get(A0, Y, task, rows, first, count);
+    }
+    forward(work, net, w, A0);
+    lnt_mat D = activation(work, A0, net->depth, count);
+    lnt_mat_add(D, -1, Y);
+    backward(g, work, net, w, A0, D, 1 / total, beta);
+}
+
+void lnt_net_gradient(double *g, lnt_net_work *work, const lnt_net *net, const double *w, const lnt_task *task,
+                      const int *rows, int first, int count)
+{
+    for (int done = 0; done < count; done += work->width) {
+        int block = count - done < work->width ? count - done : work->width;
+        add_block(g, work, net, w, task, rows, first + done, block, count, done == 0 ? 0 : 1);
+    }
+}
+
+void lnt_net_gradient_moments(double *g, lnt_net_work *work, const lnt_net *net, const double *w, const lnt_moments *m)
+{
+    int L = net->depth;
+    lnt_mat I = lnt_columns(work->A[0], 0, net->width[0]), D = lnt_columns(work->Y, 0, net->width[0]);
+    lnt_mat_identity(I);
+    forward(work, net, w, I);
+    lnt_gemm(D, 1, LNT_N, activation(work, I, L, net->width[0]), LNT_N, m->Sxx, 0);
+    lnt_mat_add(D, -1, m->Syx);
+    backward(g, work, net, w, I, D, 1, 0);
+}

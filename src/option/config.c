@@ -1,0 +1,181 @@
+#include "linnet/option.h"
+
+#include <string.h>
+#include <yaml.h>
+
+typedef struct parser {
+    yaml_parser_t *yaml;
+    lnt_ctx *ctx;
+    const char *name;
+} parser;
+
+static lnt_status syntax(const parser *p, const yaml_event_t *event, const char *what)
+{
+    return lnt_fail(p->ctx, LNT_EFORMAT, "%s: line %zu: %s", p->name, event->start_mark.line + 1, what);
+}
+
+/* The next event; its type is YAML_NO_EVENT after a syntax error, whose message is set. */
+static lnt_status next(const parser *p, yaml_event_t *event)
+{
+    if (yaml_parser_parse(p->yaml, event))
+        return LNT_OK;
+    memset(event, 0, sizeof *event);
+    return lnt_fail(p->ctx, LNT_EFORMAT, "%s: line %zu: %s", p->name, p->yaml->problem_mark.line + 1,
+                    p->yaml->problem ? p->yaml->problem : "not YAML");
+}
+
+static char *scalar_text(const parser *p, const yaml_event_t *event)
+{
+    char *text = lnt_alloc(p->ctx, event->data.scalar.length + 1, 1);
+    if (text) {
+        memcpy(text, event->data.scalar.value, event->data.scalar.length);
+        text[event->data.scalar.length] = '\0';
+    }
+    return text;
+}
+
+/* A list of scalars as one text with commas. */
+static lnt_status read_list(const parser *p, char **text)
+{
+    yaml_event_t event;
+    *text = lnt_strdup(p->ctx, "");
+    for (;;) {
+        lnt_status status = next(p, &event);
+        if (status == LNT_OK && event.type != YAML_SCALAR_EVENT && event.type != YAML_SEQUENCE_END_EVENT)
+            status = syntax(p, &event, "a list may hold only plain values");
+        bool end = event.type == YAML_SEQUENCE_END_EVENT;
+        if (status == LNT_OK && !end) {
+            char *item = scalar_text(p, &event);
+            *text = item && *text ? lnt_sprintf(p->ctx, "%s%s%s", *text, **text ? "," : "", item) : NULL;
+            status = *text ? LNT_OK : LNT_ENOMEM;
+        }
+        yaml_event_delete(&event);
+        if (status != LNT_OK || end)
+            return status;
+    }
+}
+
+static lnt_status read_value(const parser *p, char **text)
+{
+    yaml_event_t event;
+    lnt_status status = next(p, &event);
+    if (status == LNT_OK && event.type == YAML_SCALAR_EVENT)
+        status = (*text = scalar_text(p, &event)) ? LNT_OK : LNT_ENOMEM;
+    else if (status == LNT_OK && event.type == YAML_SEQUENCE_START_EVENT)
+        status = read_list(p, text);
+    else if (status == LNT_OK)
+        status = syntax(p, &event, "a value or a list of values is needed");
+    yaml_event_delete(&event);
+    return status;
+}
+
+static lnt_status add_entry(const parser *p, lnt_config *config, const char *name, const char *text, int line)
+{
+    for (int i = 0; i < config->count; i++)
+        if (strcmp(config->entry[i].name, name) == 0)
+            return lnt_fail(p->ctx, LNT_EFORMAT, "%s: line %d: '%s' is given twice", p->name, line, name);
+    if ((config->count & (config->count + 1)) == 0) { /* full at 0, 1, 3, 7, ...: double */
+        struct lnt_config_entry *entry = lnt_alloc(p->ctx, 2 * (size_t)config->count + 2, sizeof *entry);
+        if (!entry)
+            return LNT_ENOMEM;
+        if (config->count)
+            memcpy(entry, config->entry, (size_t)config->count * sizeof *entry);
+        config->entry = entry;
+    }
+    config->entry[config->count++] = (struct lnt_config_entry){name, text, line};
+    return LNT_OK;
+}
+
+static lnt_status read_mapping(const parser *p, lnt_config *config, bool top);
+
+static lnt_status read_pair(const parser *p, lnt_config *config, bool top, char *key, int line)
+{
+    char *text = NULL;
+    if (top && strcmp(key, "options") == 0) {
+        yaml_event_t event;
+        lnt_status status = next(p, &event);
+        if (status == LNT_OK && event.type != YAML_MAPPING_START_EVENT)
+            status = syntax(p, &event, "options: must hold lines of the form name: value");
+        yaml_event_delete(&event);
+        return status == LNT_OK ? read_mapping(p, config, false) : status;
+    }
+    lnt_status status = read_value(p, &text);
+    if (status != LNT_OK)
+        return status;
+    if (!top)
+        return add_entry(p, config, key, text, line);
+    if (strcmp(key, "command") == 0)
+        config->command = text;
+    else if (strcmp(key, "version") == 0)
+        config->version = text;
+    else
+        return lnt_fail(p->ctx, LNT_EFORMAT, "%s: line %d: '%s' is not known here (command, version, options are)",
+                        p->name, line, key);
+    return LNT_OK;
+}
+
+static lnt_status read_mapping(const parser *p, lnt_config *config, bool top)
+{
+    for (;;) {
+        yaml_event_t event;
+        lnt_status status = next(p, &event);
+        bool end = event.type == YAML_MAPPING_END_EVENT;
+        char *key = NULL;
+        if (status == LNT_OK && !end) {
+            if (event.type != YAML_SCALAR_EVENT)
+                status = syntax(p, &event, "a name is needed");
+            else if (!(key = scalar_text(p, &event)))
+                status = LNT_ENOMEM;
+        }
+        int line = (int)event.start_mark.line + 1;
+        yaml_event_delete(&event);
+        if (status == LNT_OK && !end)
+            status = read_pair(p, config, top, key, line);
+        if (status != LNT_OK || end)
+            return status;
+    }
+}
+
+static lnt_status read_stream(const parser *p, lnt_config *config)
+{
+    static const yaml_event_type_t opening[] = {YAML_STREAM_START_EVENT, YAML_DOCUMENT_START_EVENT,
+                                                YAML_MAPPING_START_EVENT};
+    for (size_t i = 0; i < 3; i++) {
+        yaml_event_t event;
+        lnt_status status = next(p, &event);
+        if (status == LNT_OK && event.type != opening[i])
+            status = syntax(p, &event, "lines of the form name: value are needed");
+        yaml_event_delete(&event);
+        if (status != LNT_OK)
+            return status;
+    }
+    return read_mapping(p, config, true);
+}
+
+lnt_status lnt_config_parse(lnt_ctx *ctx, lnt_config *config, const void *bytes, size_t n, const char *name)
+{
+    yaml_parser_t yaml;
+    *config = (lnt_config){0};
+    if (!yaml_parser_initialize(&yaml))
+        return lnt_fail(ctx, LNT_ENOMEM, "out of memory for reading %s", name);
+    yaml_parser_set_input_string(&yaml, bytes ? bytes : (const unsigned char *)"", n);
+    parser p = {&yaml, ctx, name};
+    lnt_status status = read_stream(&p, config);
+    yaml_parser_delete(&yaml);
+    return status;
+}
+
+lnt_status lnt_config_apply(lnt_ctx *ctx, void *opts, const lnt_option *table, const lnt_config *config,
+                            const char *name)
+{
+    for (int i = 0; i < config->count; i++) {
+        const lnt_option *option = lnt_option_find(table, config->entry[i].name);
+        if (!option)
+            return lnt_fail(ctx, LNT_EUSAGE, "%s: line %d: there is no option '%s'", name, config->entry[i].line,
+                            config->entry[i].name);
+        lnt_status status = lnt_option_set(ctx, opts, option, config->entry[i].text);
+        if (status != LNT_OK)
+            return status;
+    }
+    return LNT_OK;
+}

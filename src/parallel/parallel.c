@@ -1,0 +1,70 @@
+#include "linnet/parallel.h"
+
+#include "linnet/linalg.h"
+
+#include <limits.h>
+#include <omp.h>
+
+int lnt_threads(int threads)
+{
+    if (!lnt_blas_reentrant())
+        return 1;
+    int processors = omp_get_num_procs();
+    return threads > 0 ? threads : processors > 0 ? processors : 1;
+}
+
+typedef struct work {
+    int count;
+    lnt_item_fn item;
+    void *user;
+    int failed; /* lowest index that failed so far */
+    lnt_status status;
+} work;
+
+static void note_failure(lnt_ctx *ctx, work *w, lnt_ctx *child, int index, lnt_status status)
+{
+#pragma omp critical(linnet_failure)
+    if (index < w->failed) {
+        w->failed = index;
+        w->status = status;
+        lnt_ctx_clear(ctx);
+        lnt_fail(ctx, status, "%s", child ? lnt_ctx_message(child) : "out of memory for a thread's context");
+    }
+}
+
+static void run_item(lnt_ctx *ctx, work *w, lnt_ctx *child, int index)
+{
+    int failed;
+#pragma omp atomic read
+    failed = w->failed;
+    if (index > failed)
+        return;
+    lnt_mark mark = lnt_ctx_mark(child);
+    lnt_status status = w->item(child, index, w->user);
+    if (status != LNT_OK)
+        note_failure(ctx, w, child, index, status);
+    lnt_ctx_clear(child);
+    lnt_ctx_reset(child, mark);
+}
+
+lnt_status lnt_parallel(lnt_ctx *ctx, int count, int threads, lnt_item_fn item, void *user)
+{
+    work w = {count, item, user, INT_MAX, LNT_OK};
+    int width = omp_in_parallel() ? 1 : lnt_threads(threads);
+    if (width > count)
+        width = count > 0 ? count : 1;
+    lnt_blas_pin();
+#pragma omp parallel num_threads(width)
+    {
+        lnt_ctx *child = lnt_ctx_child(ctx);
+        if (!child)
+            note_failure(ctx, &w, NULL, -1, LNT_ENOMEM);
+#pragma omp for schedule(dynamic, 1)
+        for (int i = 0; i < count; i++)
+            if (child)
+                run_item(ctx, &w, child, i);
+        lnt_ctx_free(child);
+    }
+    lnt_blas_unpin();
+    return w.status;
+}

@@ -1,0 +1,62 @@
+#include "linnet/rng.h"
+
+#include <Random123/philox.h>
+#include <math.h>
+#include <string.h>
+
+__extension__ typedef unsigned __int128 lnt_wide; /* gcc and clang on 64-bit machines */
+
+lnt_rng lnt_rng_stream(uint64_t seed, uint32_t run, lnt_purpose purpose)
+{
+    lnt_rng rng = {.key = {seed, (uint64_t)run << 32 | (uint64_t)purpose}, .used = 4};
+    return rng;
+}
+
+uint64_t lnt_rng_bits(lnt_rng *rng)
+{
+    if (rng->used == 4) {
+        philox4x64_ctr_t counter = {{rng->counter++, 0, 0, 0}};
+        philox4x64_key_t key = {{rng->key[0], rng->key[1]}};
+        philox4x64_ctr_t block = philox4x64(counter, key);
+        memcpy(rng->block, block.v, sizeof rng->block);
+        rng->used = 0;
+    }
+    return rng->block[rng->used++];
+}
+
+double lnt_rng_uniform(lnt_rng *rng)
+{
+    return (double)(lnt_rng_bits(rng) >> 11) * 0x1p-53;
+}
+
+uint64_t lnt_rng_below(lnt_rng *rng, uint64_t n)
+{
+    lnt_wide product = (lnt_wide)lnt_rng_bits(rng) * n;
+    if ((uint64_t)product < n) {
+        uint64_t reject = -n % n;
+        while ((uint64_t)product < reject)
+            product = (lnt_wide)lnt_rng_bits(rng) * n;
+    }
+    return (uint64_t)(product >> 64);
+}
+
+double lnt_rng_normal(lnt_rng *rng)
+{
+    if (rng->has_spare) {
+        rng->has_spare = 0;
+        return rng->spare;
+    }
+    double radius = sqrt(-2 * log(1 - lnt_rng_uniform(rng))), angle = 2 * 3.14159265358979323846 * lnt_rng_uniform(rng);
+    rng->spare = radius * sin(angle);
+    rng->has_spare = 1;
+    return radius * cos(angle);
+}
+
+void lnt_rng_shuffle(lnt_rng *rng, int *order, int n)
+{
+    for (int i = n - 1; i > 0; i--) {
+        int j = (int)lnt_rng_below(rng, (uint64_t)i + 1), swap = order[i];
+        order[i] = order[j];
+        order[j] = swap;
+    }
+}

@@ -1,0 +1,215 @@
+#define _GNU_SOURCE
+#include "hdf5_child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <hdf5.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define MOST_BYTES ((uint64_t)8 << 30)
+#define MOST_CPU_SECONDS 300
+
+/* ---- The child: reads and sends; it owns nothing that must be freed and leaves by _exit ---- */
+
+static void send_all(int fd, const void *p, size_t n)
+{
+    const char *at = p;
+    while (n > 0) {
+        ssize_t put = write(fd, at, n);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put <= 0)
+            _exit(3);
+        at += put;
+        n -= (size_t)put;
+    }
+}
+
+static void send_item(int fd, lnt_h5_header h, const char *path, const char *unit, const void *payload)
+{
+    h.path_bytes = (uint32_t)strlen(path);
+    h.unit_bytes = (uint32_t)strlen(unit);
+    send_all(fd, &h, sizeof h);
+    send_all(fd, path, h.path_bytes);
+    send_all(fd, unit, h.unit_bytes);
+    send_all(fd, payload, h.bytes);
+}
+
+static bool is_fixed_string(hid_t type)
+{
+    return H5Tget_class(type) == H5T_STRING && H5Tis_variable_str(type) <= 0;
+}
+
+static void read_unit(hid_t set, char *unit, size_t size)
+{
+    memset(unit, 0, size);
+    if (H5Aexists(set, "unit") <= 0)
+        return;
+    hid_t attribute = H5Aopen(set, "unit", H5P_DEFAULT), type = H5Aget_type(attribute);
+    if (is_fixed_string(type) && H5Tget_size(type) < size)
+        H5Aread(attribute, type, unit);
+    H5Tclose(type);
+    H5Aclose(attribute);
+}
+
+static void send_dataset(int fd, hid_t set, const char *path)
+{
+    hid_t space = H5Dget_space(set), type = H5Dget_type(set), memory = H5T_NATIVE_DOUBLE;
+    hsize_t dims[H5S_MAX_RANK] = {0};
+    int rank = H5Sget_simple_extent_dims(space, dims, NULL);
+    lnt_h5_header h = {.kind = 'f', .rank = (uint32_t)rank, .width = sizeof(double)};
+    if (H5Tget_class(type) == H5T_INTEGER) {
+        h.kind = 'i';
+    } else if (is_fixed_string(type)) {
+        h.kind = 's';
+        h.width = (uint32_t)H5Tget_size(type);
+        memory = type;
+    } else if (H5Tget_class(type) != H5T_FLOAT) {
+        return;
+    }
+    if (rank < 0 || rank > 3)
+        return;
+    h.bytes = h.width;
+    for (int d = 0; d < rank; d++) {
+        h.dims[d] = (uint32_t)dims[d];
+        if (dims[d] > INT32_MAX || __builtin_mul_overflow(h.bytes, dims[d], &h.bytes) || h.bytes > MOST_BYTES)
+            _exit(4);
+    }
+    char unit[128], *payload = calloc(1, h.bytes + 1);
+    if (!payload || (h.bytes && H5Dread(set, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, payload) < 0))
+        _exit(4);
+    read_unit(set, unit, sizeof unit);
+    send_item(fd, h, path, unit, payload);
+    free(payload);
+    H5Tclose(type);
+    H5Sclose(space);
+}
+
+static herr_t visit_object(hid_t root, const char *path, const H5O_info_t *info, void *user)
+{
+    if (info->type == H5O_TYPE_DATASET) {
+        hid_t set = H5Dopen2(root, path, H5P_DEFAULT);
+        if (set < 0)
+            _exit(4);
+        send_dataset(*(int *)user, set, path);
+        H5Dclose(set);
+    }
+    return 0;
+}
+
+static herr_t visit_attribute(hid_t root, const char *name, const H5A_info_t *info, void *user)
+{
+    (void)info;
+    char text[512] = {0};
+    hid_t attribute = H5Aopen(root, name, H5P_DEFAULT), type = H5Aget_type(attribute);
+    if (is_fixed_string(type) && H5Tget_size(type) < sizeof text && H5Aread(attribute, type, text) >= 0) {
+        lnt_h5_header h = {.kind = 'a', .width = (uint32_t)strlen(text), .bytes = strlen(text)};
+        send_item(*(int *)user, h, name, "", text);
+    }
+    H5Tclose(type);
+    H5Aclose(attribute);
+    return 0;
+}
+
+static void child(int fd, const char *path)
+{
+    struct rlimit cpu = {MOST_CPU_SECONDS, MOST_CPU_SECONDS}, none = {0, 0};
+    setrlimit(RLIMIT_CPU, &cpu);
+    setrlimit(RLIMIT_CORE, &none);
+    signal(SIGPIPE, SIG_DFL);
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+    hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+    if (file < 0)
+        _exit(4);
+    hid_t root = H5Gopen2(file, "/", H5P_DEFAULT);
+    if (root < 0 || H5Aiterate2(root, H5_INDEX_NAME, H5_ITER_INC, NULL, visit_attribute, &fd) < 0 ||
+        (H5Ovisit2(root, H5_INDEX_CRT_ORDER, H5_ITER_INC, visit_object, &fd, H5O_INFO_BASIC) < 0 &&
+         H5Ovisit2(root, H5_INDEX_NAME, H5_ITER_INC, visit_object, &fd, H5O_INFO_BASIC) < 0))
+        _exit(4);
+    _exit(0);
+}
+
+/* ---- The parent: believes nothing that the child says without checking it ---- */
+
+static ssize_t receive(int fd, void *p, size_t n)
+{
+    size_t have = 0;
+    while (have < n) {
+        ssize_t got = read(fd, (char *)p + have, n - have);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            break;
+        have += (size_t)got;
+    }
+    return (ssize_t)have;
+}
+
+static bool plausible(const lnt_h5_header *h)
+{
+    uint64_t bytes = h->width;
+    for (uint32_t d = 0; d < h->rank && h->rank <= 3; d++)
+        if (h->dims[d] > INT32_MAX || __builtin_mul_overflow(bytes, (uint64_t)h->dims[d], &bytes))
+            return false;
+    return h->rank <= 3 && h->path_bytes < 4096 && h->unit_bytes < 4096 && bytes == h->bytes && bytes <= MOST_BYTES;
+}
+
+static lnt_status receive_items(lnt_ctx *ctx, int fd, const char *path, lnt_h5_visit visit, void *user)
+{
+    lnt_h5_header h;
+    ssize_t got;
+    while ((got = receive(fd, &h, sizeof h)) == sizeof h) {
+        lnt_mark mark = lnt_ctx_mark(ctx);
+        if (!plausible(&h))
+            return lnt_fail(ctx, LNT_EFORMAT, "%s: damaged HDF5 file", path);
+        char *name = lnt_alloc_zero(ctx, h.path_bytes + 1, 1), *unit = lnt_alloc_zero(ctx, h.unit_bytes + 1, 1),
+             *payload = lnt_alloc_zero(ctx, h.bytes + 1, 1);
+        if (!name || !unit || !payload)
+            return LNT_ENOMEM;
+        if (receive(fd, name, h.path_bytes) != (ssize_t)h.path_bytes ||
+            receive(fd, unit, h.unit_bytes) != (ssize_t)h.unit_bytes ||
+            receive(fd, payload, h.bytes) != (ssize_t)h.bytes)
+            return lnt_fail(ctx, LNT_EFORMAT, "%s: damaged HDF5 file", path);
+        lnt_h5_item item = {h, name, unit, payload};
+        lnt_status status = visit(ctx, &item, user);
+        lnt_ctx_reset(ctx, mark);
+        if (status != LNT_OK)
+            return status;
+    }
+    return got == 0 ? LNT_OK : lnt_fail(ctx, LNT_EFORMAT, "%s: damaged HDF5 file", path);
+}
+
+lnt_status lnt_hdf5_scan(lnt_ctx *ctx, const char *path, lnt_h5_visit visit, void *user)
+{
+    int fds[2], state = 0;
+    if (access(path, R_OK) != 0)
+        return lnt_fail(ctx, errno == ENOENT ? LNT_EMISSING : LNT_EIO, "%s: %s", path, strerror(errno));
+    if (pipe2(fds, O_CLOEXEC) != 0)
+        return lnt_fail(ctx, LNT_EIO, "no pipe for reading %s: %s", path, strerror(errno));
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(fds[0]);
+        child(fds[1], path);
+    }
+    close(fds[1]);
+    if (pid < 0) {
+        close(fds[0]);
+        return lnt_fail(ctx, LNT_EIO, "no process for reading %s: %s", path, strerror(errno));
+    }
+    lnt_mark mark = lnt_ctx_mark(ctx);
+    lnt_status status = receive_items(ctx, fds[0], path, visit, user);
+    lnt_ctx_reset(ctx, mark);
+    close(fds[0]);
+    if (status != LNT_OK)
+        kill(pid, SIGKILL);
+    while (waitpid(pid, &state, 0) < 0 && errno == EINTR)
+        ;
+    if (status == LNT_OK && (!WIFEXITED(state) || WEXITSTATUS(state) != 0))
+        return lnt_fail(ctx, LNT_EFORMAT, "%s: not a readable HDF5 file", path);
+    return status;
+}

@@ -1,0 +1,138 @@
+/* The command table: for each command its options, examples, defaults and study. */
+#include "linnet/version.h"
+#include "train.h"
+
+#include <limits.h>
+#include <stddef.h>
+
+const char *lnt_version(void)
+{
+    return LNT_VERSION;
+}
+
+static const char *const optimizers[] = {"sgd", "gd", NULL};
+static const char *const losses[] = {"half", "sum", "mean", NULL};
+
+#define TEXT(name, field, flags, value, help) \
+    {name, LNT_OPT_TEXT, offsetof(OPTS, field), flags, 0, 0, value, NULL, help}
+#define FLAG(name, field, flags, help) {name, LNT_OPT_FLAG, offsetof(OPTS, field), flags, 0, 0, NULL, NULL, help}
+#define INTEGER(name, field, flags, min, max, help) \
+    {name, LNT_OPT_INTEGER, offsetof(OPTS, field), flags, min, max, "N", NULL, help}
+#define REAL(name, field, min, max, value, help) \
+    {name, LNT_OPT_REAL, offsetof(OPTS, field), 0, min, max, value, NULL, help}
+#define CHOICE(name, field, choices, help) \
+    {name, LNT_OPT_CHOICE, offsetof(OPTS, field), 0, 0, 0, "NAME", choices, help}
+#define SEED {"seed", LNT_OPT_SEED, offsetof(OPTS, seed), 0, 0, 0, "N", NULL, "key of all random streams"}
+#define THREADS \
+    INTEGER("threads", threads, LNT_OPT_HOW, 0, 1024, "threads; results do not depend on it; 0: all processors")
+#define END {NULL, LNT_OPT_FLAG, 0, 0, 0, 0, NULL, NULL, NULL}
+
+/* ---- train ---- */
+
+#define OPTS lnt_train_opts
+const lnt_option lnt_train_options[] = {
+    TEXT("data", data, LNT_OPT_INPUT, "NAME", "digits (built in), mnist, a folder of IDX files, or an IDX image file"),
+    TEXT("inputs", inputs, LNT_OPT_INPUT, "FILE", "inputs, a row per sample: NPY, CSV or IDX, plain or gzip"),
+    TEXT("targets", targets, LNT_OPT_INPUT, "FILE", "targets, a row per sample; rows with a single 1 count as classes"),
+    FLAG("one-hot", one_hot, 0, "the targets are one column of classes 0, 1, ..., to be one-hot encoded"),
+    FLAG("centre", centre, 0, "subtract the mean of the inputs"),
+    INTEGER("pca", pca, 0, 0, INT_MAX, "centre and keep N principal components; 0: off"),
+    INTEGER("whiten", whiten, 0, 0, INT_MAX, "the same, scaled to unit variance; 0: off"),
+    {"layers", LNT_OPT_INTEGERS, offsetof(OPTS, layers), 0, 1, 1e6, "N,N,...", NULL,
+     "widths from inputs to outputs; 8x3 stands for 8,8,8 (default inputs,outputs,outputs)"},
+    TEXT("init", init, 0, "START", "orthogonal (Haar), or gaussian:SD"),
+    CHOICE("optimizer", optimizer, optimizers, "minibatch descent or full-batch descent"),
+    CHOICE("loss", loss, losses,
+           "half: 1/2 mean over rows of the summed squared error, sum: without the 1/2, mean: averaged over outputs too"),
+    REAL("lr", lr, 1e-300, 1e300, "X", "learning rate, multiplies the gradient of that loss"),
+    INTEGER("batch", batch, 0, 1, INT_MAX, "rows per step of sgd"),
+    INTEGER("rows-per-epoch", rows_per_epoch, 0, 0, INT_MAX, "rows of an epoch; 0: all"),
+    FLAG("shuffle", shuffle, 0, "draw a new order of the rows every epoch"),
+    INTEGER("epochs", epochs, 0, 0, 100000000, "passes over the rows"),
+    INTEGER("seeds", seeds, 0, 1, 100000, "number of runs from different starts"),
+    SEED,
+    THREADS,
+    END};
+#undef OPTS
+
+static const char *const train_examples[] = {
+    "linnet train --data digits --whiten 40 --layers 40,20,10 --lr 0.05 --epochs 20 --seeds 4 --out d",
+    "linnet train --data mnist --whiten 100 --layers 100,10,10 --loss sum --lr 0.01 --batch 100 --epochs 10 --json",
+    "linnet train --inputs X.npy --targets Y.npy --layers 64,32,8 --optimizer gd --lr 0.1 --epochs 500", NULL};
+
+static const char train_description[] =
+    "Trains a layered linear network y = W_L ... W_1 x by gradient descent, one or several runs at once, and puts the "
+    "theory beside it: the least-squares optimum on the rows trained on and on all rows, how far the learned map W is "
+    "from it (C_YX - W C_XX, where C_YX and C_XX are the covariances of the prepared data), and which assumptions hold.\n\n"
+    "Loss and accuracy are over all rows; epoch 0 is before training. eta is the step for the loss 'half' that the "
+    "chosen lr amounts to; t = eta times steps is time in units of tau. A shuffled epoch of N rows takes the first N "
+    "of a new order of all rows, an unshuffled one always the first N rows of the data.\n\n"
+    "With --out, result.h5 holds /weights/1, ... each as (out, in), with a leading axis for several runs, the "
+    "preparation, and everything that --json prints; `linnet apply` uses it, `linnet run DIR/run.yaml` repeats it.";
+
+/* ---- apply ---- */
+
+#define OPTS lnt_apply_opts
+static const lnt_option apply_options[] = {
+    TEXT("folder", folder, LNT_OPT_POSITIONAL, "DIR", "folder of a saved result of linnet train"),
+    TEXT("data", data, LNT_OPT_INPUT, "NAME", "rows to apply it to, as for linnet train"),
+    TEXT("inputs", inputs, LNT_OPT_INPUT, "FILE", "rows to apply it to: NPY, CSV or IDX, prepared like the training rows"),
+    TEXT("targets", targets, LNT_OPT_INPUT, "FILE", "their targets, to score the predictions"),
+    FLAG("one-hot", one_hot, 0, "the targets are one column of classes 0, 1, ..."),
+    TEXT("run", run, 0, "WHICH", "of several runs: mean of their predictions, each, or the number of one, from 0"),
+    THREADS,
+    END};
+#undef OPTS
+
+static const char *const apply_examples[] = {"linnet apply d --inputs new.csv --out predicted.npy",
+                                             "linnet apply d --data digits --json", NULL};
+
+static const char apply_description[] =
+    "Applies a network that linnet train saved to new rows: subtracts the training rows' mean, projects and scales as "
+    "they were, and multiplies by the weights. Predictions go to --out, as NPY (rows, outputs), with a leading axis for "
+    "--run each, or as CSV if its name ends in .csv.";
+
+/* ---- reproduce ---- */
+
+#define OPTS lnt_reproduce_opts
+static const lnt_option reproduce_options[] = {
+    TEXT("names", names, LNT_OPT_POSITIONAL | LNT_OPT_LIST, "NAME", "experiments to run (default: all)"),
+    FLAG("list", list, LNT_OPT_HOW, "list the experiments and stop"),
+    FLAG("quick", quick, 0, "smaller sizes, about a minute in all (the default)"),
+    FLAG("full", full, 0, "the published sizes"),
+    TEXT("out", out, LNT_OPT_HOW, "DIR", "folder of the report"),
+    FLAG("force", force, LNT_OPT_HOW, "repeat experiments that are finished there"),
+    SEED,
+    THREADS,
+    END};
+#undef OPTS
+
+static const char *const reproduce_examples[] = {"linnet reproduce --quick --out report",
+                                                 "linnet reproduce notebook-digits --full --out report",
+                                                 "linnet reproduce --list", NULL};
+
+static const char reproduce_description[] =
+    "Runs published experiments, as their source wrote them and as they are right, computes a verdict for each from "
+    "the numbers, and writes DIR/index.html with figures and the table of deviations. Experiments whose results are in "
+    "DIR already, made with the same options, are kept, so that an interrupted call continues.\n\n"
+    "The exit code is 3 if a verdict fails. Experiments whose data is missing are skipped, and listed as such.";
+
+/* Adapters between the generic table and the typed functions. */
+#define ADAPT(name, type)                                                                    \
+    static void name##_defaults(void *opts) { lnt_##name##_defaults((type *)opts); }         \
+    static lnt_status name##_study(lnt_ctx *ctx, lnt_record *record, const void *opts)       \
+    {                                                                                        \
+        return lnt_##name##_study(ctx, record, (const type *)opts);                          \
+    }
+ADAPT(train, lnt_train_opts)
+ADAPT(apply, lnt_apply_opts)
+ADAPT(reproduce, lnt_reproduce_opts)
+
+const lnt_command lnt_commands[] = {
+    {"train", "train a layered linear network and compare it with theory", train_description, train_examples,
+     lnt_train_options, sizeof(lnt_train_opts), train_defaults, train_study, LNT_OUT_FOLDER, NULL},
+    {"apply", "apply a trained network to new rows", apply_description, apply_examples, apply_options,
+     sizeof(lnt_apply_opts), apply_defaults, apply_study, LNT_OUT_ARRAY, "prediction"},
+    {"reproduce", "run the published experiments and write the report", reproduce_description, reproduce_examples,
+     reproduce_options, sizeof(lnt_reproduce_opts), reproduce_defaults, reproduce_study, LNT_OUT_OWN, NULL},
+    {0}};

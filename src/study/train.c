@@ -1,0 +1,254 @@
+#include "train.h"
+
+#include "linnet/linalg.h"
+#include "linnet/parallel.h"
+
+#include <math.h>
+
+void lnt_train_defaults(lnt_train_opts *opts)
+{
+    lnt_descent descent;
+    lnt_descent_defaults(&descent);
+    *opts = (lnt_train_opts){.init = "orthogonal",
+                             .lr = descent.eta,
+                             .batch = descent.batch,
+                             .epochs = descent.epochs,
+                             .shuffle = descent.shuffle,
+                             .seeds = 1};
+}
+
+/* ---- Set-up ---- */
+
+static lnt_status make_task(lnt_ctx *ctx, training *t)
+{
+    const lnt_train_opts *o = t->opts;
+    lnt_source source = {o->data, o->inputs, o->targets, o->one_hot};
+    lnt_dataset data;
+    if (o->pca > 0 && o->whiten > 0)
+        return lnt_fail(ctx, LNT_EUSAGE, "--pca and --whiten exclude each other");
+    lnt_prep_kind kind = o->whiten > 0 ? LNT_PREP_WHITEN
+                         : o->pca > 0  ? LNT_PREP_PCA
+                         : o->centre   ? LNT_PREP_CENTRE
+                                       : LNT_PREP_NONE;
+    lnt_status status = lnt_source_read(ctx, &data, &source, true);
+    if (status == LNT_OK)
+        status = lnt_task_make(ctx, &t->task, &data, kind, o->whiten > 0 ? o->whiten : o->pca, o->threads);
+    return status;
+}
+
+/* Fills in the layers that were not given and checks those that were. */
+static lnt_status make_net(lnt_ctx *ctx, training *t, lnt_train_opts *opts)
+{
+    lnt_int_list *layers = &opts->layers;
+    int inputs = t->task.inputs, outputs = t->task.outputs;
+    if (layers->count == 0)
+        *layers = (lnt_int_list){3, {inputs, outputs, outputs}};
+    if (layers->count < 2)
+        return lnt_fail(ctx, LNT_EUSAGE, "--layers needs at least two widths, inputs and outputs: --layers %d,%d", inputs,
+                        outputs);
+    if (layers->item[0] != inputs)
+        return lnt_fail(ctx, LNT_ESHAPE, "--layers starts with %d, but the prepared inputs have %d values%s: use --layers %d,...",
+                        layers->item[0], inputs, t->task.prep.map.a ? " (directions with variance that were kept)" : "",
+                        inputs);
+    if (layers->item[layers->count - 1] != outputs)
+        return lnt_fail(ctx, LNT_ESHAPE, "--layers ends with %d, but the targets have %d values: use --layers ...,%d",
+                        layers->item[layers->count - 1], outputs, outputs);
+    t->net = (lnt_net){layers->count - 1, layers->item};
+    return LNT_OK;
+}
+
+static lnt_status check_rows(lnt_ctx *ctx, training *t)
+{
+    const lnt_train_opts *o = t->opts;
+    if (o->rows_per_epoch > t->task.n)
+        return lnt_fail(ctx, LNT_EUSAGE, "--rows-per-epoch %d: there are only %d rows", o->rows_per_epoch, t->task.n);
+    bool subset = !o->shuffle && o->rows_per_epoch > 0;
+    t->fitted_rows = subset ? o->rows_per_epoch : t->task.n;
+    return LNT_OK;
+}
+
+lnt_status lnt_training_prepare(lnt_ctx *ctx, training *t, lnt_train_opts *opts)
+{
+    *t = (training){.opts = opts};
+    lnt_status status = lnt_init_parse(ctx, &t->init, opts->init);
+    if (status == LNT_OK)
+        status = make_task(ctx, t);
+    if (status == LNT_OK)
+        status = make_net(ctx, t, opts);
+    if (status == LNT_OK)
+        status = check_rows(ctx, t);
+    if (status == LNT_OK)
+        status = lnt_task_moments(ctx, &t->all, &t->task, 0, t->task.n, opts->threads);
+    t->fitted = t->all;
+    if (status == LNT_OK && t->fitted_rows < t->task.n)
+        status = lnt_task_moments(ctx, &t->fitted, &t->task, 0, t->fitted_rows, opts->threads);
+    t->scale = opts->loss == LNT_LOSS_HALF ? 1 : opts->loss == LNT_LOSS_SUM ? 2 : 2.0 / t->task.outputs;
+    t->eta = t->scale * opts->lr;
+    return status;
+}
+
+/* ---- Runs ---- */
+
+#define BLOCK 256 /* samples that pass the network together: activations stay in the second-level cache */
+
+typedef struct run {
+    lnt_ctx *ctx;
+    training *t;
+    int index;
+    lnt_net_work work;
+    bool overflow; /* the loss is no longer finite */
+    lnt_status status;
+} run;
+
+static int gradient(double *g, const double *w, const lnt_batch *batch, void *user)
+{
+    run *r = user;
+    lnt_net_gradient(g, &r->work, &r->t->net, w, &r->t->task, batch->rows, batch->first, batch->count);
+    return 0;
+}
+
+static int score_epoch(const double *w, int epoch, void *user)
+{
+    run *r = user;
+    training *t = r->t;
+    size_t at = (size_t)r->index * ((size_t)t->opts->epochs + 1) + (size_t)epoch;
+    lnt_mark mark = lnt_ctx_mark(r->ctx);
+    lnt_mat P;
+    lnt_score score;
+    r->status = lnt_mat_alloc(r->ctx, &P, t->task.outputs, t->task.inputs);
+    if (r->status == LNT_OK)
+        r->status = lnt_net_product(r->ctx, P, &t->net, w);
+    if (r->status == LNT_OK)
+        r->status = lnt_map_score(r->ctx, &score, P, &t->task, 0, t->task.n, t->opts->threads);
+    lnt_ctx_reset(r->ctx, mark);
+    if (r->status != LNT_OK)
+        return -1;
+    r->overflow = !isfinite(score.loss);
+    t->loss[at] = t->scale * score.loss;
+    t->accuracy[at] = score.accuracy;
+    return r->overflow ? -1 : 0;
+}
+
+static int moments_gradient(double *g, const double *w, const lnt_batch *batch, void *user)
+{
+    run *r = user;
+    (void)batch;
+    lnt_net_gradient_moments(g, &r->work, &r->t->net, w, &r->t->fitted);
+    return 0;
+}
+
+/* The largest curvature at the start of run 0 and at the balanced optimum, where a long run ends. */
+static lnt_status measure_sharpness(lnt_ctx *ctx, training *t, double *w)
+{
+    run r = {.ctx = ctx, .t = t};
+    lnt_objective objective = {lnt_net_size(&t->net), t->fitted_rows, moments_gradient, NULL, &r};
+    lnt_rng rng = lnt_rng_stream(t->opts->seed, 0, LNT_FOR_WEIGHTS), probe = lnt_rng_stream(0, 0, LNT_FOR_PROBE);
+    double start = 0, end = 0;
+    lnt_mat P;
+    lnt_status status = lnt_net_work_alloc(ctx, &r.work, &t->net, t->net.width[0]);
+    if (status == LNT_OK)
+        status = lnt_mat_alloc(ctx, &P, t->task.outputs, t->task.inputs);
+    if (status == LNT_OK)
+        status = lnt_net_init(ctx, w, &t->net, &t->init, &rng);
+    if (status == LNT_OK)
+        status = lnt_sharpness(ctx, &start, &objective, w, &probe);
+    if (status == LNT_OK)
+        status = lnt_least_squares(ctx, P, NULL, &t->fitted, lnt_net_bottleneck(&t->net));
+    if (status == LNT_OK)
+        status = lnt_net_factor(ctx, w, &t->net, P);
+    if (status == LNT_OK)
+        status = lnt_sharpness(ctx, &end, &objective, w, &probe);
+    t->sharpness = fmax(start, end);
+    return status;
+}
+
+static lnt_status diverged(lnt_ctx *ctx, const training *t, int index)
+{
+    char lr[LNT_NUMBER_CHARS];
+    return lnt_fail(ctx, LNT_EDIVERGED,
+                    "run %d diverged in epoch %d: --lr %s is too large; gradient descent is stable below about %.2g "
+                    "(2/largest Hessian eigenvalue), minibatches need less",
+                    index, t->info[index].epochs + 1, lnt_number_text(t->opts->lr, lr), 2 / t->sharpness / t->scale);
+}
+
+static lnt_status one_run(lnt_ctx *ctx, int index, void *user)
+{
+    training *t = user;
+    const lnt_train_opts *o = t->opts;
+    run r = {.ctx = ctx, .t = t, .index = index};
+    lnt_rng weights = lnt_rng_stream(o->seed, (uint32_t)index, LNT_FOR_WEIGHTS),
+            order = lnt_rng_stream(o->seed, (uint32_t)index, LNT_FOR_SHUFFLE);
+    lnt_objective objective = {lnt_net_size(&t->net), t->task.n, gradient, score_epoch, &r};
+    lnt_descent descent = {t->eta, o->optimizer == LNT_GD ? 0 : o->batch, o->rows_per_epoch, o->shuffle, o->epochs};
+    int width = descent.batch > 0 && descent.batch < BLOCK ? descent.batch : BLOCK;
+    lnt_status status = lnt_net_work_alloc(ctx, &r.work, &t->net, width);
+    if (status == LNT_OK)
+        status = lnt_net_init(ctx, t->w[index], &t->net, &t->init, &weights);
+    if (status != LNT_OK)
+        return status;
+    status = lnt_descend(ctx, t->w[index], &t->info[index], &objective, &descent, &order);
+    if (r.status != LNT_OK)
+        return r.status;
+    if (r.overflow || t->info[index].stop == LNT_STOP_DIVERGED) {
+        lnt_ctx_clear(ctx);
+        return diverged(ctx, t, index);
+    }
+    return status;
+}
+
+static lnt_status start_imbalance(lnt_ctx *ctx, training *t, double *w)
+{
+    lnt_status status = LNT_OK;
+    for (int k = 0; k < t->opts->seeds && status == LNT_OK; k++) {
+        lnt_rng rng = lnt_rng_stream(t->opts->seed, (uint32_t)k, LNT_FOR_WEIGHTS);
+        double imbalance;
+        status = lnt_net_init(ctx, w, &t->net, &t->init, &rng);
+        if (status == LNT_OK)
+            status = lnt_imbalance(ctx, &imbalance, &t->net, w);
+        if (status == LNT_OK)
+            t->imbalance = fmax(t->imbalance, imbalance);
+    }
+    return status;
+}
+
+lnt_status lnt_training_run(lnt_ctx *ctx, training *t)
+{
+    size_t runs = (size_t)t->opts->seeds, rows = (size_t)t->opts->epochs + 1, size = lnt_net_size(&t->net);
+    t->w = lnt_alloc(ctx, runs, sizeof *t->w);
+    t->loss = lnt_alloc_zero(ctx, runs * rows, sizeof *t->loss);
+    t->accuracy = lnt_alloc_zero(ctx, runs * rows, sizeof *t->accuracy);
+    t->info = lnt_alloc_zero(ctx, runs, sizeof *t->info);
+    double *probe = lnt_alloc(ctx, size, sizeof *probe);
+    if (!t->w || !t->loss || !t->accuracy || !t->info || !probe)
+        return LNT_ENOMEM;
+    for (size_t k = 0; k < runs; k++)
+        if (!(t->w[k] = lnt_alloc(ctx, size, sizeof **t->w)))
+            return LNT_ENOMEM;
+    lnt_mark mark = lnt_ctx_mark(ctx);
+    lnt_status status = measure_sharpness(ctx, t, probe);
+    if (status == LNT_OK)
+        status = start_imbalance(ctx, t, probe);
+    lnt_ctx_reset(ctx, mark);
+    if (status != LNT_OK)
+        return status;
+    lnt_progress_begin(ctx, "epochs", (long)(runs * rows));
+    return lnt_parallel(ctx, t->opts->seeds, t->opts->threads, one_run, t);
+}
+
+lnt_status lnt_train_study(lnt_ctx *ctx, lnt_record *record, const lnt_train_opts *opts)
+{
+    lnt_mark mark = lnt_ctx_mark(ctx);
+    lnt_train_opts resolved = *opts;
+    training t;
+    lnt_blas_pin();
+    lnt_status status = lnt_training_prepare(ctx, &t, &resolved);
+    if (status == LNT_OK)
+        status = lnt_training_run(ctx, &t);
+    if (status == LNT_OK)
+        status = lnt_training_report(ctx, record, &t);
+    if (status == LNT_OK)
+        status = lnt_record_status(ctx, record);
+    lnt_blas_unpin();
+    lnt_ctx_reset(ctx, mark);
+    return status;
+}

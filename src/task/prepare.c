@@ -1,0 +1,129 @@
+#include "linnet/task.h"
+
+#include "linnet/linalg.h"
+#include "linnet/parallel.h"
+
+#include <math.h>
+
+/* Relative to the largest standard deviation; through the covariance nothing smaller can be told from rounding. */
+#define RANK_TOLERANCE 1e-7
+
+/* Eigenvectors are defined up to sign: make the entry of largest size positive, whatever LAPACK returned. */
+static void fix_sign(lnt_mat row)
+{
+    double largest = 0;
+    for (int j = 0; j < row.cols; j++)
+        if (fabs(*lnt_at(row, 0, j)) > fabs(largest))
+            largest = *lnt_at(row, 0, j);
+    if (largest < 0)
+        lnt_mat_scale(row, -1);
+}
+
+/* map and sd from the eigenvalues w (ascending) and eigenvectors V of the covariance. */
+static lnt_status choose_components(lnt_ctx *ctx, lnt_prep *prep, const double *w, lnt_mat V, int components)
+{
+    int D = prep->inputs;
+    double largest = w[D - 1], total = 0, kept = 0;
+    prep->rank = 0;
+    for (int k = 0; k < D; k++) {
+        total += fmax(w[k], 0);
+        prep->rank += w[k] > RANK_TOLERANCE * RANK_TOLERANCE * largest;
+    }
+    if (prep->rank == 0)
+        return lnt_fail(ctx, LNT_EDOMAIN, "the inputs do not vary: none of their %d directions has variance", D);
+    int wanted = components > 0 ? components : D;
+    prep->outputs = wanted < prep->rank ? wanted : prep->rank;
+    if (prep->outputs < wanted)
+        lnt_log(ctx, "only %d of the %d directions have variance: kept %d components, dropped the other %d asked for",
+                prep->rank, D, prep->outputs, wanted - prep->outputs);
+    for (int k = 0; k < prep->outputs; k++) {
+        lnt_mat row = lnt_block(prep->map, k, 0, 1, D);
+        lnt_mat_transpose(row, lnt_columns(V, D - 1 - k, 1));
+        fix_sign(row);
+        prep->sd[k] = sqrt(w[D - 1 - k]);
+        kept += w[D - 1 - k];
+        if (prep->kind == LNT_PREP_WHITEN)
+            lnt_mat_scale(row, 1 / prep->sd[k]);
+    }
+    prep->map.rows = prep->outputs;
+    prep->retained = kept / total;
+    return LNT_OK;
+}
+
+static lnt_status fit_components(lnt_ctx *ctx, lnt_prep *prep, const lnt_samples *samples, int components, int threads)
+{
+    int D = samples->dim;
+    lnt_mat C, V;
+    double *w = lnt_alloc(ctx, (size_t)D, sizeof *w);
+    if (!w)
+        return LNT_ENOMEM;
+    lnt_status status = lnt_mat_alloc(ctx, &C, D, D);
+    if (status == LNT_OK)
+        status = lnt_mat_alloc(ctx, &V, D, D);
+    if (status == LNT_OK)
+        status = lnt_second_moment(ctx, C, samples, prep->mean, 0, samples->n, threads);
+    if (status == LNT_OK)
+        status = lnt_eigh(ctx, w, V, C);
+    return status == LNT_OK ? choose_components(ctx, prep, w, V, components) : status;
+}
+
+lnt_status lnt_prep_fit(lnt_ctx *ctx, lnt_prep *prep, const lnt_samples *samples, lnt_prep_kind kind, int components,
+                        int threads)
+{
+    int D = samples->dim;
+    *prep = (lnt_prep){.kind = kind, .inputs = D, .outputs = D, .rank = D, .retained = 1};
+    if (samples->n < 1 || D < 1)
+        return lnt_fail(ctx, LNT_ESHAPE, "no inputs: %d rows of %d values", samples->n, D);
+    if (kind == LNT_PREP_NONE)
+        return LNT_OK;
+    prep->mean = lnt_alloc(ctx, (size_t)D, sizeof *prep->mean);
+    if (!prep->mean)
+        return LNT_ENOMEM;
+    lnt_samples_mean(prep->mean, samples);
+    if (kind == LNT_PREP_CENTRE)
+        return LNT_OK;
+    int most = components > 0 && components < D ? components : D;
+    prep->sd = lnt_alloc(ctx, (size_t)most, sizeof *prep->sd);
+    if (!prep->sd || lnt_mat_alloc(ctx, &prep->map, most, D) != LNT_OK)
+        return LNT_ENOMEM;
+    lnt_mark mark = lnt_ctx_mark(ctx);
+    lnt_status status = fit_components(ctx, prep, samples, components, threads);
+    lnt_ctx_reset(ctx, mark);
+    return status;
+}
+
+#define ROWS 256
+
+typedef struct projection {
+    lnt_mat Z;
+    const lnt_prep *prep;
+    const lnt_samples *samples;
+} projection;
+
+static lnt_status project_block(lnt_ctx *ctx, int index, void *user)
+{
+    const projection *p = user;
+    int first = index * ROWS, count = p->samples->n - first < ROWS ? p->samples->n - first : ROWS, D = p->samples->dim;
+    lnt_mat X, Z = lnt_columns(p->Z, first, count);
+    lnt_status status = lnt_mat_alloc(ctx, &X, D, count);
+    if (status != LNT_OK)
+        return status;
+    lnt_samples_get(X, p->samples, NULL, first, count);
+    for (int j = 0; j < count && p->prep->mean; j++)
+        for (int i = 0; i < D; i++)
+            *lnt_at(X, i, j) -= p->prep->mean[i];
+    if (p->prep->map.a)
+        lnt_gemm(Z, 1, LNT_N, p->prep->map, LNT_N, X, 0);
+    else
+        lnt_mat_copy(Z, X);
+    return LNT_OK;
+}
+
+lnt_status lnt_prep_apply(lnt_ctx *ctx, lnt_mat Z, const lnt_prep *prep, const lnt_samples *samples, int threads)
+{
+    projection p = {Z, prep, samples};
+    if (samples->dim != prep->inputs)
+        return lnt_fail(ctx, LNT_ESHAPE, "the inputs have %d values a row, the model was made for %d", samples->dim,
+                        prep->inputs);
+    return lnt_parallel(ctx, (samples->n + ROWS - 1) / ROWS, threads, project_block, &p);
+}

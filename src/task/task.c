@@ -1,0 +1,40 @@
+#include "linnet/task.h"
+
+lnt_status lnt_task_make(lnt_ctx *ctx, lnt_task *task, const lnt_dataset *data, lnt_prep_kind kind, int components,
+                         int threads)
+{
+    *task = (lnt_task){.n = data->inputs.n, .outputs = lnt_dataset_outputs(data), .data = *data};
+    lnt_status status = lnt_prep_fit(ctx, &task->prep, &data->inputs, kind, components, threads);
+    if (status != LNT_OK)
+        return status;
+    task->inputs = task->prep.outputs;
+    if (!task->prep.map.a) {
+        task->offset = task->prep.mean;
+        return LNT_OK;
+    }
+    lnt_mat Z;
+    status = lnt_mat_alloc(ctx, &Z, task->inputs, task->n);
+    if (status == LNT_OK)
+        status = lnt_prep_apply(ctx, Z, &task->prep, &data->inputs, threads);
+    if (status == LNT_OK)
+        task->data.inputs = lnt_samples_view(Z);
+    return status;
+}
+
+void lnt_task_get(lnt_mat X, lnt_mat Y, const lnt_task *task, const int *rows, int first, int count)
+{
+    lnt_samples_get(X, &task->data.inputs, rows, first, count);
+    for (int j = 0; j < count && task->offset; j++)
+        for (int i = 0; i < task->inputs; i++)
+            *lnt_at(X, i, j) -= task->offset[i];
+    lnt_targets_get(Y, &task->data, rows, first, count);
+}
+
+lnt_mat lnt_task_view(const lnt_task *task, int first, int count)
+{
+    const double *all = task->offset ? NULL : task->data.inputs.f64;
+    if (!all)
+        return (lnt_mat){0};
+    /* Views carry no const; this one is only read. */
+    return lnt_mat_view((double *)(uintptr_t)(all + (size_t)first * (size_t)task->inputs), task->inputs, count);
+}

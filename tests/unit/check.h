@@ -1,0 +1,85 @@
+/* What every unit test starts from: a context, and comparisons that say by how much they failed. */
+#ifndef LINNET_CHECK_H
+#define LINNET_CHECK_H
+
+#include "linnet.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* Fails with the worst entry unless |A - B| <= tolerance * max(1, |B|_max); NaN fails. */
+static inline void check_close(lnt_mat A, lnt_mat B, double tolerance, const char *what)
+{
+    double scale = fmax(1, lnt_mat_max(B)), worst = 0;
+    int row = 0, col = 0;
+    assert_int_equal(A.rows, B.rows);
+    assert_int_equal(A.cols, B.cols);
+    for (int j = 0; j < A.cols; j++)
+        for (int i = 0; i < A.rows; i++) {
+            double d = fabs(*lnt_at(A, i, j) - *lnt_at(B, i, j)) / scale;
+            if (!(d <= worst)) {
+                worst = d;
+                row = i;
+                col = j;
+            }
+        }
+    if (!(worst <= tolerance))
+        fail_msg("%s: (%d,%d) is %.17g, not %.17g: relative difference %.3g above %.3g", what, row, col,
+                 *lnt_at(A, row, col), *lnt_at(B, row, col), worst, tolerance);
+}
+
+static inline void check_near(double a, double b, double tolerance, const char *what)
+{
+    check_close(lnt_mat_view(&a, 1, 1), lnt_mat_view(&b, 1, 1), tolerance, what);
+}
+
+/* The status, with the context's message where it is not the expected one. */
+static inline void check_status(lnt_ctx *ctx, lnt_status status, lnt_status expected)
+{
+    if (status != expected)
+        fail_msg("status %d (%s), expected %d: %s", status, lnt_status_text(status), expected, lnt_ctx_message(ctx));
+}
+
+/* Expects a failure whose message contains `part`; clears it. */
+static inline void check_failure(lnt_ctx *ctx, lnt_status status, lnt_status expected, const char *part)
+{
+    check_status(ctx, status, expected);
+    if (!strstr(lnt_ctx_message(ctx), part))
+        fail_msg("the message is '%s', without '%s'", lnt_ctx_message(ctx), part);
+    lnt_ctx_clear(ctx);
+}
+
+/* A new scratch matrix of independent normal numbers. */
+static inline lnt_mat random_matrix(lnt_ctx *ctx, int rows, int cols, lnt_rng *rng)
+{
+    lnt_mat A;
+    check_status(ctx, lnt_mat_alloc(ctx, &A, rows, cols), LNT_OK);
+    for (int j = 0; j < cols; j++)
+        for (int i = 0; i < rows; i++)
+            *lnt_at(A, i, j) = lnt_rng_normal(rng);
+    return A;
+}
+
+static inline int make_ctx(void **state)
+{
+    return (*state = lnt_ctx_new()) ? 0 : -1;
+}
+
+static inline int free_ctx(void **state)
+{
+    lnt_ctx_free(*state);
+    return 0;
+}
+
+/* A test with a fresh context as its state. */
+#define WITH_CTX(test) cmocka_unit_test_setup_teardown(test, make_ctx, free_ctx)
+
+#endif
