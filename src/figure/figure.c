@@ -96,7 +96,7 @@ static void put_script(lnt_text *out, const lnt_figure *figure, const char *sour
                  "set terminal svg size %d,%d noenhanced font 'DejaVu Sans,13' background '#ffffff'\n"
                  "set encoding utf8\n"
                  "set border 3 lc rgb '#606060'\nset tics nomirror out\nset grid lc rgb '#e0e0e0' lw 0.5\n"
-                 "set key top right opaque noenhanced samplen 2.5\n",
+                 "set key below horizontal noenhanced samplen 2.5\n",
                  PANEL_WIDTH * figure->panels, PANEL_HEIGHT);
     if (figure->panels > 1)
         lnt_text_add(out, "set multiplot layout 1,%d\n", figure->panels);

@@ -146,7 +146,7 @@ bool lnt_record_verdict(const lnt_record *record)
     bool all = rows > 0;
     for (int row = 0; row < rows; row++) {
         lnt_value holds;
-        all = lnt_record_cell(record, "checks", row, "holds", &holds) && holds.integer && all;
+        all = lnt_record_cell(record, "checks", row, "holds", &holds) && holds.number != 0 && all;
     }
     return all;
 }

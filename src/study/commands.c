@@ -1,4 +1,5 @@
 /* The command table: for each command its options, examples, defaults and study. */
+#include "experiment.h"
 #include "linnet/version.h"
 #include "train.h"
 
@@ -95,7 +96,7 @@ static const char apply_description[] =
 /* ---- reproduce ---- */
 
 #define OPTS lnt_reproduce_opts
-static const lnt_option reproduce_options[] = {
+const lnt_option lnt_reproduce_options[] = {
     TEXT("names", names, LNT_OPT_POSITIONAL | LNT_OPT_LIST, "NAME", "experiments to run (default: all)"),
     FLAG("list", list, LNT_OPT_HOW, "list the experiments and stop"),
     FLAG("quick", quick, 0, "smaller sizes, about a minute in all (the default)"),
@@ -134,5 +135,5 @@ const lnt_command lnt_commands[] = {
     {"apply", "apply a trained network to new rows", apply_description, apply_examples, apply_options,
      sizeof(lnt_apply_opts), apply_defaults, apply_study, LNT_OUT_ARRAY, "prediction"},
     {"reproduce", "run the published experiments and write the report", reproduce_description, reproduce_examples,
-     reproduce_options, sizeof(lnt_reproduce_opts), reproduce_defaults, reproduce_study, LNT_OUT_OWN, NULL},
+     lnt_reproduce_options, sizeof(lnt_reproduce_opts), reproduce_defaults, reproduce_study, LNT_OUT_OWN, NULL},
     {0}};

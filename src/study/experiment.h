@@ -11,6 +11,8 @@ typedef struct lnt_experiment {
     lnt_status (*run)(lnt_ctx *ctx, lnt_record *record, const struct lnt_experiment *self, const lnt_reproduce_opts *opts);
 } lnt_experiment;
 
+extern const lnt_option lnt_reproduce_options[];
+
 /* Ended by an entry whose name is NULL. */
 extern const lnt_experiment lnt_experiments[];
 

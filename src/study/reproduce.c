@@ -1,1 +1,266 @@
 #include "experiment.h"
+
+#include "linnet/report.h"
+#include "linnet/store.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+void lnt_reproduce_defaults(lnt_reproduce_opts *opts)
+{
+    *opts = (lnt_reproduce_opts){.out = "report"};
+}
+
+static int count_experiments(void)
+{
+    int count = 0;
+    while (lnt_experiments[count].name)
+        count++;
+    return count;
+}
+
+/* Whether `name` is among the names separated by commas; NULL means all. */
+static bool is_chosen(const char *names, const char *name)
+{
+    size_t n = strlen(name);
+    if (!names)
+        return true;
+    for (const char *s = names; *s;) {
+        size_t length = strcspn(s, ",");
+        if (length == n && memcmp(s, name, n) == 0)
+            return true;
+        s += length + (s[length] == ',');
+    }
+    return false;
+}
+
+static lnt_status check_names(lnt_ctx *ctx, const char *names)
+{
+    char known[512] = "";
+    for (const lnt_experiment *e = lnt_experiments; e->name; e++)
+        if (strlen(known) + strlen(e->name) + 3 < sizeof known)
+            strcat(strcat(known, *known ? ", " : ""), e->name);
+    for (const char *s = names; s && *s;) {
+        size_t length = strcspn(s, ",");
+        bool found = false;
+        for (const lnt_experiment *e = lnt_experiments; e->name; e++)
+            found = found || (strlen(e->name) == length && memcmp(e->name, s, length) == 0);
+        if (!found)
+            return lnt_fail(ctx, LNT_EUSAGE, "there is no experiment '%.*s'; there are: %s", (int)length, s, known);
+        s += length + (s[length] == ',');
+    }
+    return LNT_OK;
+}
+
+/* ---- One experiment ---- */
+
+typedef struct outcome {
+    lnt_record *record; /* NULL where there are no results */
+    const char *status; /* "run", "kept", "skipped", "failed" */
+    const char *reason; /* of skipping or failing */
+    lnt_text svg;
+} outcome;
+
+static bool same_value(const lnt_record *record, const char *name, lnt_value expected)
+{
+    lnt_value value;
+    return lnt_record_get_parameter(record, name, &value) && value.number == expected.number;
+}
+
+/* Loads finished results, if they were made with the same options. */
+static lnt_record *load_finished(lnt_ctx *ctx, const char *folder, const lnt_reproduce_opts *opts, bool any_options)
+{
+    struct stat info;
+    lnt_record *record = NULL;
+    const char *mark = lnt_sprintf(ctx, "%s/run.yaml", folder), *path = lnt_sprintf(ctx, "%s/result.h5", folder);
+    if (!mark || !path || stat(mark, &info) != 0)
+        return NULL;
+    if (lnt_store_load(ctx, &record, path) != LNT_OK) {
+        lnt_ctx_clear(ctx); /* damaged: it is made again */
+        return NULL;
+    }
+    if (any_options || (same_value(record, "full", lnt_flag(opts->full)) &&
+                        same_value(record, "seed", lnt_integer((long)opts->seed))))
+        return record;
+    lnt_record_free(record);
+    return NULL;
+}
+
+static lnt_status run_one(lnt_ctx *ctx, const lnt_experiment *e, const lnt_reproduce_opts *opts, const char *folder)
+{
+    lnt_record *record = lnt_record_new("reproduce");
+    if (!record)
+        return lnt_fail(ctx, LNT_ENOMEM, "out of memory for a record");
+    lnt_reproduce_opts own = *opts;
+    own.names = e->name;
+    own.quick = !opts->full;
+    lnt_options_record(record, lnt_reproduce_options, &own);
+    lnt_status status = e->run(ctx, record, e, opts);
+    if (status == LNT_OK)
+        status = lnt_record_status(ctx, record);
+    if (status == LNT_OK)
+        status = lnt_folder_prepare(ctx, folder, true);
+    if (status == LNT_OK)
+        status = lnt_folder_save(ctx, record, folder, true);
+    lnt_record_free(record);
+    return status;
+}
+
+/* The drawings beside the results, one after another. */
+static void read_drawings(lnt_ctx *ctx, outcome *o, const char *folder)
+{
+    for (int i = 0; i < lnt_record_figures(o->record); i++) {
+        lnt_bytes svg;
+        const char *path = lnt_sprintf(ctx, "%s/figure-%s.svg", folder, lnt_record_get_figure(o->record, i)->name);
+        if (!path || lnt_file_read(ctx, &svg, path) != LNT_OK) {
+            lnt_ctx_clear(ctx);
+            lnt_record_warn(o->record, "figure %s is not there: it could not be drawn (is gnuplot installed?)",
+                            lnt_record_get_figure(o->record, i)->name);
+            continue;
+        }
+        lnt_text_bytes(&o->svg, svg.p, svg.n);
+        lnt_heap_free(svg.p);
+    }
+}
+
+/* Runs or keeps one experiment. Its failure is an outcome, not the end of the others. */
+static lnt_status settle(lnt_ctx *ctx, outcome *o, const lnt_experiment *e, const lnt_reproduce_opts *opts)
+{
+    const char *folder = lnt_sprintf(ctx, "%s/%s", opts->out, e->name);
+    bool chosen = is_chosen(opts->names, e->name);
+    if (!folder)
+        return LNT_ENOMEM;
+    if (!chosen || !opts->force)
+        o->record = load_finished(ctx, folder, opts, !chosen);
+    o->status = "kept";
+    if (!o->record && chosen) {
+        lnt_log(ctx, "%s", e->name);
+        lnt_status status = run_one(ctx, e, opts, folder);
+        if (status == LNT_ENOMEM || status == LNT_EIO)
+            return status;
+        o->status = status == LNT_OK ? "run" : status == LNT_EMISSING ? "skipped" : "failed";
+        o->reason = lnt_strdup(ctx, lnt_ctx_message(ctx));
+        lnt_ctx_clear(ctx);
+        if (status == LNT_OK && !lnt_cancelled(ctx)) {
+            const char *path = lnt_sprintf(ctx, "%s/result.h5", folder);
+            status = path ? lnt_store_load(ctx, &o->record, path) : LNT_ENOMEM;
+            if (status != LNT_OK)
+                return status;
+        }
+    }
+    if (o->record)
+        read_drawings(ctx, o, folder);
+    return LNT_OK;
+}
+
+/* ---- All of them ---- */
+
+/* Names of the checks that fail, for the reader of the summary. */
+static void warn_of_failures(lnt_record *record, const char *name, const lnt_record *experiment)
+{
+    lnt_value check, value, expected, tolerance, holds;
+    for (int row = 0; row < lnt_record_rows(experiment, "checks"); row++)
+        if (lnt_record_cell(experiment, "checks", row, "holds", &holds) && holds.number == 0 &&
+            lnt_record_cell(experiment, "checks", row, "name", &check) &&
+            lnt_record_cell(experiment, "checks", row, "value", &value) &&
+            lnt_record_cell(experiment, "checks", row, "expected", &expected) &&
+            lnt_record_cell(experiment, "checks", row, "tolerance", &tolerance))
+            lnt_record_warn(record, "%s: %s is %.8g, expected %.8g within %.2g", name, check.string, value.number,
+                            expected.number, tolerance.number);
+}
+
+static void put_outcome(lnt_record *record, const lnt_experiment *e, const outcome *o, const lnt_reproduce_opts *opts)
+{
+    if (!o->record && !is_chosen(opts->names, e->name))
+        return;
+    bool skipped = strcmp(o->status, "skipped") == 0, verdict = o->record && lnt_record_verdict(o->record);
+    int checks = o->record ? lnt_record_rows(o->record, "checks") : 0;
+    lnt_table *table = lnt_record_table(record, "experiments");
+    lnt_table_row(table);
+    lnt_table_set(table, "name", "", lnt_string(e->name));
+    lnt_table_set(table, "status", "", lnt_string(o->status));
+    lnt_table_set(table, "checks", "", lnt_integer(checks));
+    lnt_table_set(table, "verdict", "", lnt_string(skipped ? "not run" : verdict ? "holds" : "FAILS"));
+    if (!skipped)
+        lnt_record_check(record, e->name, verdict, 1, 0);
+    if (o->record)
+        warn_of_failures(record, e->name, o->record);
+    if (o->reason && *o->reason)
+        lnt_record_warn(record, "%s %s: %s", e->name, o->status, o->reason);
+}
+
+static lnt_status write_report(lnt_ctx *ctx, const outcome *outcomes, const lnt_reproduce_opts *opts)
+{
+    int count = count_experiments(), chapters = 0;
+    lnt_chapter *chapter = lnt_alloc(ctx, (size_t)count, sizeof *chapter);
+    const char *path = lnt_sprintf(ctx, "%s/index.html", opts->out);
+    lnt_text html = {0};
+    if (!chapter || !path)
+        return LNT_ENOMEM;
+    for (int i = 0; i < count; i++)
+        if (outcomes[i].record || outcomes[i].reason)
+            chapter[chapters++] = (lnt_chapter){lnt_experiments[i].name,     lnt_experiments[i].title,
+                                                lnt_experiments[i].question, outcomes[i].reason,
+                                                outcomes[i].record,          outcomes[i].svg.p};
+    lnt_status status = lnt_report_html(ctx, &html, "linnet: published experiments, reproduced", chapter, chapters);
+    if (status == LNT_OK)
+        status = lnt_write_atomic(ctx, path, html.p, html.n);
+    lnt_text_free(&html);
+    return status;
+}
+
+static lnt_status reproduce(lnt_ctx *ctx, lnt_record *record, const lnt_reproduce_opts *opts, outcome *outcomes)
+{
+    int count = count_experiments();
+    lnt_status status = lnt_folder_prepare(ctx, opts->out, true);
+    for (int i = 0; i < count && status == LNT_OK && !lnt_cancelled(ctx); i++) {
+        status = settle(ctx, &outcomes[i], &lnt_experiments[i], opts);
+        if (status == LNT_OK && !lnt_cancelled(ctx))
+            put_outcome(record, &lnt_experiments[i], &outcomes[i], opts);
+    }
+    if (lnt_cancelled(ctx)) {
+        lnt_record_set_interrupted(record);
+        lnt_record_warn(record, "interrupted: call it again to continue with the experiments that are not finished");
+    }
+    if (status == LNT_OK)
+        status = write_report(ctx, outcomes, opts);
+    if (status == LNT_OK)
+        lnt_record_fact(record, "report", "page", "", lnt_string(lnt_sprintf(ctx, "%s/index.html", opts->out)));
+    return status;
+}
+
+static void list_experiments(lnt_record *record)
+{
+    lnt_table *table = lnt_record_table(record, "experiments");
+    for (const lnt_experiment *e = lnt_experiments; e->name; e++) {
+        lnt_table_row(table);
+        lnt_table_set(table, "name", "", lnt_string(e->name));
+        lnt_table_set(table, "title", "", lnt_string(e->title));
+        lnt_table_set(table, "needs", "", lnt_string(e->data ? e->data : "nothing"));
+    }
+}
+
+lnt_status lnt_reproduce_study(lnt_ctx *ctx, lnt_record *record, const lnt_reproduce_opts *opts)
+{
+    if (opts->quick && opts->full)
+        return lnt_fail(ctx, LNT_EUSAGE, "--quick and --full exclude each other");
+    lnt_status status = check_names(ctx, opts->names);
+    if (status != LNT_OK)
+        return status;
+    if (opts->list) {
+        list_experiments(record);
+        return lnt_record_status(ctx, record);
+    }
+    lnt_mark mark = lnt_ctx_mark(ctx);
+    int count = count_experiments();
+    outcome *outcomes = lnt_alloc_zero(ctx, (size_t)count, sizeof *outcomes);
+    status = outcomes ? reproduce(ctx, record, opts, outcomes) : LNT_ENOMEM;
+    for (int i = 0; i < count && outcomes; i++) {
+        lnt_record_free(outcomes[i].record);
+        lnt_text_free(&outcomes[i].svg);
+    }
+    if (status == LNT_OK)
+        status = lnt_record_status(ctx, record);
+    lnt_ctx_reset(ctx, mark);
+    return status;
+}

@@ -1,0 +1,243 @@
+/* The notebook: a linear network learns the covariance of whitened images and one-hot labels. */
+#include "experiment.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { WRITTEN, RIGHT, FIXED_POINT, ARMS };
+
+static const char *const arm_names[ARMS] = {"written", "right", "fixed_point"};
+static const char *const arm_labels[ARMS] = {"first tenth of the rows, as written", "all rows, shuffled", "full batch"};
+
+typedef struct arm {
+    lnt_train_opts opts;
+    lnt_record *record;
+    double loss, accuracy; /* at the end, mean over the runs */
+} arm;
+
+/* A number that is known beforehand, and how far from it a sound result can be. */
+typedef struct expected {
+    double value, within;
+} expected;
+
+/* Least-squares numbers are exact to the digits given. Ends of runs are means over 8 starts; the tolerance is four
+ * standard errors of the mean of two starts, so that a sound run fails once in 16,000 times. */
+typedef struct known {
+    double rank, retained;
+    expected optimum, optimum_accuracy, subset_optimum, written, written_accuracy, right, right_accuracy, descent;
+} known;
+
+static const known digits_known = {61,
+                                   0.98820,
+                                   {0.418961, 1e-6},
+                                   {0.94713, 1e-5},
+                                   {0.684753, 1e-6},
+                                   {0.7090, 0.035},
+                                   {0.742, 0.037},
+                                   {0.41950, 4e-4},
+                                   {0.9467, 0.003},
+                                   {0.418961, 1e-6}};
+static const known mnist_known = {713,
+                                  0.91497,
+                                  {0.51107, 5e-6},
+                                  {0.8537, 5e-5},
+                                  {0.52405, 5e-6},
+                                  {0.528, 0.002},
+                                  {0.841, 0.003},
+                                  {0.5115, 6e-4},
+                                  {0.8537, 0.0015},
+                                  {0.51655, 5e-4}};
+/* The exact flow at t = 140 tau, for the full size on MNIST; at 14 tau, above, for the quick one. */
+static const expected mnist_descent_full = {0.51108, 1e-5};
+
+static void set_up(arm arms[ARMS], bool mnist, const lnt_reproduce_opts *opts)
+{
+    for (int k = 0; k < ARMS; k++) {
+        lnt_train_opts *o = &arms[k].opts;
+        lnt_train_defaults(o);
+        o->data = mnist ? "mnist" : "digits";
+        o->whiten = mnist ? 100 : 40;
+        o->layers = (lnt_int_list){3, {o->whiten, 10, 10}};
+        o->loss = LNT_LOSS_SUM;
+        o->lr = 0.01;
+        o->batch = mnist ? 100 : 10;
+        o->epochs = 10;
+        o->seeds = opts->full ? 8 : 2;
+        o->seed = opts->seed;
+        o->threads = opts->threads;
+    }
+    arms[WRITTEN].opts.shuffle = false;
+    arms[WRITTEN].opts.rows_per_epoch = mnist ? 7000 : 180;
+    if (!mnist)
+        arms[WRITTEN].opts.epochs = 50;
+    lnt_train_opts *descent = &arms[FIXED_POINT].opts;
+    descent->optimizer = LNT_GD;
+    descent->shuffle = false;
+    descent->lr = !mnist ? 0.3 : opts->full ? 0.25 : 0.1; /* t = 0.6, 0.5 and 0.2 tau an epoch */
+    descent->epochs = !mnist ? 3000 : opts->full ? 280 : 70;
+}
+
+/* ---- From the arms' records to the experiment's ---- */
+
+static bool series(const arm *a, const char *name, const char *part, lnt_array *array)
+{
+    char path[64];
+    return lnt_record_array(a->record, strcat(strcat(strcpy(path, name), part), ""), array);
+}
+
+static void copy_series(lnt_ctx *ctx, lnt_record *record, const arm *a, int k)
+{
+    static const char *const names[] = {"epoch", "t", "loss/mean", "loss/sd", "accuracy/mean", "accuracy/sd"};
+    lnt_array array;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *path = lnt_sprintf(ctx, "%s/%s", arm_names[k], names[i]);
+        if (path && series(a, names[i], "", &array))
+            lnt_record_series(record, path, array.unit, array.values, array.dims[0]);
+    }
+}
+
+static void copy_table(lnt_ctx *ctx, lnt_record *record, const char *table, const char *const *columns, const arm *a, int k)
+{
+    for (int row = 0; row < lnt_record_rows(a->record, table); row++) {
+        lnt_table *to = lnt_record_table(record, table);
+        lnt_table_row(to);
+        for (const char *const *column = columns; *column; column++) {
+            lnt_value value;
+            if (!lnt_record_cell(a->record, table, row, *column, &value))
+                continue;
+            if (column == columns && value.kind == LNT_STRING)
+                value = lnt_string(lnt_sprintf(ctx, "%s: %s", arm_names[k], value.string));
+            lnt_table_set(to, *column, "", value);
+        }
+    }
+}
+
+static double cell(const lnt_record *record, const char *table, int row, const char *column)
+{
+    lnt_value value;
+    return lnt_record_cell(record, table, row, column, &value) ? value.number : (double)NAN;
+}
+
+static double fact(const lnt_record *record, const char *group, const char *name)
+{
+    lnt_value value;
+    return lnt_record_get_fact(record, group, name, &value) ? value.number : (double)NAN;
+}
+
+static void check(lnt_record *record, const char *name, double value, expected e)
+{
+    lnt_record_check(record, name, value, e.value, e.within);
+}
+
+static void put_checks(lnt_record *record, const arm arms[ARMS], const known *k, expected descent)
+{
+    const lnt_record *written = arms[WRITTEN].record, *fixed = arms[FIXED_POINT].record;
+    check(record, "rank of the inputs", fact(written, "preparation", "rank"), (expected){k->rank, 0});
+    check(record, "variance in the components", fact(written, "preparation", "retained_variance"),
+          (expected){k->retained, 1e-5});
+    check(record, "inputs are white: max |C_XX - I|", fact(written, "preparation", "whiteness"), (expected){0, 1e-10});
+    check(record, "optimum of all rows, loss", cell(written, "optimum", 0, "loss"), k->optimum);
+    check(record, "optimum of all rows, accuracy", cell(written, "optimum", 0, "accuracy"), k->optimum_accuracy);
+    check(record, "optimum of the first rows, loss over all", cell(written, "optimum", 1, "loss"), k->subset_optimum);
+    check(record, "as written, final loss", arms[WRITTEN].loss, k->written);
+    check(record, "as written, final accuracy", arms[WRITTEN].accuracy, k->written_accuracy);
+    check(record, "all rows, final loss", arms[RIGHT].loss, k->right);
+    check(record, "all rows, final accuracy", arms[RIGHT].accuracy, k->right_accuracy);
+    check(record, "full batch, final loss", arms[FIXED_POINT].loss, descent);
+    if (k == &digits_known)
+        check(record, "full batch, rms(C_YX - W C_XX) relative", cell(fixed, "deviations", 0, "relative"),
+              (expected){0, 1e-3});
+}
+
+/* ---- Figure: the three runs over time, with both optima ---- */
+
+static lnt_status put_figure(lnt_ctx *ctx, lnt_record *record, const arm arms[ARMS])
+{
+    static const char *const what[2] = {"loss", "accuracy"};
+    lnt_curve curve[2][ARMS + 2];
+    lnt_panel panel[2];
+    double *ends = lnt_alloc(ctx, 6, sizeof *ends);
+    if (!ends)
+        return LNT_ENOMEM;
+    ends[0] = HUGE_VAL;
+    ends[1] = 0;
+    for (int p = 0; p < 2; p++) {
+        for (int k = 0; k < ARMS; k++) {
+            lnt_array t, y;
+            if (!series(&arms[k], "t", "", &t) || !series(&arms[k], what[p], "/mean", &y) || t.dims[0] < 2)
+                return lnt_fail(ctx, LNT_EINVAL, "the run '%s' left no series", arm_names[k]);
+            /* the time axis is logarithmic: start behind t = 0 */
+            curve[p][k] = (lnt_curve){arm_labels[k], t.dims[0] > 60 ? LNT_CURVE_LINE : LNT_CURVE_POINTS, t.dims[0] - 1,
+                                      t.values + 1, y.values + 1, NULL};
+            ends[0] = fmin(ends[0], t.values[1]);
+            ends[1] = fmax(ends[1], t.values[t.dims[0] - 1]);
+        }
+        for (int row = 0; row < 2; row++) {
+            double *level = lnt_alloc(ctx, 2, sizeof *level);
+            if (!level)
+                return LNT_ENOMEM;
+            level[0] = level[1] = cell(arms[WRITTEN].record, "optimum", row, what[p]);
+            curve[p][ARMS + row] = (lnt_curve){row ? "optimum of the first tenth" : "optimum of all rows",
+                                               LNT_CURVE_THEORY, 2, ends, level, NULL};
+        }
+        panel[p] = (lnt_panel){.title = "",
+                               .xlabel = "time t / tau",
+                               .ylabel = p ? "accuracy, share of rows" : "loss, mean over rows of squared error",
+                               .logx = true,
+                               .logy = !p,
+                               .curves = ARMS + 2,
+                               .curve = curve[p]};
+    }
+    lnt_figure figure = {"notebook",
+                         "Loss and accuracy over all rows, mean over the runs, for the three ways of training; dashed: the "
+                         "least-squares optima of all rows and of the first tenth, which the runs approach.",
+                         2, panel};
+    lnt_record_figure(record, &figure);
+    return LNT_OK;
+}
+
+static lnt_status run_arms(lnt_ctx *ctx, arm arms[ARMS])
+{
+    for (int k = 0; k < ARMS; k++) {
+        lnt_array loss, accuracy;
+        arms[k].record = lnt_record_new("train");
+        if (!arms[k].record)
+            return lnt_fail(ctx, LNT_ENOMEM, "out of memory for a record");
+        lnt_status status = lnt_train_study(ctx, arms[k].record, &arms[k].opts);
+        if (status != LNT_OK)
+            return status;
+        if (!series(&arms[k], "loss", "/mean", &loss) || !series(&arms[k], "accuracy", "/mean", &accuracy))
+            return lnt_fail(ctx, LNT_EINVAL, "the run '%s' left no series", arm_names[k]);
+        arms[k].loss = loss.values[loss.dims[0] - 1];
+        arms[k].accuracy = accuracy.values[accuracy.dims[0] - 1];
+    }
+    return LNT_OK;
+}
+
+lnt_status lnt_notebook_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_experiment *self,
+                                   const lnt_reproduce_opts *opts)
+{
+    static const char *const deviations[] = {"name", "simulated", "predicted", "absolute", "relative", "sigmas", NULL},
+                             *const optimum[] = {"fitted_to", "rows", "rank", "loss", "accuracy", NULL};
+    bool mnist = self->data != NULL;
+    arm arms[ARMS] = {0};
+    set_up(arms, mnist, opts);
+    lnt_status status = run_arms(ctx, arms);
+    for (int k = 0; k < ARMS && status == LNT_OK; k++) {
+        copy_series(ctx, record, &arms[k], k);
+        copy_table(ctx, record, "deviations", deviations, &arms[k], k);
+        if (lnt_record_interrupted(arms[k].record))
+            lnt_record_set_interrupted(record);
+    }
+    if (status == LNT_OK) {
+        copy_table(ctx, record, "optimum", optimum, &arms[WRITTEN], WRITTEN);
+        put_checks(record, arms, mnist ? &mnist_known : &digits_known,
+                   mnist && opts->full ? mnist_descent_full
+                   : mnist             ? mnist_known.descent
+                                       : digits_known.descent);
+        status = put_figure(ctx, record, arms);
+    }
+    for (int k = 0; k < ARMS; k++)
+        lnt_record_free(arms[k].record);
+    return status;
+}
