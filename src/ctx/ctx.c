@@ -22,7 +22,8 @@
 
 typedef struct chunk {
     struct chunk *below;
-    size_t size, used;
+    char *base;        /* aligned: what fits does not depend on where malloc put the chunk */
+    size_t size, used; /* from base */
 } chunk;
 
 typedef struct callbacks {
@@ -121,12 +122,22 @@ void lnt_ctx_reset(lnt_ctx *ctx, lnt_mark mark)
 
 static void *take(chunk *c, size_t bytes)
 {
-    uintptr_t base = (uintptr_t)(c + 1), start = (base + c->used + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    size_t end = start - base + bytes;
-    if (end > c->size)
+    size_t start = (c->used + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    if (start > c->size || bytes > c->size - start)
         return NULL;
-    c->used = end;
-    return (char *)(c + 1) + (start - base);
+    c->used = start + bytes;
+    return c->base + start;
+}
+
+static chunk *push_chunk(lnt_ctx *ctx, size_t bytes)
+{
+    size_t size = bytes > CHUNK_BYTES ? bytes : CHUNK_BYTES;
+    chunk *c = lnt_heap_resize(NULL, sizeof *c + size + ALIGNMENT);
+    if (!c)
+        return NULL;
+    char *after = (char *)(c + 1);
+    *c = (chunk){.below = ctx->top, .base = after + (ALIGNMENT - (uintptr_t)after % ALIGNMENT) % ALIGNMENT, .size = size};
+    return ctx->top = c;
 }
 
 void *lnt_alloc(lnt_ctx *ctx, size_t count, size_t size)
@@ -137,13 +148,8 @@ void *lnt_alloc(lnt_ctx *ctx, size_t count, size_t size)
     if (fits && ctx->top)
         p = take(ctx->top, bytes);
     if (!p && fits) {
-        size_t room = (bytes > CHUNK_BYTES ? bytes : CHUNK_BYTES) + ALIGNMENT;
-        chunk *c = lnt_heap_resize(NULL, sizeof *c + room);
-        if (c) {
-            *c = (chunk){.below = ctx->top, .size = room};
-            ctx->top = c;
-            p = take(c, bytes);
-        }
+        chunk *c = push_chunk(ctx, bytes);
+        p = c ? take(c, bytes) : NULL;
     }
     if (!p)
         lnt_fail(ctx, LNT_ENOMEM, "out of memory: %zu items of %zu bytes", count, size);

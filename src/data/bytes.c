@@ -26,8 +26,6 @@ static lnt_status inflate_all(lnt_ctx *ctx, lnt_bytes *out, z_stream *z, const c
 {
     size_t cap = 0;
     int code = Z_OK;
-    size_t left = z->avail_in;
-    (void)left;
     for (;;) {
         if (code == Z_STREAM_END) {
             if (z->avail_in == 0)
@@ -45,6 +43,8 @@ static lnt_status inflate_all(lnt_ctx *ctx, lnt_bytes *out, z_stream *z, const c
         out->n += before - z->avail_out;
         if (out->n > MOST_BYTES)
             return lnt_fail(ctx, LNT_EFORMAT, "%s: more than 64 GiB after decompression", name);
+        if (code == Z_MEM_ERROR)
+            return lnt_fail(ctx, LNT_ENOMEM, "%s: out of memory for decompression", name);
         if (code != Z_OK && code != Z_STREAM_END)
             return lnt_fail(ctx, LNT_EFORMAT, "%s: gzip data damaged or cut short after %zu bytes", name, out->n);
     }

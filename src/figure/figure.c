@@ -6,7 +6,8 @@
 #include <string.h>
 
 #define PANEL_WIDTH 560
-#define PANEL_HEIGHT 400
+#define PANEL_HEIGHT 380
+#define KEY_HEIGHT 20 /* a line of the key below the panel */
 
 /* In gnuplot single quotes nothing is special but the quote itself, which is doubled. */
 static void put_quoted(lnt_text *out, const char *s)
@@ -47,7 +48,7 @@ lnt_status lnt_figure_data(lnt_ctx *ctx, lnt_text *data, const lnt_figure *figur
 static const char *const colours[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"};
 #define COLOURS ((int)(sizeof colours / sizeof *colours))
 
-static void put_style(lnt_text *out, const lnt_curve *curve, int colour)
+static void put_style(lnt_text *out, const lnt_curve *curve, int colour, int dash)
 {
     switch (curve->style) {
     case LNT_CURVE_LINE:
@@ -58,7 +59,7 @@ static void put_style(lnt_text *out, const lnt_curve *curve, int colour)
                      colours[colour % COLOURS]);
         break;
     case LNT_CURVE_THEORY:
-        lnt_text_add(out, "with lines lw 2 dt 2 lc rgb '#404040'");
+        lnt_text_add(out, "with lines lw 2 dt %d lc rgb '#404040'", 2 + dash % 4);
         break;
     case LNT_CURVE_BAND:
         lnt_text_add(out, "with filledcurves fs transparent solid 0.2 noborder lc rgb '%s'", colours[colour % COLOURS]);
@@ -76,28 +77,42 @@ static void put_panel(lnt_text *out, const lnt_panel *panel, const char *source,
     put_quoted(out, panel->ylabel);
     lnt_text_add(out, "\n%s logscale x\n%s logscale y\nplot", panel->logx ? "set" : "unset",
                  panel->logy ? "set" : "unset");
-    int colour = 0;
+    int colour = 0, dash = 0;
     for (int c = 0; c < panel->curves; c++) {
         const lnt_curve *curve = &panel->curve[c];
         lnt_text_add(out, "%s %s index %d using 1:2%s ", c ? ", \\\n    " : "", source, (*index)++,
                      curve->style == LNT_CURVE_BAND ? ":3" : "");
-        put_style(out, curve, colour);
+        put_style(out, curve, colour, dash);
         lnt_text_add(out, curve->label[0] ? " title " : " notitle");
         if (curve->label[0])
             put_quoted(out, curve->label);
         colour += curve->style == LNT_CURVE_LINE || curve->style == LNT_CURVE_POINTS;
+        dash += curve->style == LNT_CURVE_THEORY;
     }
     lnt_text_add(out, "\n");
 }
 
+static int most_labels(const lnt_figure *figure)
+{
+    int most = 0;
+    for (int p = 0; p < figure->panels; p++) {
+        int labels = 0;
+        for (int c = 0; c < figure->panel[p].curves; c++)
+            labels += figure->panel[p].curve[c].label[0] != '\0';
+        most = labels > most ? labels : most;
+    }
+    return most;
+}
+
 static void put_script(lnt_text *out, const lnt_figure *figure, const char *source)
 {
+    int labels = most_labels(figure);
     lnt_text_add(out,
                  "set terminal svg size %d,%d noenhanced font 'DejaVu Sans,13' background '#ffffff'\n"
                  "set encoding utf8\n"
-                 "set border 3 lc rgb '#606060'\nset tics nomirror out\nset grid lc rgb '#e0e0e0' lw 0.5\n"
-                 "set key below horizontal noenhanced samplen 2.5\n",
-                 PANEL_WIDTH * figure->panels, PANEL_HEIGHT);
+                 "set xlabel offset 0,0.6\nset border 3 lc rgb '#606060'\nset tics nomirror out\nset grid lc rgb '#e0e0e0' lw 0.5\n"
+                 "set key below vertical maxrows %d noenhanced samplen 2.5\n",
+                 PANEL_WIDTH * figure->panels, PANEL_HEIGHT + KEY_HEIGHT * labels, labels);
     if (figure->panels > 1)
         lnt_text_add(out, "set multiplot layout 1,%d\n", figure->panels);
     int index = 0;

@@ -121,7 +121,13 @@ static void child(int fd, const char *path)
     struct rlimit cpu = {MOST_CPU_SECONDS, MOST_CPU_SECONDS}, none = {0, 0};
     setrlimit(RLIMIT_CPU, &cpu);
     setrlimit(RLIMIT_CORE, &none);
-    signal(SIGPIPE, SIG_DFL);
+    /* a handler of the program's own must not carry on after a crash here */
+    static const int fatal[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGPIPE, SIGXCPU, SIGINT, SIGTERM};
+    for (size_t i = 0; i < sizeof fatal / sizeof *fatal; i++)
+        signal(fatal[i], SIG_DFL);
+    int quiet = open("/dev/null", O_WRONLY);
+    if (quiet >= 0)
+        dup2(quiet, STDERR_FILENO); /* what a crash prints is no news to the user: the file is refused */
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
     if (file < 0)

@@ -38,17 +38,18 @@ static lnt_status make_curve(lnt_ctx *ctx, curve *c, const double *values, int r
     return LNT_OK;
 }
 
-static void put_curve(lnt_ctx *ctx, lnt_record *record, const char *name, const char *unit, const curve *c, int runs)
+static lnt_status put_curve(lnt_ctx *ctx, lnt_record *record, const char *name, const char *unit, const curve *c, int runs)
 {
     if (runs == 1) {
         lnt_record_series(record, name, unit, c->mean, c->rows);
-        return;
+        return LNT_OK;
     }
     const char *mean = lnt_sprintf(ctx, "%s/mean", name), *sd = lnt_sprintf(ctx, "%s/sd", name);
-    if (mean && sd) {
-        lnt_record_series(record, mean, unit, c->mean, c->rows);
-        lnt_record_series(record, sd, unit, c->sd, c->rows);
-    }
+    if (!mean || !sd)
+        return LNT_ENOMEM;
+    lnt_record_series(record, mean, unit, c->mean, c->rows);
+    lnt_record_series(record, sd, unit, c->sd, c->rows);
+    return LNT_OK;
 }
 
 /* ---- The least-squares optimum ---- */
@@ -146,7 +147,9 @@ static lnt_status put_map_deviations(lnt_ctx *ctx, lnt_record *record, const tra
         lnt_mark mark = lnt_ctx_mark(ctx);
         lnt_status status = compare(ctx, &d, t, m, k == 0);
         const char *name = lnt_sprintf(ctx, "rms(C_YX - W%s), %s", k == 0 ? " C_XX" : "", rows);
-        if (status == LNT_OK && name)
+        if (!name)
+            status = LNT_ENOMEM;
+        if (status == LNT_OK)
             lnt_record_deviation(record, name, d.simulated, lnt_mat_rms(m->Syx), d.absolute, NAN);
         lnt_ctx_reset(ctx, mark);
         if (status != LNT_OK)
@@ -352,11 +355,12 @@ lnt_status lnt_training_report(lnt_ctx *ctx, lnt_record *record, training *t)
         status = put_optima(ctx, record, t, &all, &fitted);
     if (status != LNT_OK)
         return status;
-    put_curve(ctx, record, "loss", "", &loss, runs);
-    if (t->task.data.classes)
-        put_curve(ctx, record, "accuracy", "", &accuracy, runs);
     put_training(record, t, &loss, &accuracy, &all);
-    status = put_map_deviations(ctx, record, t, &t->all, "all rows");
+    status = put_curve(ctx, record, "loss", "", &loss, runs);
+    if (status == LNT_OK && t->task.data.classes)
+        status = put_curve(ctx, record, "accuracy", "", &accuracy, runs);
+    if (status == LNT_OK)
+        status = put_map_deviations(ctx, record, t, &t->all, "all rows");
     if (status == LNT_OK && subset)
         status = put_map_deviations(ctx, record, t, &t->fitted, "rows trained on");
     if (status == LNT_OK)

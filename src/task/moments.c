@@ -47,23 +47,50 @@ static void get_double(double *x, const gram *g, int tile, int row, int count)
     }
 }
 
+/* sum <- 1/count sum_i (x_i - m)(x_i - m)^T from the integer sums of products and of values: the mean m need not be
+ * that of these rows. */
+static void centre_sums(const gram *g, int a, int b, lnt_mat sum, const double *sa, const double *sb)
+{
+    const double *ma = g->mean ? g->mean + (size_t)a * TILE : NULL, *mb = g->mean ? g->mean + (size_t)b * TILE : NULL;
+    for (int j = 0; j < sum.cols; j++)
+        for (int i = 0; i < sum.rows; i++) {
+            double *c = lnt_at(sum, i, j), x = sa[i] / g->count, y = sb[j] / g->count;
+            *c /= g->count;
+            if (g->mean) /* E xy - E x E y + (E x - ma)(E y - mb) */
+                *c = (*c - x * y) + (x - ma[i]) * (y - mb[j]);
+        }
+}
+
+static void add_values(double *sum, const float *x, int count)
+{
+    for (int j = 0; j < count; j++)
+        for (int i = 0; i < TILE; i++)
+            sum[i] += (double)x[j * TILE + i];
+}
+
 static lnt_status sum_bytes(lnt_ctx *ctx, const gram *g, int a, int b, lnt_mat sum)
 {
+    double sa[TILE] = {0}, sb[TILE] = {0};
     float *xa = lnt_alloc(ctx, ROWS * TILE, sizeof *xa), *xb = lnt_alloc(ctx, ROWS * TILE, sizeof *xb),
           *c = lnt_alloc(ctx, TILE * TILE, sizeof *c);
     if (!xa || !xb || !c)
         return LNT_ENOMEM;
+    memset(xa, 0, ROWS * TILE * sizeof *xa); /* the last tile may be narrower */
+    memset(xb, 0, ROWS * TILE * sizeof *xb);
     for (int row = 0; row < g->count; row += ROWS) {
         int count = g->count - row < ROWS ? g->count - row : ROWS;
         get_single(xa, g, a, g->first + row, count);
         if (a != b)
             get_single(xb, g, b, g->first + row, count);
+        add_values(sa, xa, count);
+        add_values(sb, a != b ? xb : xa, count);
         memset(c, 0, TILE * TILE * sizeof *c);
         lnt_gemm_single(c, TILE, xa, TILE, a != b ? xb : xa, TILE, sum.rows, sum.cols, count);
         for (int j = 0; j < sum.cols; j++)
             for (int i = 0; i < sum.rows; i++)
                 *lnt_at(sum, i, j) += (double)c[j * TILE + i];
     }
+    centre_sums(g, a, b, sum, sa, sb);
     return LNT_OK;
 }
 
@@ -79,6 +106,7 @@ static lnt_status sum_doubles(lnt_ctx *ctx, const gram *g, int a, int b, lnt_mat
         lnt_mat A = {xa, sum.rows, count, TILE}, B = {xb, sum.cols, count, TILE};
         lnt_gemm(sum, 1, LNT_N, A, LNT_T, B, 1);
     }
+    lnt_mat_scale(sum, 1.0 / g->count);
     return LNT_OK;
 }
 
@@ -90,17 +118,7 @@ static lnt_status gram_pair(lnt_ctx *ctx, int index, void *user)
         b -= ++a;
     lnt_mat sum = lnt_block(g->C, a * TILE, b * TILE, tile_width(g, a), tile_width(g, b));
     lnt_mat_fill(sum, 0);
-    lnt_status status = g->samples->u8 ? sum_bytes(ctx, g, a, b, sum) : sum_doubles(ctx, g, a, b, sum);
-    if (status != LNT_OK)
-        return status;
-    for (int j = 0; j < sum.cols; j++)
-        for (int i = 0; i < sum.rows; i++) {
-            double *c = lnt_at(sum, i, j);
-            *c /= g->count;
-            if (g->samples->u8 && g->mean)
-                *c -= g->mean[a * TILE + i] * g->mean[b * TILE + j];
-        }
-    return LNT_OK;
+    return g->samples->u8 ? sum_bytes(ctx, g, a, b, sum) : sum_doubles(ctx, g, a, b, sum);
 }
 
 lnt_status lnt_second_moment(lnt_ctx *ctx, lnt_mat C, const lnt_samples *samples, const double *mean, int first,

@@ -1,0 +1,157 @@
+/* Whole studies, and what they do when every single allocation of theirs fails once. */
+#include "check.h"
+
+
+static long calls, fail_at; /* 0: never */
+
+static void *failing_resize(void *p, size_t bytes)
+{
+    if (bytes == 0) {
+        free(p);
+        return NULL;
+    }
+    if (__atomic_add_fetch(&calls, 1, __ATOMIC_RELAXED) == fail_at)
+        return NULL;
+    return realloc(p, bytes);
+}
+
+static void small_options(lnt_train_opts *o)
+{
+    lnt_train_defaults(o);
+    o->data = "digits";
+    o->whiten = 8;
+    o->layers = (lnt_int_list){3, {8, 4, 10}};
+    o->rows_per_epoch = 200;
+    o->shuffle = false;
+    o->epochs = 2;
+    o->seeds = 2;
+    o->threads = 1;
+}
+
+/* Everything from reading to the sinks, without the disk. */
+static lnt_status whole_chain(lnt_text *image)
+{
+    lnt_train_opts opts;
+    lnt_ctx *ctx = lnt_ctx_new();
+    lnt_record *record = ctx ? lnt_record_new("train") : NULL;
+    lnt_text json = {0}, print = {0};
+    small_options(&opts);
+    lnt_status status = record ? lnt_train_study(ctx, record, &opts) : LNT_ENOMEM;
+    if (status == LNT_OK)
+        status = lnt_record_json(ctx, &json, record);
+    if (status == LNT_OK)
+        status = lnt_record_print(ctx, &print, record);
+    if (status == LNT_OK)
+        status = lnt_store_hdf5(ctx, image, record);
+    if (ctx && status != LNT_OK && record && lnt_ctx_message(ctx)[0] == '\0')
+        status = LNT_EINVAL; /* a failure without a message is a defect */
+    lnt_text_free(&json);
+    lnt_text_free(&print);
+    lnt_record_free(record);
+    lnt_ctx_free(ctx);
+    return status;
+}
+
+static void every_failing_allocation_is_reported(void **state)
+{
+    (void)state;
+    lnt_text expected = {0};
+    lnt_set_heap(failing_resize);
+    assert_int_equal(whole_chain(&expected), LNT_OK);
+    long total = calls;
+    assert_true(total > 50);
+    for (long k = 1; k <= total; k++) {
+        lnt_text image = {0};
+        calls = 0;
+        fail_at = k;
+        lnt_status status = whole_chain(&image);
+        fail_at = 0;
+        if (status != LNT_ENOMEM)
+            fail_msg("allocation %ld of %ld fails, and the study says %d (%s)", k, total, status, lnt_status_text(status));
+        lnt_text_free(&image);
+    }
+    lnt_text_free(&expected);
+    lnt_set_heap(NULL);
+}
+
+static void bytes_do_not_depend_on_threads(void **state)
+{
+    lnt_ctx *ctx = *state;
+    lnt_text image[3] = {{0}};
+    static const int threads[3] = {1, 2, 5};
+    for (int k = 0; k < 3; k++) {
+        lnt_train_opts opts;
+        small_options(&opts);
+        opts.threads = threads[k];
+        opts.seeds = 3;
+        lnt_record *record = lnt_record_new("train");
+        check_status(ctx, lnt_train_study(ctx, record, &opts), LNT_OK);
+        check_status(ctx, lnt_store_hdf5(ctx, &image[k], record), LNT_OK);
+        lnt_record_free(record);
+    }
+    for (int k = 1; k < 3; k++) {
+        assert_int_equal(image[k].n, image[0].n);
+        assert_memory_equal(image[k].p, image[0].p, image[0].n);
+    }
+    for (int k = 0; k < 3; k++)
+        lnt_text_free(&image[k]);
+}
+
+static int stop_after_a_while(void *user)
+{
+    return __atomic_add_fetch((int *)user, 1, __ATOMIC_RELAXED) > 30;
+}
+
+static void interruption_keeps_what_is_finished(void **state)
+{
+    lnt_ctx *ctx = *state;
+    lnt_train_opts opts;
+    int polls = 0;
+    small_options(&opts);
+    lnt_ctx_set_cancel(ctx, stop_after_a_while, &polls);
+    opts.seeds = 1;
+    lnt_record *record = lnt_record_new("train");
+    opts.epochs = 1000;
+    check_status(ctx, lnt_train_study(ctx, record, &opts), LNT_OK);
+    lnt_array loss;
+    assert_true(lnt_record_interrupted(record));
+    assert_true(lnt_record_array(record, "loss", &loss));
+    assert_int_equal(loss.dims[0], 16); /* 30 steps at two an epoch, and the start */
+    lnt_record_free(record);
+}
+
+static void wrong_options_say_what_would_be_right(void **state)
+{
+    lnt_ctx *ctx = *state;
+    lnt_record *record = lnt_record_new("train");
+    lnt_train_opts o;
+    small_options(&o);
+    o.layers.item[0] = 9;
+    check_failure(ctx, lnt_train_study(ctx, record, &o), LNT_ESHAPE, "use --layers 8,...");
+    small_options(&o);
+    o.layers.item[2] = 9;
+    check_failure(ctx, lnt_train_study(ctx, record, &o), LNT_ESHAPE, "use --layers ...,10");
+    small_options(&o);
+    o.pca = 3;
+    check_failure(ctx, lnt_train_study(ctx, record, &o), LNT_EUSAGE, "exclude each other");
+    small_options(&o);
+    o.rows_per_epoch = 5000;
+    check_failure(ctx, lnt_train_study(ctx, record, &o), LNT_EUSAGE, "only 1797 rows");
+    small_options(&o);
+    o.lr = 50;
+    o.epochs = 50;
+    check_failure(ctx, lnt_train_study(ctx, record, &o), LNT_EDIVERGED, "stable below about");
+    small_options(&o);
+    o.data = NULL;
+    check_failure(ctx, lnt_train_study(ctx, record, &o), LNT_EUSAGE, "--data digits");
+    lnt_record_free(record);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_failing_allocation_is_reported),
+                                       WITH_CTX(bytes_do_not_depend_on_threads),
+                                       WITH_CTX(interruption_keeps_what_is_finished),
+                                       WITH_CTX(wrong_options_say_what_would_be_right)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
