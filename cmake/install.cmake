@@ -16,6 +16,8 @@ add_custom_command(OUTPUT ${man_pages}/linnet.1
 add_custom_target(man ALL DEPENDS ${man_pages}/linnet.1)
 install(DIRECTORY ${man_pages}/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 FILES_MATCHING PATTERN "*.1")
 
+# Relative, so that an installation can be moved.
+file(RELATIVE_PATH pc_to_prefix ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
 configure_file(cmake/linnet.pc.in linnet.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/linnet.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 configure_package_config_file(cmake/linnet-config.cmake.in linnet-config.cmake

@@ -109,7 +109,7 @@ static void put_script(lnt_text *out, const lnt_figure *figure, const char *sour
     int labels = most_labels(figure);
     lnt_text_add(out,
                  "set terminal svg size %d,%d noenhanced font 'DejaVu Sans,13' background '#ffffff'\n"
-                 "set encoding utf8\n"
+                 "set encoding utf8\nset format '%%g'\n"
                  "set xlabel offset 0,0.6\nset border 3 lc rgb '#606060'\nset tics nomirror out\nset grid lc rgb '#e0e0e0' lw 0.5\n"
                  "set key below vertical maxrows %d noenhanced samplen 2.5\n",
                  PANEL_WIDTH * figure->panels, PANEL_HEIGHT + KEY_HEIGHT * labels, labels);

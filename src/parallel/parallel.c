@@ -4,6 +4,7 @@
 
 #include <limits.h>
 #include <omp.h>
+#include <pthread.h>
 
 int lnt_threads(int threads)
 {
@@ -19,17 +20,19 @@ typedef struct work {
     void *user;
     int failed; /* lowest index that failed so far */
     lnt_status status;
+    pthread_mutex_t lock;
 } work;
 
 static void note_failure(lnt_ctx *ctx, work *w, lnt_ctx *child, int index, lnt_status status)
 {
-#pragma omp critical(linnet_failure)
+    pthread_mutex_lock(&w->lock);
     if (index < w->failed) {
         w->failed = index;
         w->status = status;
         lnt_ctx_clear(ctx);
         lnt_fail(ctx, status, "%s", child ? lnt_ctx_message(child) : "out of memory for a thread's context");
     }
+    pthread_mutex_unlock(&w->lock);
 }
 
 static void run_item(lnt_ctx *ctx, work *w, lnt_ctx *child, int index)
@@ -49,7 +52,7 @@ static void run_item(lnt_ctx *ctx, work *w, lnt_ctx *child, int index)
 
 lnt_status lnt_parallel(lnt_ctx *ctx, int count, int threads, lnt_item_fn item, void *user)
 {
-    work w = {count, item, user, INT_MAX, LNT_OK};
+    work w = {count, item, user, INT_MAX, LNT_OK, PTHREAD_MUTEX_INITIALIZER};
     int width = omp_in_parallel() ? 1 : lnt_threads(threads);
     if (width > count)
         width = count > 0 ? count : 1;

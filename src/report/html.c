@@ -140,6 +140,19 @@ static void put_figures(lnt_text *out, const lnt_chapter *chapter, int index)
     lnt_text_add(out, "</figcaption></figure>\n");
 }
 
+/* The verdict first, what it rests on next, the rest behind. */
+static void put_tables(lnt_text *out, const lnt_record *record)
+{
+    static const char *const first[] = {"checks", "deviations", "assumptions"};
+    for (size_t i = 0; i < sizeof first / sizeof *first; i++)
+        for (const lnt_table *t = record->tables; t; t = t->next)
+            if (t->rows > 0 && strcmp(t->name, first[i]) == 0)
+                put_table(out, t);
+    for (const lnt_table *t = record->tables; t; t = t->next)
+        if (t->rows > 0 && !t->top)
+            put_table(out, t);
+}
+
 static void put_chapter(lnt_text *out, const lnt_chapter *chapter, int index)
 {
     const lnt_record *record = chapter->record;
@@ -160,10 +173,7 @@ static void put_chapter(lnt_text *out, const lnt_chapter *chapter, int index)
         lnt_text_add(out, "</p>\n");
     }
     put_figures(out, chapter, index);
-    for (int top = 1; top >= 0; top--)
-        for (const lnt_table *t = record->tables; t; t = t->next)
-            if (t->top == top && t->rows > 0)
-                put_table(out, t);
+    put_tables(out, record);
     lnt_text_add(out, "<p class=\"small\">Parameters: ");
     for (const lnt_scalar *s = record->parameters; s; s = s->next)
         if (!s->how && s->value.kind != LNT_NOTHING) {

@@ -96,6 +96,7 @@ static void copy_series(lnt_ctx *ctx, lnt_record *record, const arm *a, int k)
     }
 }
 
+/* Rows of a table of the arm; k >= 0 puts the arm's name before the first column. */
 static void copy_table(lnt_ctx *ctx, lnt_record *record, const char *table, const char *const *columns, const arm *a, int k)
 {
     for (int row = 0; row < lnt_record_rows(a->record, table); row++) {
@@ -105,7 +106,7 @@ static void copy_table(lnt_ctx *ctx, lnt_record *record, const char *table, cons
             lnt_value value;
             if (!lnt_record_cell(a->record, table, row, *column, &value))
                 continue;
-            if (column == columns && value.kind == LNT_STRING)
+            if (k >= 0 && column == columns && value.kind == LNT_STRING)
                 value = lnt_string(lnt_sprintf(ctx, "%s: %s", arm_names[k], value.string));
             lnt_table_set(to, *column, "", value);
         }
@@ -253,6 +254,7 @@ lnt_status lnt_notebook_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_e
                                    const lnt_reproduce_opts *opts)
 {
     static const char *const deviations[] = {"name", "simulated", "predicted", "absolute", "relative", "sigmas", NULL},
+                             *const assumptions[] = {"name", "holds", "measure", "limit", "effect", NULL},
                              *const optimum[] = {"fitted_to", "rows", "rank", "loss", "accuracy", NULL};
     bool mnist = self->data != NULL;
     arm arms[ARMS] = {0};
@@ -261,11 +263,12 @@ lnt_status lnt_notebook_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_e
     for (int k = 0; k < ARMS && status == LNT_OK; k++) {
         copy_series(ctx, record, &arms[k], k);
         copy_table(ctx, record, "deviations", deviations, &arms[k], k);
+        copy_table(ctx, record, "assumptions", assumptions, &arms[k], k);
         if (lnt_record_interrupted(arms[k].record))
             lnt_record_set_interrupted(record);
     }
     if (status == LNT_OK) {
-        copy_table(ctx, record, "optimum", optimum, &arms[WRITTEN], WRITTEN);
+        copy_table(ctx, record, "optimum", optimum, &arms[WRITTEN], -1);
         put_checks(record, arms, mnist ? &mnist_known : &digits_known,
                    mnist && opts->full ? mnist_descent_full
                    : mnist             ? mnist_known.descent

@@ -58,8 +58,11 @@ static void help_and_man_mention_every_option(void **state)
         check_status(*state, lnt_command_man(*state, &man, c, common), LNT_OK);
         for (int t = 0; t < 2; t++)
             for (const lnt_option *o = t ? common : c->options; o->name; o++) {
-                const char *name = o->flags & LNT_OPT_POSITIONAL ? o->value : lnt_sprintf(*state, "--%s", o->name);
-                if (!strstr(help.p, name) || !strstr(man.p, in_roff(*state, name)))
+                bool bare = o->flags & LNT_OPT_POSITIONAL;
+                const char *name = lnt_sprintf(*state, "%s%s", bare ? "" : "--", bare ? o->value : o->name);
+                /* at the start of a line: examples mention options, too */
+                if (!strstr(help.p, lnt_sprintf(*state, "\n  %s", name)) ||
+                    !strstr(man.p, lnt_sprintf(*state, ".TP\n.B %s", in_roff(*state, name))))
                     fail_msg("the help or man page of linnet %s does not mention %s", c->name, name);
                 for (int i = 0; o->type == LNT_OPT_CHOICE && o->choices[i]; i++)
                     assert_non_null(strstr(help.p, o->choices[i]));

@@ -146,6 +146,17 @@ static void scratch_is_reset_after_each_item(void **state)
     assert_string_equal(lnt_ctx_message(*state), "");
 }
 
+static lnt_status leave_a_message(lnt_ctx *ctx, int i, void *user)
+{
+    (void)user;
+    return i == 9 ? lnt_fail(ctx, LNT_EIO, "the cause") : lnt_fail(ctx, LNT_OK, "dealt with");
+}
+
+static void an_item_does_not_inherit_messages(void **state)
+{
+    check_failure(*state, lnt_parallel(*state, 10, 1, leave_a_message, NULL), LNT_EIO, "the cause");
+}
+
 /* ---- Nesting ---- */
 
 /* Later items are faster: run side by side they would overtake. */
@@ -224,6 +235,7 @@ int main(void)
         WITH_CTX(the_lowest_failing_index_wins),
         WITH_CTX(messages_of_children_reach_the_caller),
         WITH_CTX(scratch_is_reset_after_each_item),
+        WITH_CTX(an_item_does_not_inherit_messages),
         WITH_CTX(a_nested_call_runs_in_order),
         cmocka_unit_test(thread_numbers),
         WITH_CTX(progress_of_threads_adds_up),

@@ -210,6 +210,7 @@ static void csv_that_is_read(void **state)
         "\"1\",\"2\"\n'3',\"4\"\n",
         "\"x\",\"y\"\n1,2\n3,4\n",
         "1,2\r\n3,4\r\n",
+        "\"1\",\"2\"\r\n\"3\",\"4\"\r\n",
         "\xef\xbb\xbf"
         "1,2\n3,4\n",
         "\xef\xbb\xbfx,y\r\n1,2\r\n3,4\r\n",
@@ -323,6 +324,8 @@ static void idx_that_is_refused(void **state)
     /* sizes whose product wraps to 0, or to the number of bytes that follow */
     refuse(*state, lnt_idx_parse, IDX(3, 0, 1, 0, 0, 0x80, 0, 0, 0, 0x80, 0, 0, 0), 16, LNT_EFORMAT, "promises");
     refuse(*state, lnt_idx_parse, IDX(3, 0x80, 0, 0, 0, 0x80, 0, 0, 0, 0, 0, 0, 4), 16, LNT_EFORMAT, "promises");
+    refuse(*state, lnt_idx_parse, IDX(4, 0, 0, 0, 1, 0x80, 0, 0, 0, 0x80, 0, 0, 0, 0, 0, 0, 4), 20, LNT_EFORMAT,
+           "promises");
     refuse(*state, lnt_idx_parse,
            IDX(4, 0, 0, 0, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1), 21,
            LNT_EFORMAT, "promises");

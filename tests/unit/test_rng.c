@@ -35,6 +35,8 @@ static void keys_are_distinct(void **state)
     uint64_t first[COUNT];
     for (int i = 0; i < COUNT; i++) {
         lnt_rng a = lnt_rng_stream(key[i].seed, key[i].run, key[i].purpose), b = a;
+        assert_int_equal(a.key[0], key[i].seed);
+        assert_int_equal(a.key[1], (uint64_t)key[i].run * 0x100000000 + (uint64_t)key[i].purpose);
         first[i] = lnt_rng_bits(&a);
         assert_int_equal(lnt_rng_bits(&b), first[i]);
         for (int k = 0; k < 100; k++)
