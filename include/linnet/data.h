@@ -57,7 +57,7 @@ LNT_API lnt_status lnt_gunzip(lnt_ctx *ctx, lnt_bytes *out, const uint8_t *p, si
 
 /* NPY versions 1 to 3: every real numeric type (bool, integers, floats of 2 to 16 bytes), both byte orders, C and
  * Fortran order, one or two dimensions. Shape (n, D) gives n samples of dimension D, (n,) n samples of dimension 1.
- * Bytes (u1) stay bytes; everything else becomes double (integers beyond 2^53 are rounded).
+ * Bytes (u1, C order) stay bytes; everything else becomes double (integers beyond 2^53 are rounded).
  * LNT_EFORMAT, with the reason, for anything else; non-finite values are LNT_EDOMAIN with their place. */
 LNT_API lnt_status lnt_npy_parse(lnt_ctx *ctx, lnt_samples *samples, const uint8_t *p, size_t n, const char *name);
 /* Comma-, tab-, semicolon- or blank-separated numbers, one sample a line; a first line that holds text and no

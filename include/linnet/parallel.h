@@ -13,7 +13,8 @@ typedef lnt_status (*lnt_item_fn)(lnt_ctx *ctx, int index, void *user);
 
 /* Calls item(ctx, i, user) for i = 0 .. count-1, at most `threads` at a time (0: all processors), BLAS held
  * at one thread. Items must not depend on each other and must write to places of their own; then the bytes
- * of the result do not depend on `threads`. Inside an item a further call runs its items in order, alone.
+ * of the result do not depend on `threads`. While several items run, a further call inside one runs its items in order,
+ * alone; inside a lone item it may use the threads.
  * If items fail, the rest may be skipped; the status and message of the lowest index that failed win. */
 LNT_API lnt_status lnt_parallel(lnt_ctx *ctx, int count, int threads, lnt_item_fn item, void *user);
 

@@ -1,7 +1,7 @@
 /* Growable bytes, and the one way in which linnet writes and reads numbers as text.
  *
- * Numbers are written as the shortest decimal that reads back as the same double, with a point whatever
- * the locale; non-finite ones as nan, inf, -inf. */
+ * Numbers are written with the fewest digits whose correctly rounded decimal reads back as the same double, with a point
+ * whatever the locale; non-finite ones as nan, inf, -inf. */
 #ifndef LINNET_TEXT_H
 #define LINNET_TEXT_H
 
@@ -29,8 +29,11 @@ LNT_API lnt_status lnt_text_status(lnt_ctx *ctx, const lnt_text *text);
 #define LNT_NUMBER_CHARS 32
 /* Writes x into out (at least LNT_NUMBER_CHARS bytes), shortest round-trip form; returns out. */
 LNT_API char *lnt_number_text(double x, char *out);
+/* The same with at most six digits, for the eye. */
+LNT_API char *lnt_number_short(double x, char *out);
 /* Reads the whole of s[0..n) as a double: decimal or hexadecimal, nan and inf included, blanks around it allowed.
- * Returns false, leaving *x alone, where anything else is there. Overflow gives +-inf. */
+ * Returns false, leaving *x alone, where anything else is there. Overflow gives +-inf; more than 399
+ * characters are no number. */
 LNT_API bool lnt_number_read(const char *s, size_t n, double *x);
 
 #ifdef __cplusplus

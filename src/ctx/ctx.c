@@ -6,16 +6,22 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Under AddressSanitizer every allocation gets its own chunk, so that overruns are seen. */
+/* Under AddressSanitizer every allocation gets its own chunk and what is left of it is poisoned, so that overruns are
+ * seen. */
 #if defined(__SANITIZE_ADDRESS__)
-#define CHUNK_BYTES 0
+#define WITH_ASAN 1
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer)
+#define WITH_ASAN 1
+#endif
+#endif
+#ifdef WITH_ASAN
+#include <sanitizer/asan_interface.h>
 #define CHUNK_BYTES 0
-#endif
-#endif
-#ifndef CHUNK_BYTES
+#define POISON(p, n) ASAN_POISON_MEMORY_REGION(p, n)
+#else
 #define CHUNK_BYTES (256 * 1024)
+#define POISON(p, n) ((void)(p), (void)(n))
 #endif
 
 #define ALIGNMENT 64
@@ -137,6 +143,7 @@ static chunk *push_chunk(lnt_ctx *ctx, size_t bytes)
         return NULL;
     char *after = (char *)(c + 1);
     *c = (chunk){.below = ctx->top, .base = after + (ALIGNMENT - (uintptr_t)after % ALIGNMENT) % ALIGNMENT, .size = size};
+    POISON(c->base + size, (size_t)(after + size + ALIGNMENT - (c->base + size)));
     return ctx->top = c;
 }
 
@@ -185,6 +192,14 @@ char *lnt_sprintf(lnt_ctx *ctx, const char *format, ...)
 
 /* ---- Errors, log, progress ---- */
 
+/* One line that cannot steer a terminal. */
+static void one_line(char *s)
+{
+    for (; *s; s++)
+        if ((unsigned char)*s < ' ' || *s == 0x7f)
+            *s = ' ';
+}
+
 lnt_status lnt_fail(lnt_ctx *ctx, lnt_status status, const char *format, ...)
 {
     if (ctx->message[0] == '\0') {
@@ -192,9 +207,7 @@ lnt_status lnt_fail(lnt_ctx *ctx, lnt_status status, const char *format, ...)
         va_start(args, format);
         vsnprintf(ctx->message, sizeof ctx->message, format, args);
         va_end(args);
-        for (char *c = ctx->message; *c; c++)
-            if ((unsigned char)*c < ' ')
-                *c = ' ';
+        one_line(ctx->message);
     }
     return status;
 }
@@ -219,6 +232,7 @@ void lnt_log(lnt_ctx *ctx, const char *format, ...)
     va_start(args, format);
     vsnprintf(line, sizeof line, format, args);
     va_end(args);
+    one_line(line);
     pthread_mutex_lock(&shared->lock);
     shared->log(line, shared->log_user);
     pthread_mutex_unlock(&shared->lock);

@@ -108,6 +108,16 @@ char *lnt_number_text(double x, char *out)
     return out;
 }
 
+char *lnt_number_short(double x, char *out)
+{
+    pthread_once(&c_locale_once, make_c_locale);
+    locale_t old = c_locale ? uselocale(c_locale) : (locale_t)0;
+    snprintf(out, LNT_NUMBER_CHARS, "%.6g", x);
+    if (old)
+        uselocale(old);
+    return out;
+}
+
 bool lnt_number_read(const char *s, size_t n, double *x)
 {
     char buffer[400];

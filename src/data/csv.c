@@ -31,12 +31,26 @@ static bool next_line(reader *r, const char **start, const char **stop)
     return false;
 }
 
+/* Where a cell that starts at s ends if it is quoted: behind its closing quote; s itself if it is not. */
+static const char *skip_quoted(const char *s, const char *stop)
+{
+    if (s >= stop || (*s != '"' && *s != '\''))
+        return s;
+    const char *close = memchr(s + 1, *s, (size_t)(stop - s - 1));
+    return close ? close + 1 : s;
+}
+
+/* The first of the candidates that stands outside quotes. */
 static char find_separator(const char *s, const char *stop)
 {
-    const char candidates[] = {',', '\t', ';'};
+    static const char candidates[] = {',', '\t', ';'};
     for (size_t i = 0; i < sizeof candidates; i++)
-        if (memchr(s, candidates[i], (size_t)(stop - s)))
-            return candidates[i];
+        for (const char *c = skip_quoted(s, stop); c < stop; c++) {
+            if (*c == candidates[i])
+                return *c;
+            if (memchr(candidates, *c, sizeof candidates))
+                c = skip_quoted(c + 1, stop) - 1;
+        }
     return ' ';
 }
 
@@ -49,7 +63,7 @@ static bool next_cell(const reader *r, const char **s, const char *stop, const c
             ++*s;
     if (*s > stop || (r->separator == ' ' && *s == stop))
         return false;
-    const char *end = memchr(*s, r->separator, (size_t)(stop - *s));
+    const char *quoted = skip_quoted(*s, stop), *end = memchr(quoted, r->separator, (size_t)(stop - quoted));
     if (!end)
         end = stop;
     *cell = *s;

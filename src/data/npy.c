@@ -42,6 +42,8 @@ static bool parse_descr(header *h, const char *s)
     char order = *++s, end;
     if (order == '<' || order == '>' || order == '|' || order == '=')
         s++;
+    if (*s == '\0')
+        return false;
     h->kind = *s++;
     h->size = 0;
     while (*s >= '0' && *s <= '9' && h->size < 100)

@@ -24,6 +24,14 @@ static lnt_status next(const parser *p, yaml_event_t *event)
                     p->yaml->problem ? p->yaml->problem : "not YAML");
 }
 
+/* A value that is left out, `name:`, or said to be nothing: the option keeps its default. */
+static bool is_nothing(const yaml_event_t *event)
+{
+    const char *s = (const char *)event->data.scalar.value;
+    return event->data.scalar.plain_implicit && event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE &&
+           (*s == '\0' || strcmp(s, "~") == 0 || strcmp(s, "null") == 0);
+}
+
 static char *scalar_text(const parser *p, const yaml_event_t *event)
 {
     char *text = lnt_alloc(p->ctx, event->data.scalar.length + 1, 1);
@@ -39,6 +47,8 @@ static lnt_status read_list(const parser *p, char **text)
 {
     yaml_event_t event;
     *text = lnt_strdup(p->ctx, "");
+    if (!*text)
+        return LNT_ENOMEM;
     for (;;) {
         lnt_status status = next(p, &event);
         if (status == LNT_OK && event.type != YAML_SCALAR_EVENT && event.type != YAML_SEQUENCE_END_EVENT)
@@ -59,7 +69,12 @@ static lnt_status read_value(const parser *p, char **text)
 {
     yaml_event_t event;
     lnt_status status = next(p, &event);
-    if (status == LNT_OK && event.type == YAML_SCALAR_EVENT)
+    if (status == LNT_OK && event.type == YAML_SCALAR_EVENT &&
+        memchr(event.data.scalar.value, '\0', event.data.scalar.length))
+        status = syntax(p, &event, "a NUL character cannot be part of a value");
+    else if (status == LNT_OK && event.type == YAML_SCALAR_EVENT && is_nothing(&event))
+        *text = NULL;
+    else if (status == LNT_OK && event.type == YAML_SCALAR_EVENT)
         status = (*text = scalar_text(p, &event)) ? LNT_OK : LNT_ENOMEM;
     else if (status == LNT_OK && event.type == YAML_SEQUENCE_START_EVENT)
         status = read_list(p, text);
@@ -88,9 +103,13 @@ static lnt_status add_entry(const parser *p, lnt_config *config, const char *nam
 
 static lnt_status read_mapping(const parser *p, lnt_config *config, bool top);
 
-static lnt_status read_pair(const parser *p, lnt_config *config, bool top, char *key, int line)
+static lnt_status read_pair(const parser *p, lnt_config *config, bool top, char *key, int line, int seen[3])
 {
+    static const char *const keys[] = {"command", "version", "options"};
     char *text = NULL;
+    for (int i = 0; top && i < 3; i++)
+        if (strcmp(key, keys[i]) == 0 && seen[i]++)
+            return lnt_fail(p->ctx, LNT_EFORMAT, "%s: line %d: '%s' is given twice", p->name, line, key);
     if (top && strcmp(key, "options") == 0) {
         yaml_event_t event;
         lnt_status status = next(p, &event);
@@ -102,6 +121,8 @@ static lnt_status read_pair(const parser *p, lnt_config *config, bool top, char 
     lnt_status status = read_value(p, &text);
     if (status != LNT_OK)
         return status;
+    if (!top && text == NULL)
+        return LNT_OK;
     if (!top)
         return add_entry(p, config, key, text, line);
     if (strcmp(key, "command") == 0)
@@ -116,6 +137,7 @@ static lnt_status read_pair(const parser *p, lnt_config *config, bool top, char 
 
 static lnt_status read_mapping(const parser *p, lnt_config *config, bool top)
 {
+    int seen[3] = {0};
     for (;;) {
         yaml_event_t event;
         lnt_status status = next(p, &event);
@@ -130,7 +152,7 @@ static lnt_status read_mapping(const parser *p, lnt_config *config, bool top)
         int line = (int)event.start_mark.line + 1;
         yaml_event_delete(&event);
         if (status == LNT_OK && !end)
-            status = read_pair(p, config, top, key, line);
+            status = read_pair(p, config, top, key, line, seen);
         if (status != LNT_OK || end)
             return status;
     }
@@ -149,7 +171,16 @@ static lnt_status read_stream(const parser *p, lnt_config *config)
         if (status != LNT_OK)
             return status;
     }
-    return read_mapping(p, config, true);
+    lnt_status result = read_mapping(p, config, true);
+    static const yaml_event_type_t closing[] = {YAML_DOCUMENT_END_EVENT, YAML_STREAM_END_EVENT};
+    for (size_t i = 0; i < 2 && result == LNT_OK; i++) {
+        yaml_event_t event;
+        result = next(p, &event);
+        if (result == LNT_OK && event.type != closing[i])
+            result = syntax(p, &event, "one document is needed, here is more");
+        yaml_event_delete(&event);
+    }
+    return result;
 }
 
 lnt_status lnt_config_parse(lnt_ctx *ctx, lnt_config *config, const void *bytes, size_t n, const char *name)
@@ -174,8 +205,11 @@ lnt_status lnt_config_apply(lnt_ctx *ctx, void *opts, const lnt_option *table, c
             return lnt_fail(ctx, LNT_EUSAGE, "%s: line %d: there is no option '%s'", name, config->entry[i].line,
                             config->entry[i].name);
         lnt_status status = lnt_option_set(ctx, opts, option, config->entry[i].text);
-        if (status != LNT_OK)
-            return status;
+        if (status != LNT_OK) {
+            const char *message = lnt_strdup(ctx, lnt_ctx_message(ctx));
+            lnt_ctx_clear(ctx);
+            return lnt_fail(ctx, status, "%s: line %d: %s", name, config->entry[i].line, message ? message : "");
+        }
     }
     return LNT_OK;
 }

@@ -21,10 +21,9 @@ static lnt_status range_error(lnt_ctx *ctx, const lnt_option *o, const char *tex
 {
     char low[LNT_NUMBER_CHARS], high[LNT_NUMBER_CHARS];
     const char *kind = o->type == LNT_OPT_REAL ? "number" : "whole number";
-    lnt_number_text(o->min, low);
-    lnt_number_text(o->max, high);
-    if (o->max >= (double)INT_MAX)
-        return lnt_fail(ctx, LNT_EUSAGE, "--%s %.80s: a %s of at least %s is needed", o->name, text, kind, low);
+    bool whole = o->type != LNT_OPT_REAL;
+    lnt_number_text(whole ? fmax(o->min, INT_MIN) : o->min, low);
+    lnt_number_text(whole ? fmin(o->max, INT_MAX) : o->max, high);
     return lnt_fail(ctx, LNT_EUSAGE, "--%s %.80s: a %s from %s to %s is needed", o->name, text, kind, low, high);
 }
 

@@ -18,7 +18,8 @@ typedef struct work {
     int count;
     lnt_item_fn item;
     void *user;
-    int failed; /* lowest index that failed so far */
+    bool silent; /* the context holds an earlier message, which wins */
+    int failed;  /* lowest index that failed so far */
     lnt_status status;
     pthread_mutex_t lock;
 } work;
@@ -29,7 +30,8 @@ static void note_failure(lnt_ctx *ctx, work *w, lnt_ctx *child, int index, lnt_s
     if (index < w->failed) {
         w->failed = index;
         w->status = status;
-        lnt_ctx_clear(ctx);
+        if (!w->silent)
+            lnt_ctx_clear(ctx);
         lnt_fail(ctx, status, "%s", child ? lnt_ctx_message(child) : "out of memory for a thread's context");
     }
     pthread_mutex_unlock(&w->lock);
@@ -52,7 +54,7 @@ static void run_item(lnt_ctx *ctx, work *w, lnt_ctx *child, int index)
 
 lnt_status lnt_parallel(lnt_ctx *ctx, int count, int threads, lnt_item_fn item, void *user)
 {
-    work w = {count, item, user, INT_MAX, LNT_OK, PTHREAD_MUTEX_INITIALIZER};
+    work w = {count, item, user, lnt_ctx_message(ctx)[0] != '\0', INT_MAX, LNT_OK, PTHREAD_MUTEX_INITIALIZER};
     int width = omp_in_parallel() ? 1 : lnt_threads(threads);
     if (width > count)
         width = count > 0 ? count : 1;

@@ -20,8 +20,7 @@ static const char *cell_text(lnt_value v, char *buffer, size_t size)
         snprintf(buffer, size, "%ld", v.integer);
         return buffer;
     case LNT_NUMBER:
-        snprintf(buffer, size, "%.6g", v.number);
-        return buffer;
+        return size >= LNT_NUMBER_CHARS ? lnt_number_short(v.number, buffer) : "";
     case LNT_INTEGERS: {
         size_t n = 0;
         buffer[0] = '\0';

@@ -48,7 +48,7 @@ static void put_value(lnt_text *out, lnt_value v)
         lnt_text_add(out, "%ld", v.integer);
         break;
     case LNT_NUMBER:
-        lnt_text_add(out, "%.6g", v.number);
+        lnt_text_add(out, "%s", lnt_number_short(v.number, (char[LNT_NUMBER_CHARS]){0}));
         break;
     case LNT_STRING:
         put_escaped(out, v.string);

@@ -178,7 +178,7 @@ static lnt_status outer(lnt_ctx *ctx, int i, void *user)
 static void a_nested_call_runs_in_order(void **state)
 {
     static notes n[3];
-    for (size_t t = 0; t < 3; t++) {
+    for (size_t t = 1; t < 3; t++) { /* with one thread outside, the inner call may use several */
         for (int i = 0; i < 3; i++)
             n[i] = (notes){.inner_threads = 4};
         check_failure(*state, lnt_parallel(*state, 3, thread_counts[t], outer, n), LNT_EUSER, "inner 5");
