@@ -381,6 +381,13 @@ def test_existing_folder():
         assert file.read() == "mine\n"
 
 
+def test_no_figures_of_other_results():
+    """--force replaces results; pictures of those that were there before must not stand beside the new ones."""
+    linnet(*DIGITS, "--out", path("replaced"))
+    linnet(*DIGITS, "--seed", 1, "--out", path("replaced"), "--force", "--no-figure")
+    assert not [name for name in os.listdir(path("replaced")) if name.startswith("figure")], os.listdir(path("replaced"))
+
+
 def test_unwritable_folder():
     with open(path("a-file"), "w") as file:
         file.write("x")

@@ -253,6 +253,25 @@ def test_classes():
             assert np.array_equal(h5[f"weights/{k}"], other[f"weights/{k}"]), (inputs, targets)
 
 
+def test_idx_files():
+    """A folder of IDX files, training rows before test rows, plain and gzip; and one image file beside its labels."""
+    rng = np.random.default_rng(12)
+    pixels, labels = rng.integers(0, 256, size=(31, 2, 3)), rng.integers(0, 4, size=31)
+    labels[[0, 30]] = 3
+    folder = path("idx")
+    os.makedirs(folder)
+    for name, rows, pack in (("train", slice(0, 20), open), ("t10k", slice(20, 31), gzip.open)):
+        for what, values in (("images-idx3", pixels[rows]), ("labels-idx1", labels[rows])):
+            head = bytes([0, 0, 8, values.ndim]) + b"".join(size.to_bytes(4, "big") for size in values.shape)
+            with pack(os.path.join(folder, f"{name}-{what}-ubyte" + (".gz" if pack is gzip.open else "")), "wb") as file:
+                file.write(head + values.astype(np.uint8).tobytes())
+    X, Y = pixels.reshape(31, 6).astype(float), np.eye(4)[labels]
+    words = ["--layers", "6,5,4", "--no-shuffle", "--data"]
+    check_run(words + [folder], X, Y, "half", 1e-6, 7, 3, lambda: range(31))
+    check_run(words + [os.path.join(folder, "train-images-idx3-ubyte")], X[:20], Y[:20], "half", 1e-6, 7, 3, lambda: range(20))
+    check_run(words + [os.path.join(folder, "t10k-images-idx3-ubyte.gz")], X[20:], Y[20:], "half", 1e-6, 7, 3, lambda: range(11))
+
+
 def test_bytes_as_inputs():
     """Raw digits, which stay bytes inside, without any preparation and centred."""
     X, Y = digits()
