@@ -5,7 +5,7 @@ import resource
 import shutil
 import subprocess
 
-from test_train import C0, X0, Y0, close, digits, layers_of, map_score, path, read_h5, save, train
+from test_train import X0, Y0, close, digits, layers_of, map_score, path, read_h5, save, train
 
 import h5py
 import numpy as np

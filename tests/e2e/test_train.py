@@ -9,11 +9,14 @@ import json
 import os
 import time
 
-os.environ["OPENBLAS_NUM_THREADS"] = "1"  # NumPy's threads would fight those of other tests; the program gets its own
+OURS = {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+os.environ.update(dict.fromkeys(OURS, "1"))  # NumPy's threads would fight those of other tests
 import h5py  # noqa: E402
 import numpy as np  # noqa: E402
 
-del os.environ["OPENBLAS_NUM_THREADS"]
+for variable, value in OURS.items():  # the program keeps its own
+    os.environ.pop(variable)
+    os.environ.update({variable: value} if value is not None else {})
 
 from e2e import SCRATCH, SOURCE, linnet, linnet_json, main, need_mnist  # noqa: E402
 
@@ -268,8 +271,9 @@ def test_idx_files():
     X, Y = pixels.reshape(31, 6).astype(float), np.eye(4)[labels]
     words = ["--layers", "6,5,4", "--no-shuffle", "--data"]
     check_run(words + [folder], X, Y, "half", 1e-6, 7, 3, lambda: range(31))
-    check_run(words + [os.path.join(folder, "train-images-idx3-ubyte")], X[:20], Y[:20], "half", 1e-6, 7, 3, lambda: range(20))
-    check_run(words + [os.path.join(folder, "t10k-images-idx3-ubyte.gz")], X[20:], Y[20:], "half", 1e-6, 7, 3, lambda: range(11))
+    for name, rows in (("train-images-idx3-ubyte", slice(0, 20)), ("t10k-images-idx3-ubyte.gz", slice(20, 31))):
+        x, y = X[rows], Y[rows]
+        check_run(words + [os.path.join(folder, name)], x, y, "half", 1e-6, 7, 3, lambda: range(len(x)))
 
 
 def test_bytes_as_inputs():
