@@ -9,7 +9,7 @@
 #define OPTION(name, type, field, value, help) \
     {name, type, offsetof(common_opts, field), LNT_OPT_HOW, 0, 0, value, NULL, help}
 const lnt_option common_options[] = {
-    OPTION("out", LNT_OPT_TEXT, out, "PATH", "save the results: a folder with result.h5, figures and run.yaml"),
+    OPTION("out", LNT_OPT_TEXT, out, "PATH", "save the results in a folder: result.h5, figures, run.yaml; of apply, the predictions in a file"),
     OPTION("json", LNT_OPT_FLAG, json, NULL, "print one JSON object and nothing else"),
     OPTION("csv", LNT_OPT_TEXT, csv, "TABLE", "print one table, or series, as CSV"),
     OPTION("quiet", LNT_OPT_FLAG, quiet, NULL, "no progress, no messages but errors"),
@@ -111,8 +111,10 @@ static lnt_status scan(lnt_ctx *ctx, const lnt_command *command, void *opts, com
     for (int code; (code = getopt_long(argc, argv, ":", long_option, NULL)) != -1;) {
         if (code == ':')
             return lnt_fail(ctx, LNT_EUSAGE, "%s needs a value, see linnet help %s", argv[optind - 1], command->name);
+        char letter[3] = {'-', (char)optopt, '\0'};
         if (code == '?')
-            return lnt_fail(ctx, LNT_EUSAGE, "there is no option %s, see linnet help %s", argv[optind - 1], command->name);
+            return lnt_fail(ctx, LNT_EUSAGE, "there is no option %s, see linnet help %s",
+                            optopt > 0 && optopt < 128 ? letter : argv[optind - 1], command->name);
         const entry *e = &entries[code - 1000];
         if (config_only && !(e->common && strcmp(e->option->name, "config") == 0))
             continue;

@@ -240,5 +240,9 @@ int main(int argc, char **argv)
     lnt_ctx_set_cancel(ctx, is_cancelled, NULL);
     int code = dispatch(ctx, argc, argv, &t);
     lnt_ctx_free(ctx);
+    if ((fflush(stdout) != 0 || ferror(stdout)) && code == EXIT_DONE) {
+        fprintf(stderr, "linnet: standard output could not be written\n");
+        code = EXIT_FAILED;
+    }
     return code;
 }

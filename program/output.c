@@ -47,13 +47,31 @@ static lnt_status save(lnt_ctx *ctx, lnt_record *record, const lnt_command *comm
 static lnt_status print(lnt_ctx *ctx, lnt_record *record, const common_opts *common)
 {
     lnt_text out = {0};
-    lnt_status status = common->json  ? lnt_record_json(ctx, &out, record)
-                        : common->csv ? lnt_record_csv(ctx, &out, record, common->csv)
-                                      : lnt_record_print(ctx, &out, record);
+    lnt_status status = lnt_record_status(ctx, record), usage = LNT_OK;
+    if (common->csv && !common->json && (usage = lnt_record_csv(ctx, &out, record, common->csv)) != LNT_OK)
+        put_failure(ctx, usage); /* the run is done and not to be lost: its table is printed instead */
+    if (status == LNT_OK && common->json)
+        status = lnt_record_json(ctx, &out, record);
+    else if (status == LNT_OK && (!common->csv || usage != LNT_OK))
+        status = lnt_record_print(ctx, &out, record);
     if (status == LNT_OK && (fwrite(out.p, 1, out.n, stdout) != out.n || fflush(stdout) != 0))
         status = lnt_fail(ctx, LNT_EIO, "standard output could not be written");
     lnt_text_free(&out);
-    return status;
+    return status != LNT_OK ? status : usage;
+}
+
+/* What could not be saved, on standard output: an array as CSV, other results as their table follows anyway. */
+static void put_unsaved(lnt_ctx *ctx, const lnt_record *record, const lnt_command *command, const common_opts *common)
+{
+    lnt_text out = {0};
+    lnt_array a;
+    fprintf(stderr, "linnet: the results are printed instead of saved\n");
+    if (command->out != LNT_OUT_ARRAY || common->json || !lnt_record_array(record, command->array, &a))
+        return;
+    int cols = a.dims[a.rank - 1], rows = (a.rank == 3 ? a.dims[0] : 1) * a.dims[a.rank - 2];
+    if (lnt_store_csv(ctx, &out, lnt_mat_view((double *)(uintptr_t)a.values, cols, rows)) == LNT_OK)
+        fwrite(out.p, 1, out.n, stdout);
+    lnt_text_free(&out);
 }
 
 int put_results(lnt_ctx *ctx, lnt_record *record, const lnt_command *command, const common_opts *common)
@@ -62,9 +80,11 @@ int put_results(lnt_ctx *ctx, lnt_record *record, const lnt_command *command, co
     lnt_status status = save(ctx, record, command, common);
     if (status != LNT_OK) { /* the numbers are not lost: they are printed below */
         code = put_failure(ctx, status);
-        fprintf(stderr, "linnet: the results are printed instead of saved\n");
+        put_unsaved(ctx, record, command, common);
     }
     status = print(ctx, record, common);
+    if (status == LNT_EUSAGE)
+        return EXIT_USAGE;
     if (status != LNT_OK)
         return put_failure(ctx, status);
     if (code != EXIT_DONE)

@@ -39,7 +39,7 @@ LNT_API lnt_status lnt_init_parse(lnt_ctx *ctx, lnt_init *init, const char *text
 /* w <- start values.
  * orthogonal: each W_l is the leading block of a Haar-distributed orthogonal matrix of size max(width[l], width[l-1]):
  * QR of a Gaussian matrix, column k of Q times sign(R_kk) (Mezzadri 2007). O(max width^3) a layer.
- * gaussian: independent N(0, sd^2). */
+ * gaussian: independent N(0, sd^2). Numbers are drawn layer by layer, column by column. */
 LNT_API lnt_status lnt_net_init(lnt_ctx *ctx, double *w, const lnt_net *net, const lnt_init *init, lnt_rng *rng);
 
 /* w <- the zero-balanced factors of the linear map P (outputs x inputs): P = U S V^T is split into

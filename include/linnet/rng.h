@@ -1,8 +1,8 @@
 /* Random streams: Philox4x64-10 (Salmon et al. 2011), keyed by (seed, run, purpose), indexed by a counter.
  *
  * Streams with different keys are independent, so that runs may be computed in any order, on any thread,
- * and together or alone, with the same numbers. With key (k0, k1) and counter 0 the raw 64-bit output equals
- * numpy.random.Philox(key=[k0, k1]).random_raw() from its second block on (NumPy counts before it draws). */
+ * and together or alone, with the same numbers. With key (k0, k1) the raw 64-bit output from its second block of four on
+ * equals that of numpy.random.Philox(key=[k0, k1]) from its first: NumPy counts before it draws, linnet afterwards. */
 #ifndef LINNET_RNG_H
 #define LINNET_RNG_H
 
@@ -34,13 +34,14 @@ typedef struct lnt_rng {
 LNT_API lnt_rng lnt_rng_stream(uint64_t seed, uint32_t run, lnt_purpose purpose);
 /* Uniform on 0 .. 2^64-1. */
 LNT_API uint64_t lnt_rng_bits(lnt_rng *rng);
-/* Uniform on [0, 1), a multiple of 2^-53. */
+/* Uniform on [0, 1): the upper 53 bits times 2^-53. */
 LNT_API double lnt_rng_uniform(lnt_rng *rng);
 /* Uniform on 0 .. n-1, unbiased (Lemire 2019); n >= 1. */
 LNT_API uint64_t lnt_rng_below(lnt_rng *rng, uint64_t n);
-/* Standard normal, by pairs (Box and Muller 1958); |x| < 8.6. */
+/* Standard normal, by pairs (Box and Muller 1958): from uniform u, v first sqrt(-2 ln(1-u)) cos(2 pi v), then the same with
+ * the sine; |x| < 8.6. */
 LNT_API double lnt_rng_normal(lnt_rng *rng);
-/* order <- a uniformly random permutation of its n entries (Fisher-Yates). */
+/* order <- a uniformly random permutation of its n entries: for i = n-1 .. 1 swap entries i and lnt_rng_below(i+1). */
 LNT_API void lnt_rng_shuffle(lnt_rng *rng, int *order, int n);
 
 #ifdef __cplusplus

@@ -26,6 +26,9 @@ LNT_API void lnt_text_number(lnt_text *text, double x);
 /* LNT_ENOMEM with its message if any addition failed, else LNT_OK. */
 LNT_API lnt_status lnt_text_status(lnt_ctx *ctx, const lnt_text *text);
 
+/* Bytes of the UTF-8 character at s, 1 to 4; 0 at the end of the string and where there is none. */
+LNT_API int lnt_utf8_length(const char *s);
+
 #define LNT_NUMBER_CHARS 32
 /* Writes x into out (at least LNT_NUMBER_CHARS bytes), shortest round-trip form; returns out. */
 LNT_API char *lnt_number_text(double x, char *out);

@@ -70,6 +70,20 @@ lnt_status lnt_text_status(lnt_ctx *ctx, const lnt_text *text)
     return text->failed ? lnt_fail(ctx, LNT_ENOMEM, "out of memory after %zu bytes of text", text->n) : LNT_OK;
 }
 
+int lnt_utf8_length(const char *s)
+{
+    const unsigned char *c = (const unsigned char *)s;
+    int n = c[0] == 0 ? 0 : c[0] < 0x80 ? 1 : c[0] < 0xc2 ? 0 : c[0] < 0xe0 ? 2 : c[0] < 0xf0 ? 3 : c[0] < 0xf5 ? 4 : 0;
+    for (int i = 1; i < n; i++)
+        if ((c[i] & 0xc0) != 0x80)
+            return 0;
+    /* overlong forms, surrogates, and beyond U+10FFFF */
+    if ((c[0] == 0xe0 && c[1] < 0xa0) || (c[0] == 0xed && c[1] > 0x9f) || (c[0] == 0xf0 && c[1] < 0x90) ||
+        (c[0] == 0xf4 && c[1] > 0x8f))
+        return 0;
+    return n;
+}
+
 /* ---- Numbers ---- */
 
 static locale_t c_locale;

@@ -36,7 +36,22 @@ static void close_all(pipes *p)
     }
 }
 
-static int start(pid_t *pid, pipes *p, const char *const argv[])
+/* The environment with a fixed time of creation, so that equal figures are equal bytes. */
+static char **fixed_time(lnt_ctx *ctx)
+{
+    static char epoch[] = "SOURCE_DATE_EPOCH=0";
+    size_t count = 0;
+    while (environ[count])
+        count++;
+    char **copy = lnt_alloc(ctx, count + 2, sizeof *copy);
+    if (!copy)
+        return environ;
+    copy[0] = epoch; /* of equal names the first one counts */
+    memcpy(copy + 1, environ, (count + 1) * sizeof *copy);
+    return copy;
+}
+
+static int start(lnt_ctx *ctx, pid_t *pid, pipes *p, const char *const argv[])
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
@@ -54,7 +69,7 @@ static int start(pid_t *pid, pipes *p, const char *const argv[])
     /* its own process group: Ctrl-C is meant for the run, which still wants its figures */
     posix_spawnattr_setpgroup(&attributes, 0);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-    int code = posix_spawnp(pid, argv[0], &actions, &attributes, (char *const *)(uintptr_t)argv, environ);
+    int code = posix_spawnp(pid, argv[0], &actions, &attributes, (char *const *)(uintptr_t)argv, fixed_time(ctx));
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
     return code;
@@ -103,7 +118,7 @@ static lnt_status converse(lnt_ctx *ctx, lnt_text *output, pipes *p, const char 
                            size_t n)
 {
     pid_t pid;
-    int code = start(&pid, p, argv);
+    int code = start(ctx, &pid, p, argv);
     if (code != 0)
         return lnt_fail(ctx, LNT_EMISSING, "the program %s could not be started: %s", argv[0], strerror(code));
     close_fd(&p->in[0]);

@@ -58,8 +58,10 @@ static lnt_status run(lnt_ctx *ctx, descent *d, lnt_descent_info *info, lnt_rng 
         if (epoch == d->opts->epochs)
             return LNT_OK;
         memcpy(d->last, d->w, f->size * sizeof *d->w);
+        long steps = info->steps;
         lnt_status status = one_epoch(ctx, d, info, rng);
         if (status != LNT_OK || info->stop != LNT_STOP_DONE) {
+            info->steps = steps;
             memcpy(d->w, d->last, f->size * sizeof *d->w);
             return status;
         }

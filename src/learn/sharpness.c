@@ -31,7 +31,7 @@ static lnt_status iterate(lnt_ctx *ctx, double *lambda, double *v, double *scrat
                           const double *w)
 {
     double step = 1e-4 * fmax(norm(w, f->size), 1), before = 0;
-    for (int k = 0; k < 100; k++) {
+    for (int k = 0; k < 300; k++) {
         double length = norm(v, f->size);
         if (length == 0) {
             *lambda = 0;
@@ -42,7 +42,7 @@ static lnt_status iterate(lnt_ctx *ctx, double *lambda, double *v, double *scrat
         if (hessian_times(v, scratch, f, w, step) < 0)
             return lnt_fail(ctx, LNT_EUSER, "the gradient callback stopped the estimate of the sharpness");
         *lambda = norm(v, f->size);
-        if (fabs(*lambda - before) <= 1e-5 * *lambda)
+        if (fabs(*lambda - before) <= 1e-6 * *lambda)
             return LNT_OK;
         before = *lambda;
     }

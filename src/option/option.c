@@ -1,7 +1,9 @@
+#define _XOPEN_SOURCE 700 /* realpath */
 #include "linnet/option.h"
 
 #include <limits.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 const lnt_option *lnt_option_find(const lnt_option *table, const char *name)
@@ -94,6 +96,14 @@ static lnt_status set_integers(lnt_ctx *ctx, lnt_int_list *field, const lnt_opti
     return LNT_OK;
 }
 
+static bool is_utf8(const char *s)
+{
+    int n;
+    while ((n = lnt_utf8_length(s)) > 0)
+        s += n;
+    return *s == '\0';
+}
+
 lnt_status lnt_option_set(lnt_ctx *ctx, void *opts, const lnt_option *o, const char *text)
 {
     void *field = (char *)opts + o->offset;
@@ -114,6 +124,8 @@ lnt_status lnt_option_set(lnt_ctx *ctx, void *opts, const lnt_option *o, const c
         *(double *)field = x;
         return LNT_OK;
     case LNT_OPT_TEXT:
+        if (!is_utf8(text)) /* YAML and JSON could not name it, and the run could not be repeated */
+            return lnt_fail(ctx, LNT_EUSAGE, "--%s: the text is not valid UTF-8; rename the file", o->name);
         *(const char **)field = lnt_strdup(ctx, text);
         return *(const char **)field ? LNT_OK : LNT_ENOMEM;
     case LNT_OPT_CHOICE:
@@ -146,11 +158,20 @@ static lnt_value option_value(const lnt_option *o, const void *opts)
     return (lnt_value){0};
 }
 
+/* Files are recorded by their absolute names, so that run.yaml works from everywhere; names of built-in data stay. */
+static lnt_value file_value(const char *text, char resolved[PATH_MAX])
+{
+    bool built_in = text && (strcmp(text, "digits") == 0 || strcmp(text, "mnist") == 0);
+    return lnt_string(text && !built_in && realpath(text, resolved) ? resolved : text);
+}
+
 void lnt_options_record(lnt_record *record, const lnt_option *table, const void *opts)
 {
     for (; table->name; table++) {
         lnt_value value = option_value(table, opts);
-        char digits[24];
+        char digits[24], resolved[PATH_MAX];
+        if (table->flags & LNT_OPT_INPUT)
+            value = file_value(value.string, resolved);
         if (table->type == LNT_OPT_SEED && value.kind == LNT_NOTHING) {
             uint64_t seed = *(const uint64_t *)((const char *)opts + table->offset);
             char *end = digits + sizeof digits - 1;

@@ -14,14 +14,16 @@ typedef struct writer {
 static void put_string(lnt_text *out, const char *s)
 {
     lnt_text_add(out, "\"");
-    for (; *s; s++) {
+    while (*s) {
         unsigned char c = (unsigned char)*s;
+        int n = lnt_utf8_length(s);
         if (c == '"' || c == '\\')
             lnt_text_add(out, "\\%c", c);
-        else if (c < 0x20)
-            lnt_text_add(out, "\\u%04x", c);
+        else if (c < 0x20 || n == 0) /* a byte that is no UTF-8 becomes the replacement character */
+            lnt_text_add(out, "\\u%04x", n == 0 ? 0xfffd : c);
         else
-            lnt_text_bytes(out, s, 1);
+            lnt_text_bytes(out, s, (size_t)n);
+        s += n ? n : 1;
     }
     lnt_text_add(out, "\"");
 }

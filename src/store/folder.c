@@ -1,6 +1,7 @@
 #include "linnet/figure.h"
 #include "linnet/store.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -119,6 +120,24 @@ static void save_figures(lnt_ctx *ctx, lnt_record *record, const char *folder)
     }
 }
 
+/* Figures of results that are being replaced. */
+static void remove_figures(lnt_ctx *ctx, const char *folder)
+{
+    static const char *const suffixes[] = {".svg", ".pdf", ".png", ".gp", ".dat"};
+    DIR *dir = opendir(folder);
+    for (struct dirent *entry; dir && (entry = readdir(dir));) {
+        const char *suffix = strrchr(entry->d_name, '.');
+        bool ours = false;
+        for (size_t i = 0; suffix && i < sizeof suffixes / sizeof *suffixes; i++)
+            ours = ours || strcmp(suffix, suffixes[i]) == 0;
+        char *path = ours && strncmp(entry->d_name, "figure-", 7) == 0 ? lnt_sprintf(ctx, "%s/%s", folder, entry->d_name) : NULL;
+        if (path)
+            unlink(path);
+    }
+    if (dir)
+        closedir(dir);
+}
+
 lnt_status lnt_folder_save(lnt_ctx *ctx, lnt_record *record, const char *folder, bool figures)
 {
     lnt_text image = {0}, yaml = {0};
@@ -127,6 +146,7 @@ lnt_status lnt_folder_save(lnt_ctx *ctx, lnt_record *record, const char *folder,
     if (!complete)
         return LNT_ENOMEM;
     unlink(complete); /* results that are being replaced are not complete */
+    remove_figures(ctx, folder);
     lnt_status status = lnt_store_hdf5(ctx, &image, record);
     if (status == LNT_OK)
         status = write_file(ctx, folder, "", "result", ".h5", &image);

@@ -203,12 +203,15 @@ static void put_lines(lnt_ctx *ctx, image *im, const lnt_record *record)
 
 static void put_root(image *im, const lnt_record *record)
 {
-    char schema[16] = {0};
-    schema[0] = '0' + LNT_SCHEMA;
+    int schema = LNT_SCHEMA;
     hid_t root = H5Gopen2(im->file, "/", H5P_DEFAULT);
     put_attribute(im, root, "command", record->command);
     put_attribute(im, root, "version", LNT_VERSION);
-    put_attribute(im, root, "schema", schema);
+    hid_t space = H5Screate(H5S_SCALAR);
+    hid_t attribute = H5Acreate2(root, "schema", H5T_NATIVE_INT, space, H5P_DEFAULT, H5P_DEFAULT);
+    check(im, H5Awrite(attribute, H5T_NATIVE_INT, &schema) >= 0);
+    H5Aclose(attribute);
+    H5Sclose(space);
     H5Gclose(root);
 }
 

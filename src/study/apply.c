@@ -16,6 +16,7 @@ typedef struct model {
     lnt_prep prep;
     lnt_mat *P; /* outputs x components */
     int runs, outputs, classes;
+    int first; /* number of the first of the runs */
 } model;
 
 static lnt_status damaged(lnt_ctx *ctx, const char *path, const char *what)
@@ -35,12 +36,38 @@ static lnt_status get_matrix(lnt_ctx *ctx, lnt_mat *A, const lnt_array *array, i
     return status;
 }
 
+/* What the kind of preparation says that there must be. */
+static bool preparation_is_whole(const lnt_record *record, bool has_mean, bool has_map)
+{
+    lnt_value kind;
+    if (!lnt_record_get_fact(record, "preparation", "kind", &kind) || kind.kind != LNT_STRING)
+        return false;
+    bool needs_map = strcmp(kind.string, "pca") == 0 || strcmp(kind.string, "whiten") == 0,
+         needs_mean = needs_map || strcmp(kind.string, "centre") == 0;
+    return has_map == needs_map && has_mean == needs_mean && (needs_mean || strcmp(kind.string, "none") == 0);
+}
+
+static bool is_finite(const lnt_array *a)
+{
+    size_t size = 1;
+    for (int d = 0; d < a->rank; d++)
+        size *= (size_t)a->dims[d];
+    for (size_t i = 0; i < size; i++)
+        if (!isfinite(a->values[i]))
+            return false;
+    return size > 0;
+}
+
 static lnt_status load_preparation(lnt_ctx *ctx, model *m, const lnt_record *record, int components, const char *path)
 {
     lnt_array mean, map;
     bool has_mean = lnt_record_array(record, "preparation/mean", &mean),
          has_map = lnt_record_array(record, "preparation/map", &map);
     m->prep = (lnt_prep){.inputs = components, .outputs = components};
+    if (!preparation_is_whole(record, has_mean, has_map))
+        return damaged(ctx, path, "its preparation is incomplete");
+    if ((has_mean && !is_finite(&mean)) || (has_map && !is_finite(&map)))
+        return damaged(ctx, path, "its preparation is not finite");
     if (has_map) {
         if (map.rank != 2 || map.dims[0] != components)
             return damaged(ctx, path, "/preparation/map does not fit the weights");
@@ -73,6 +100,8 @@ static lnt_status load_maps(lnt_ctx *ctx, model *m, const lnt_record *record, co
         int runs = a.rank == 3 ? a.dims[0] : 1, cols = a.rank >= 2 ? a.dims[a.rank - 1] : 0;
         if (a.rank < 2 || runs < 1 || (l > 1 && (runs != m->runs || cols != m->P[0].rows)))
             return damaged(ctx, path, "the weights do not fit each other");
+        if (!is_finite(&a))
+            return damaged(ctx, path, "the weights are empty or not finite");
         if (l == 1) {
             m->runs = runs;
             m->P = lnt_alloc(ctx, (size_t)runs, sizeof *m->P);
@@ -128,7 +157,8 @@ static lnt_status choose_runs(lnt_ctx *ctx, model *m, const char *which)
     } else {
         if (!lnt_number_read(which, strlen(which), &number) || number != floor(number) || number < 0 || number >= m->runs)
             return lnt_fail(ctx, LNT_EUSAGE, "--run %s: use mean, each, or a number from 0 to %d", which, m->runs - 1);
-        m->P[0] = m->P[(int)number];
+        m->first = (int)number;
+        m->P[0] = m->P[m->first];
     }
     m->runs = 1;
     return LNT_OK;
@@ -168,7 +198,7 @@ static void put_classes(lnt_record *record, lnt_mat F, lnt_ctx *ctx)
 }
 
 static lnt_status put_score(lnt_ctx *ctx, lnt_record *record, const model *m, const lnt_dataset *data, lnt_mat Z,
-                            const lnt_mat *P)
+                            bool averaged)
 {
     int outputs = lnt_dataset_outputs(data);
     bool fewer_classes = data->classes > 0 && m->classes >= data->classes;
@@ -182,11 +212,11 @@ static lnt_status put_score(lnt_ctx *ctx, lnt_record *record, const model *m, co
     lnt_table *table = lnt_record_table(record, "score");
     for (int k = 0; k < m->runs; k++) {
         lnt_score score;
-        lnt_status status = lnt_map_score(ctx, &score, P[k], &task, 0, Z.cols, 1);
+        lnt_status status = lnt_map_score(ctx, &score, m->P[k], &task, 0, Z.cols, 1);
         if (status != LNT_OK)
             return status;
         lnt_table_row(table);
-        lnt_table_set(table, "run", "", lnt_integer(k));
+        lnt_table_set(table, "run", "", averaged ? lnt_string("mean") : lnt_integer(m->first + k));
         lnt_table_set(table, "half_loss", "", lnt_number(score.loss));
         if (data->classes)
             lnt_table_set(table, "accuracy", "", lnt_number(score.accuracy));
@@ -220,6 +250,8 @@ static lnt_status apply(lnt_ctx *ctx, lnt_record *record, const lnt_apply_opts *
     if (!opts->folder)
         return lnt_fail(ctx, LNT_EUSAGE, "which result? linnet apply DIR --inputs FILE --out FILE");
     lnt_status status = load_model(ctx, &m, opts->folder);
+    int runs = status == LNT_OK ? m.runs : 0; /* that were saved */
+    bool averaged = runs > 1 && strcmp(opts->run, "mean") == 0;
     if (status == LNT_OK)
         status = choose_runs(ctx, &m, opts->run);
     if (status == LNT_OK)
@@ -235,12 +267,12 @@ static lnt_status apply(lnt_ctx *ctx, lnt_record *record, const lnt_apply_opts *
         return status;
     lnt_record_fact(record, "applied", "rows", "", lnt_integer(Z.cols));
     lnt_record_fact(record, "applied", "outputs", "", lnt_integer(m.outputs));
-    lnt_record_fact(record, "applied", "runs", "", lnt_integer(m.runs));
+    lnt_record_fact(record, "applied", "runs", "", lnt_integer(runs));
     put_predictions(ctx, record, F, m.runs);
     if (m.classes)
         put_classes(record, F[0], ctx);
     if (lnt_dataset_outputs(&data))
-        status = put_score(ctx, record, &m, &data, Z, m.P);
+        status = put_score(ctx, record, &m, &data, Z, averaged);
     return status;
 }
 

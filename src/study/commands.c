@@ -91,7 +91,7 @@ static const char *const apply_examples[] = {"linnet apply d --inputs new.csv --
 static const char apply_description[] =
     "Applies a network that linnet train saved to new rows: subtracts the training rows' mean, projects and scales as "
     "they were, and multiplies by the weights. Predictions go to --out, as NPY (rows, outputs), with a leading axis for "
-    "--run each, or as CSV if its name ends in .csv.";
+    "--run each of several runs, or as CSV if its name ends in .csv.";
 
 /* ---- reproduce ---- */
 

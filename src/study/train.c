@@ -4,6 +4,7 @@
 #include "linnet/parallel.h"
 
 #include <math.h>
+#include <string.h>
 
 void lnt_train_defaults(lnt_train_opts *opts)
 {
@@ -171,10 +172,14 @@ static lnt_status diverged(lnt_ctx *ctx, const training *t, int index)
                     index, t->info[index].epochs + 1, lnt_number_text(t->opts->lr, lr), 2 / t->sharpness / t->scale);
 }
 
+#define NOT_BEGUN (-1)
+
 static lnt_status one_run(lnt_ctx *ctx, int index, void *user)
 {
     training *t = user;
     const lnt_train_opts *o = t->opts;
+    if (index > 0 && lnt_cancelled(ctx))
+        return LNT_OK;
     run r = {.ctx = ctx, .t = t, .index = index};
     lnt_rng weights = lnt_rng_stream(o->seed, (uint32_t)index, LNT_FOR_WEIGHTS),
             order = lnt_rng_stream(o->seed, (uint32_t)index, LNT_FOR_SHUFFLE);
@@ -211,6 +216,28 @@ static lnt_status start_imbalance(lnt_ctx *ctx, training *t, double *w)
     return status;
 }
 
+/* After an interruption: the complete runs, else those that finished an epoch, else the start of the first. */
+static void keep_finished(training *t)
+{
+    int most = 0, kept = 0, stride = t->opts->epochs + 1;
+    for (int k = 0; k < t->runs; k++) {
+        t->interrupted = t->interrupted || t->info[k].epochs < t->opts->epochs;
+        most = t->info[k].epochs > most ? t->info[k].epochs : most;
+    }
+    int least = most == t->opts->epochs ? most : most > 0 ? 1 : 0;
+    for (int k = 0; k < t->runs && t->interrupted; k++) {
+        if (t->info[k].epochs < least || (least == 0 && k > 0))
+            continue;
+        size_t to = (size_t)kept * (size_t)stride, from = (size_t)k * (size_t)stride;
+        memmove(t->loss + to, t->loss + from, (size_t)stride * sizeof *t->loss);
+        memmove(t->accuracy + to, t->accuracy + from, (size_t)stride * sizeof *t->accuracy);
+        t->info[kept] = t->info[k];
+        t->w[kept++] = t->w[k];
+    }
+    if (t->interrupted)
+        t->runs = kept;
+}
+
 lnt_status lnt_training_run(lnt_ctx *ctx, training *t)
 {
     size_t runs = (size_t)t->opts->seeds, rows = (size_t)t->opts->epochs + 1, size = lnt_net_size(&t->net);
@@ -231,8 +258,13 @@ lnt_status lnt_training_run(lnt_ctx *ctx, training *t)
     lnt_ctx_reset(ctx, mark);
     if (status != LNT_OK)
         return status;
+    t->runs = t->opts->seeds;
+    for (size_t k = 0; k < runs; k++)
+        t->info[k].epochs = NOT_BEGUN;
     lnt_progress_begin(ctx, "epochs", (long)(runs * rows));
-    return lnt_parallel(ctx, t->opts->seeds, t->opts->threads, one_run, t);
+    status = lnt_parallel(ctx, t->opts->seeds, t->opts->threads, one_run, t);
+    keep_finished(t);
+    return status;
 }
 
 lnt_status lnt_train_study(lnt_ctx *ctx, lnt_record *record, const lnt_train_opts *opts)

@@ -16,6 +16,8 @@ typedef struct training {
     double **w;     /* final weights of each run */
     double *loss, *accuracy; /* (epochs + 1) per run, in the units reported */
     lnt_descent_info *info;
+    int runs;         /* how many of the seeds these hold: all, unless it was interrupted */
+    bool interrupted;
     double imbalance; /* of the starts, the worst */
     double sharpness; /* the larger one of a start's and the optimum's */
 } training;

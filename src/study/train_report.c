@@ -126,15 +126,15 @@ static lnt_status compare(lnt_ctx *ctx, deviation *d, const training *t, const l
     if (status == LNT_OK)
         status = lnt_mat_alloc(ctx, &R, t->task.outputs, t->task.inputs);
     *d = (deviation){0};
-    for (int run = 0; run < t->opts->seeds && status == LNT_OK; run++) {
+    for (int run = 0; run < t->runs && status == LNT_OK; run++) {
         status = lnt_net_product(ctx, P, &t->net, t->w[run]);
         if (times_Sxx)
             lnt_gemm(R, 1, LNT_N, P, LNT_N, m->Sxx, 0);
         else
             lnt_mat_copy(R, P);
-        d->simulated += lnt_mat_rms(R) / t->opts->seeds;
+        d->simulated += lnt_mat_rms(R) / t->runs;
         lnt_mat_add(R, -1, m->Syx);
-        d->absolute += lnt_mat_rms(R) / t->opts->seeds;
+        d->absolute += lnt_mat_rms(R) / t->runs;
     }
     return status;
 }
@@ -161,15 +161,14 @@ static lnt_status put_map_deviations(lnt_ctx *ctx, lnt_record *record, const tra
 static lnt_status put_score_deviations(lnt_ctx *ctx, lnt_record *record, const training *t, const curve *loss,
                                        const curve *accuracy, const optimum *o, const char *rows)
 {
-    int last = loss->rows - 1;
-    double se = t->opts->seeds > 1 ? 1 / sqrt(t->opts->seeds) : (double)NAN;
+    double se = t->runs > 1 ? 1 / sqrt(t->runs) : (double)NAN;
     const char *of_loss = lnt_sprintf(ctx, "final loss, optimum of %s", rows),
                *of_accuracy = lnt_sprintf(ctx, "final accuracy, optimum of %s", rows);
     if (!of_loss || !of_accuracy)
         return LNT_ENOMEM;
-    lnt_record_deviation(record, of_loss, loss->mean[last], o->all.loss, NAN, se * loss->sd[last]);
+    lnt_record_deviation(record, of_loss, loss->mean[0], o->all.loss, NAN, se * loss->sd[0]);
     if (t->task.data.classes)
-        lnt_record_deviation(record, of_accuracy, accuracy->mean[last], o->all.accuracy, NAN, se * accuracy->sd[last]);
+        lnt_record_deviation(record, of_accuracy, accuracy->mean[0], o->all.accuracy, NAN, se * accuracy->sd[0]);
     return LNT_OK;
 }
 
@@ -216,26 +215,29 @@ static void put_preparation(lnt_record *record, const training *t)
         lnt_record_vector(record, "preparation/mean", "", prep->mean, prep->inputs);
 }
 
-static void put_training(lnt_record *record, const training *t, const curve *loss, const curve *accuracy, const optimum *all)
+static void put_training(lnt_record *record, const training *t, double start, const curve *loss, const curve *accuracy,
+                         const optimum *all)
 {
-    int last = loss->rows - 1;
     lnt_record_fact(record, "training", "eta", "", lnt_number(t->eta));
     lnt_record_fact(record, "training", "steps", "", lnt_integer(t->info[0].steps));
     lnt_record_fact(record, "training", "t", "tau", lnt_number(t->eta * (double)t->info[0].steps));
     lnt_record_fact(record, "training", "rows", "", lnt_integer(t->fitted_rows));
     lnt_record_fact(record, "training", "largest_stable_lr", "", lnt_number(2 / t->sharpness / t->scale));
-    lnt_record_fact(record, "final", "loss", "", lnt_number(loss->mean[last]));
-    lnt_record_fact(record, "final", "excess", "", lnt_number(loss->mean[last] - all->all.loss));
+    lnt_record_fact(record, "final", "loss", "", lnt_number(loss->mean[0]));
+    lnt_record_fact(record, "final", "excess", "", lnt_number(loss->mean[0] - all->all.loss));
     if (t->task.data.classes)
-        lnt_record_fact(record, "final", "accuracy", "", lnt_number(accuracy->mean[last]));
-    if (loss->mean[last] > loss->mean[0])
-        lnt_record_warn(record, "the loss rose from %.4g to %.4g: lower --lr (stable below about %.2g)", loss->mean[0],
-                        loss->mean[last], 2 / t->sharpness / t->scale);
+        lnt_record_fact(record, "final", "accuracy", "", lnt_number(accuracy->mean[0]));
+    if (t->init.kind == LNT_INIT_GAUSSIAN && t->init.sd == 0 && t->net.depth > 1)
+        lnt_record_warn(record, "all weights start at 0, a saddle point that gradient descent does not leave: use a small "
+                                "gaussian:SD instead");
+    if (loss->mean[0] > start)
+        lnt_record_warn(record, "the loss rose from %.4g to %.4g: lower --lr (stable below about %.2g)", start,
+                        loss->mean[0], 2 / t->sharpness / t->scale);
 }
 
 static lnt_status put_weights(lnt_ctx *ctx, lnt_record *record, const training *t)
 {
-    int runs = t->opts->seeds;
+    int runs = t->runs;
     lnt_mat *W = lnt_alloc(ctx, (size_t)runs, sizeof *W);
     if (!W)
         return LNT_ENOMEM;
@@ -292,7 +294,7 @@ static lnt_status put_figure(lnt_ctx *ctx, lnt_record *record, const training *t
     }
     lnt_curve storage[2][4];
     lnt_panel panel[2];
-    int runs = t->opts->seeds;
+    int runs = t->runs;
     panel[0] = make_panel(storage[0], losses[t->opts->loss], epoch, loss, &levels[0], subset ? &levels[1] : NULL, runs);
     panel[0].logy = all->all.loss > 0 && loss->mean[loss->rows - 1] > 0;
     panel[1] = make_panel(storage[1], "accuracy, share of rows", epoch, accuracy, &levels[2], subset ? &levels[3] : NULL, runs);
@@ -306,19 +308,32 @@ static lnt_status put_figure(lnt_ctx *ctx, lnt_record *record, const training *t
 
 /* ---- The whole record ---- */
 
+/* The epochs that all runs kept have finished. */
 static int finished_epochs(lnt_record *record, const training *t)
 {
     int rows = t->opts->epochs;
-    for (int k = 0; k < t->opts->seeds; k++) {
-        if (t->info[k].epochs < rows)
-            rows = t->info[k].epochs;
-        if (t->info[k].stop == LNT_STOP_INTERRUPTED)
-            lnt_record_set_interrupted(record);
+    for (int k = 0; k < t->runs; k++)
+        rows = t->info[k].epochs < rows ? t->info[k].epochs : rows;
+    if (t->interrupted) {
+        lnt_record_set_interrupted(record);
+        lnt_record_warn(record, "interrupted: kept are %d of %d runs with %d of %d epochs; weights and final scores are those "
+                                "of each run's last finished epoch",
+                        t->runs, t->opts->seeds, rows, t->opts->epochs);
     }
-    if (lnt_record_interrupted(record))
-        lnt_record_warn(record, "interrupted: %d of %d epochs are finished in all runs; weights are those of each run's last epoch",
-                        rows, t->opts->epochs);
     return rows;
+}
+
+/* Scores at the end of each run, which after an interruption is not the same epoch for all. */
+static lnt_status final_scores(lnt_ctx *ctx, const training *t, curve *loss, curve *accuracy)
+{
+    double *last = lnt_alloc(ctx, 2 * (size_t)t->runs, sizeof *last);
+    for (int k = 0; k < t->runs && last; k++) {
+        size_t at = (size_t)k * ((size_t)t->opts->epochs + 1) + (size_t)t->info[k].epochs;
+        last[k] = t->loss[at];
+        last[t->runs + k] = t->accuracy[at];
+    }
+    lnt_status status = last ? make_curve(ctx, loss, last, t->runs, 1, 1) : LNT_ENOMEM;
+    return status == LNT_OK ? make_curve(ctx, accuracy, last + t->runs, t->runs, 1, 1) : status;
 }
 
 static lnt_status put_epochs(lnt_ctx *ctx, lnt_record *record, const training *t, int rows, double **epoch)
@@ -339,9 +354,9 @@ static lnt_status put_epochs(lnt_ctx *ctx, lnt_record *record, const training *t
 
 lnt_status lnt_training_report(lnt_ctx *ctx, lnt_record *record, training *t)
 {
-    int runs = t->opts->seeds, rows = finished_epochs(record, t) + 1, stride = t->opts->epochs + 1;
+    int runs = t->runs, rows = finished_epochs(record, t) + 1, stride = t->opts->epochs + 1;
     bool subset = t->fitted_rows < t->task.n;
-    curve loss, accuracy;
+    curve loss, accuracy, final_loss, final_accuracy;
     optimum all, fitted;
     double *epoch;
     lnt_options_record(record, lnt_train_options, t->opts);
@@ -352,10 +367,12 @@ lnt_status lnt_training_report(lnt_ctx *ctx, lnt_record *record, training *t)
     if (status == LNT_OK)
         status = make_curve(ctx, &accuracy, t->accuracy, runs, rows, stride);
     if (status == LNT_OK)
+        status = final_scores(ctx, t, &final_loss, &final_accuracy);
+    if (status == LNT_OK)
         status = put_optima(ctx, record, t, &all, &fitted);
     if (status != LNT_OK)
         return status;
-    put_training(record, t, &loss, &accuracy, &all);
+    put_training(record, t, loss.mean[0], &final_loss, &final_accuracy, &all);
     status = put_curve(ctx, record, "loss", "", &loss, runs);
     if (status == LNT_OK && t->task.data.classes)
         status = put_curve(ctx, record, "accuracy", "", &accuracy, runs);
@@ -364,9 +381,9 @@ lnt_status lnt_training_report(lnt_ctx *ctx, lnt_record *record, training *t)
     if (status == LNT_OK && subset)
         status = put_map_deviations(ctx, record, t, &t->fitted, "rows trained on");
     if (status == LNT_OK)
-        status = put_score_deviations(ctx, record, t, &loss, &accuracy, &all, "all rows");
+        status = put_score_deviations(ctx, record, t, &final_loss, &final_accuracy, &all, "all rows");
     if (status == LNT_OK && subset)
-        status = put_score_deviations(ctx, record, t, &loss, &accuracy, &fitted, "the rows trained on");
+        status = put_score_deviations(ctx, record, t, &final_loss, &final_accuracy, &fitted, "the rows trained on");
     if (status == LNT_OK)
         status = put_weights(ctx, record, t);
     if (status == LNT_OK)

@@ -46,7 +46,7 @@ static lnt_status choose_components(lnt_ctx *ctx, lnt_prep *prep, const double *
             lnt_mat_scale(row, 1 / prep->sd[k]);
     }
     prep->map.rows = prep->outputs;
-    prep->retained = kept / total;
+    prep->retained = fmin(kept / total, 1);
     return LNT_OK;
 }
 

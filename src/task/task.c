@@ -1,8 +1,21 @@
 #include "linnet/task.h"
 
+#include <math.h>
+
+static bool squares_fit(const lnt_samples *s)
+{
+    double largest = 0;
+    for (size_t i = 0; s->f64 && i < (size_t)s->n * (size_t)s->dim; i++)
+        largest = fmax(largest, fabs(s->f64[i]));
+    return largest == 0 || (largest > 1e-150 && largest < 1e150);
+}
+
 lnt_status lnt_task_make(lnt_ctx *ctx, lnt_task *task, const lnt_dataset *data, lnt_prep_kind kind, int components,
                          int threads)
 {
+    if (!squares_fit(&data->inputs) || !squares_fit(&data->targets))
+        return lnt_fail(ctx, LNT_EDOMAIN, "the largest input or target is beyond 1e150 or below 1e-150, so that its square "
+                                          "cannot be held: scale the data");
     *task = (lnt_task){.n = data->inputs.n, .outputs = lnt_dataset_outputs(data), .data = *data};
     lnt_status status = lnt_prep_fit(ctx, &task->prep, &data->inputs, kind, components, threads);
     if (status != LNT_OK)
