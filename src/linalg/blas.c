@@ -1,11 +1,28 @@
 #include "linnet/linalg.h"
 
+#include "pin.h"
+
 #include <assert.h>
 #include <cblas.h>
 
 static CBLAS_TRANSPOSE blas_op(lnt_op op)
 {
     return op == LNT_T ? CblasTrans : CblasNoTrans;
+}
+
+/* Products are called by the thousand: take the pin only where no caller holds it. */
+static bool hold(void)
+{
+    if (lnt_pin_depth > 0)
+        return false;
+    lnt_blas_pin();
+    return true;
+}
+
+static void release(bool pinned)
+{
+    if (pinned)
+        lnt_blas_unpin();
 }
 
 void lnt_gemm(lnt_mat C, double alpha, lnt_op opA, lnt_mat A, lnt_op opB, lnt_mat B, double beta)
@@ -16,16 +33,20 @@ void lnt_gemm(lnt_mat C, double alpha, lnt_op opA, lnt_mat A, lnt_op opB, lnt_ma
     assert(k == (opB == LNT_T ? B.cols : B.rows));
     if (C.rows == 0 || C.cols == 0)
         return;
+    bool pinned = hold();
     cblas_dgemm(CblasColMajor, blas_op(opA), blas_op(opB), C.rows, C.cols, k, alpha, A.a, A.ld, B.a, B.ld, beta, C.a,
                 C.ld);
+    release(pinned);
 }
 
 void lnt_syrk(lnt_mat C, double alpha, lnt_op opA, lnt_mat A, double beta)
 {
     int k = opA == LNT_T ? A.rows : A.cols;
     assert(C.rows == C.cols && C.rows == (opA == LNT_T ? A.cols : A.rows));
+    bool pinned = hold();
     if (C.rows > 0)
         cblas_dsyrk(CblasColMajor, CblasLower, blas_op(opA), C.rows, k, alpha, A.a, A.ld, beta, C.a, C.ld);
+    release(pinned);
 }
 
 void lnt_symmetrize(lnt_mat C)
@@ -37,5 +58,7 @@ void lnt_symmetrize(lnt_mat C)
 
 void lnt_gemm_single(float *C, int ldc, const float *A, int lda, const float *B, int ldb, int m, int n, int k)
 {
+    bool pinned = hold();
     cblas_sgemm(CblasColMajor, CblasNoTrans, CblasTrans, m, n, k, 1, A, lda, B, ldb, 1, C, ldc);
+    release(pinned);
 }

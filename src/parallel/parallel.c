@@ -61,6 +61,7 @@ lnt_status lnt_parallel(lnt_ctx *ctx, int count, int threads, lnt_item_fn item, 
     lnt_blas_pin();
 #pragma omp parallel num_threads(width)
     {
+        lnt_blas_pin(); /* what holds outside does not hold in the threads of the region */
         lnt_ctx *child = lnt_ctx_child(ctx);
         if (!child)
             note_failure(ctx, &w, NULL, -1, LNT_ENOMEM);
@@ -69,6 +70,7 @@ lnt_status lnt_parallel(lnt_ctx *ctx, int count, int threads, lnt_item_fn item, 
             if (child)
                 run_item(ctx, &w, child, i);
         lnt_ctx_free(child);
+        lnt_blas_unpin();
     }
     lnt_blas_unpin();
     return w.status;

@@ -1,6 +1,8 @@
 /* Matrices and their factorisations, against plain loops and the identities that define them. */
 #include "check.h"
 
+#include <omp.h>
+
 #include <float.h>
 
 int openblas_get_num_threads(void);
@@ -261,6 +263,31 @@ static void norms_neither_overflow_nor_underflow(void **state)
     assert_true(lnt_mat_norm(lnt_mat_view(bad, 0, 3)) == 0 && lnt_mat_rms(lnt_mat_view(bad, 3, 0)) == 0);
 }
 
+/* OpenBLAS looks at OpenMP's number of threads, which is another one in every region and every thread. */
+static lnt_status see_threads(lnt_ctx *ctx, int index, void *user)
+{
+    (void)ctx;
+    ((int *)user)[index] = omp_get_max_threads();
+    return LNT_OK;
+}
+
+static void pins_hold_inside_regions(void **state)
+{
+    int before = omp_get_max_threads(), seen[4];
+    omp_set_num_threads(3);
+    for (int count = 1; count <= 4; count++) {
+        check_status(*state, lnt_parallel(*state, count, count, see_threads, seen), LNT_OK);
+        for (int i = 0; i < count; i++)
+            assert_int_equal(seen[i], 1);
+        assert_int_equal(omp_get_max_threads(), 3);
+    }
+    lnt_blas_pin();
+    assert_int_equal(omp_get_max_threads(), 1);
+    lnt_blas_unpin();
+    assert_int_equal(omp_get_max_threads(), 3);
+    omp_set_num_threads(before);
+}
+
 static void pins_nest_and_restore(void **state)
 {
     (void)state;
@@ -304,6 +331,7 @@ int main(void)
         WITH_CTX(svd_of_singular_matrices),
         WITH_CTX(qr_factors),
         cmocka_unit_test(norms_neither_overflow_nor_underflow),
+        WITH_CTX(pins_hold_inside_regions),
         cmocka_unit_test(pins_nest_and_restore),
         cmocka_unit_test(single_precision_is_exact_on_integers),
     };

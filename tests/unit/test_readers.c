@@ -211,8 +211,8 @@ static void csv_that_is_read(void **state)
         "\"x\",\"y\"\n1,2\n3,4\n",
         "1,2\r\n3,4\r\n",
         "\"1\",\"2\"\r\n\"3\",\"4\"\r\n",
-        "\xef\xbb\xbf"
-        "1,2\n3,4\n",
+        ("\xef\xbb\xbf"
+         "1,2\n3,4\n"),
         "\xef\xbb\xbfx,y\r\n1,2\r\n3,4\r\n",
         "# note\n\n1,2\n  # more, of it\n\n \t\n3,4\n\n",
         "# note\nx,y\n1,2\n3,4\n",
