@@ -6,10 +6,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#define OPTION(name, type, field, value, help) \
-    {name, type, offsetof(common_opts, field), LNT_OPT_HOW, 0, 0, value, NULL, help}
+#define OPTION(name, type, field, value, help)                                                                         \
+    {                                                                                                                  \
+        name, type, offsetof(common_opts, field), LNT_OPT_HOW, 0, 0, value, NULL, help                                 \
+    }
 const lnt_option common_options[] = {
-    OPTION("out", LNT_OPT_TEXT, out, "PATH", "save the results in a folder: result.h5, figures, run.yaml; of apply, the predictions in a file"),
+    OPTION("out", LNT_OPT_TEXT, out, "PATH",
+           "save the results in a folder: result.h5, figures, run.yaml; of apply, the predictions in a file"),
     OPTION("json", LNT_OPT_FLAG, json, NULL, "print one JSON object and nothing else"),
     OPTION("csv", LNT_OPT_TEXT, csv, "TABLE", "print one table, or series, as CSV"),
     OPTION("quiet", LNT_OPT_FLAG, quiet, NULL, "no progress, no messages but errors"),
@@ -58,9 +61,9 @@ static int list_options(struct option *long_option, entry *entries, char (*negat
             for (int no = 0; no < (o->type == LNT_OPT_FLAG ? 2 : 1) && count < MOST_OPTIONS; no++, count++) {
                 snprintf(negative[count], sizeof negative[count], "no-%s", o->name);
                 entries[count] = (entry){o, common, no};
-                long_option[count] = (struct option){no ? negative[count] : o->name,
-                                                     o->type == LNT_OPT_FLAG ? no_argument : required_argument, NULL,
-                                                     1000 + count};
+                long_option[count] =
+                    (struct option){no ? negative[count] : o->name,
+                                    o->type == LNT_OPT_FLAG ? no_argument : required_argument, NULL, 1000 + count};
             }
         }
     long_option[count] = (struct option){0};
@@ -80,8 +83,8 @@ static lnt_status set_positionals(lnt_ctx *ctx, const lnt_command *command, void
             return status;
     }
     if (at < argc)
-        return lnt_fail(ctx, LNT_EUSAGE, "'%s' is not expected here; options start with --, see linnet help %s", argv[at],
-                        command->name);
+        return lnt_fail(ctx, LNT_EUSAGE, "'%s' is not expected here; options start with --, see linnet help %s",
+                        argv[at], command->name);
     return LNT_OK;
 }
 
@@ -126,7 +129,8 @@ static lnt_status scan(lnt_ctx *ctx, const lnt_command *command, void *opts, com
     return config_only ? LNT_OK : set_positionals(ctx, command, opts, argc, argv, optind);
 }
 
-lnt_status read_arguments(lnt_ctx *ctx, const lnt_command *command, void *opts, common_opts *common, int argc, char **argv)
+lnt_status read_arguments(lnt_ctx *ctx, const lnt_command *command, void *opts, common_opts *common, int argc,
+                          char **argv)
 {
     *common = (common_opts){.figure = true};
     command->defaults(opts);

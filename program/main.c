@@ -101,7 +101,7 @@ static int run_command(lnt_ctx *ctx, const lnt_command *command, int argc, char 
 static int run_file(lnt_ctx *ctx, int argc, char **argv, terminal *t)
 {
     lnt_bytes bytes;
-    lnt_config config;
+    lnt_config config = {0};
     if (argc < 2 || argv[1][0] == '-') {
         lnt_fail(ctx, LNT_EUSAGE, "which file? linnet run DIR/run.yaml [--out DIR] [--threads N]");
         return put_failure(ctx, LNT_EUSAGE);
@@ -115,10 +115,11 @@ static int run_file(lnt_ctx *ctx, int argc, char **argv, terminal *t)
     if (status != LNT_OK)
         return put_failure(ctx, status);
     if (config.version && strcmp(config.version, LNT_VERSION) != 0)
-        lnt_log(ctx, "%s was written by linnet %s, this is %s: results may differ", argv[1], config.version, LNT_VERSION);
+        lnt_log(ctx, "%s was written by linnet %s, this is %s: results may differ", argv[1], config.version,
+                LNT_VERSION);
     const lnt_command *command = NULL;
     for (const lnt_command *c = lnt_commands; c->name; c++)
-        if (strcmp(c->name, config.command) == 0)
+        if (strcmp(c->name, config.command) == 0) // NOLINT: lnt_fail() above never returns LNT_OK
             command = c;
     if (!command) {
         lnt_fail(ctx, LNT_EFORMAT, "%s: there is no command '%s'", argv[1], config.command);
@@ -136,9 +137,11 @@ static int run_file(lnt_ctx *ctx, int argc, char **argv, terminal *t)
 
 static void put_overview(FILE *to)
 {
-    fprintf(to, "linnet %s: learning dynamics of linear and linearized networks\n\n"
-                "  linnet train --data digits --whiten 40 --layers 40,20,10\n"
-                "  linnet reproduce --quick --out report\n\ncommands:\n", lnt_version());
+    fprintf(to,
+            "linnet %s: learning dynamics of linear and linearized networks\n\n"
+            "  linnet train --data digits --whiten 40 --layers 40,20,10\n"
+            "  linnet reproduce --quick --out report\n\ncommands:\n",
+            lnt_version());
     for (const lnt_command *c = lnt_commands; c->name; c++)
         fprintf(to, "  %-12s %s\n", c->name, c->summary);
     fprintf(to, "  %-12s %s\n  %-12s %s\n  %-12s %s\n", "run", "repeat a run from its run.yaml", "help",
@@ -148,14 +151,15 @@ static void put_overview(FILE *to)
 static int put_man_pages(lnt_ctx *ctx, const char *folder)
 {
     lnt_text overview = {0};
-    lnt_text_add(&overview, ".TH LINNET 1 \"\" \"linnet %s\" \"linnet manual\"\n.SH NAME\nlinnet \\- learning dynamics of "
-                            "linear and linearized networks\n.SH SYNOPSIS\n.B linnet\nCOMMAND [options]\n.SH COMMANDS\n",
+    lnt_text_add(&overview,
+                 ".TH LINNET 1 \"\" \"linnet %s\" \"linnet manual\"\n.SH NAME\nlinnet \\- learning dynamics of "
+                 "linear and linearized networks\n.SH SYNOPSIS\n.B linnet\nCOMMAND [options]\n.SH COMMANDS\n",
                  LNT_VERSION);
     lnt_status status = LNT_OK;
     for (const lnt_command *c = lnt_commands; c->name && status == LNT_OK; c++) {
         lnt_text page = {0};
         char *path = lnt_sprintf(ctx, "%s/linnet-%s.1", folder, c->name);
-        for (char *s = path; s && *s; s++)
+        for (char *s = path ? strrchr(path, '/') : NULL; s && *s; s++)
             *s = *s == ' ' ? '-' : *s;
         status = path ? lnt_command_man(ctx, &page, c, common_options) : LNT_ENOMEM;
         if (status == LNT_OK)

@@ -20,9 +20,11 @@ static lnt_status save_array(lnt_ctx *ctx, const lnt_record *record, const char 
     bool csv = n > 4 && strcmp(path + n - 4, ".csv") == 0;
     if (!lnt_record_array(record, name, &array))
         return lnt_fail(ctx, LNT_EINVAL, "there is no result '%s' to save", name);
-    int count = array.rank == 3 ? array.dims[0] : 1, rows = array.dims[array.rank - 2], cols = array.dims[array.rank - 1];
+    int count = array.rank == 3 ? array.dims[0] : 1, rows = array.dims[array.rank - 2],
+        cols = array.dims[array.rank - 1];
     if (csv && count > 1)
-        return lnt_fail(ctx, LNT_EUSAGE, "%s: %d arrays do not fit one CSV file; use a name that ends in .npy", path, count);
+        return lnt_fail(ctx, LNT_EUSAGE, "%s: %d arrays do not fit one CSV file; use a name that ends in .npy", path,
+                        count);
     lnt_mat *X = lnt_alloc(ctx, (size_t)count, sizeof *X);
     if (!X)
         return LNT_ENOMEM;

@@ -51,8 +51,8 @@ LNT_API lnt_status lnt_descend(lnt_ctx *ctx, double *w, lnt_descent_info *info, 
                                const lnt_descent *opts, lnt_rng *rng);
 
 /* lambda <- the largest |eigenvalue| of the Hessian at w, by power iteration on central differences of the full
- * gradient, up to 1 % low where the largest ones cluster. Gradient descent near w is stable only for eta < 2/lambda; for one linear layer, whose
- * Hessian is the same everywhere, the bound is exact. Costs at most 600 gradients. */
+ * gradient, up to 1 % low where the largest ones cluster. Gradient descent near w is stable only for eta < 2/lambda;
+ * for one linear layer, whose Hessian is the same everywhere, the bound is exact. Costs at most 600 gradients. */
 LNT_API lnt_status lnt_sharpness(lnt_ctx *ctx, double *lambda, const lnt_objective *objective, const double *w,
                                  lnt_rng *rng);
 

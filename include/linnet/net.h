@@ -71,8 +71,9 @@ LNT_API void lnt_net_gradient_moments(double *g, lnt_net_work *work, const lnt_n
 
 /* How well a network does on `rows` samples. */
 typedef struct lnt_score {
-    double loss;     /* E = 1/(2 n) sum_i |y_i - f(x_i)|^2 */
-    double accuracy; /* share of samples whose largest output is their class (the first of equals); NaN without classes */
+    double loss; /* E = 1/(2 n) sum_i |y_i - f(x_i)|^2 */
+    double
+        accuracy; /* share of samples whose largest output is their class (the first of equals); NaN without classes */
 } lnt_score;
 
 /* Scores the linear map P (outputs x inputs) on the task rows first .. first+count-1, in fixed blocks over threads. */

@@ -55,14 +55,14 @@ typedef enum lnt_out_kind { LNT_OUT_FOLDER, LNT_OUT_ARRAY, LNT_OUT_OWN } lnt_out
 /* One command of the program: its options, its study and its help. */
 typedef struct lnt_command {
     const char *name, *summary;
-    const char *description;       /* paragraphs separated by an empty line */
-    const char *const *examples;   /* command lines, NULL-terminated, at least two */
+    const char *description;     /* paragraphs separated by an empty line */
+    const char *const *examples; /* command lines, NULL-terminated, at least two */
     const lnt_option *options;
-    size_t size;                   /* of the options struct */
+    size_t size; /* of the options struct */
     void (*defaults)(void *opts);
     lnt_status (*study)(lnt_ctx *ctx, lnt_record *record, const void *opts);
     lnt_out_kind out;
-    const char *array;             /* with LNT_OUT_ARRAY: the array of the record that --out writes */
+    const char *array; /* with LNT_OUT_ARRAY: the array of the record that --out writes */
 } lnt_command;
 
 /* The option of that name, or NULL. */
@@ -80,7 +80,7 @@ typedef struct lnt_config {
     struct lnt_config_entry {
         const char *name, *text;
         int line;
-    } *entry;
+    } * entry;
 } lnt_config;
 
 /* Parses run.yaml: a mapping with `command`, `version` and the mapping `options` of scalars and lists of scalars.

@@ -49,7 +49,8 @@ LNT_API lnt_value lnt_integers(const int *list, int count);
 /* One resolved option. `how` marks those that do not change results and stay out of run.yaml. */
 LNT_API void lnt_record_parameter(lnt_record *record, const char *name, lnt_value value, bool how);
 /* A scalar of the named group, such as ("preparation", "rank"). */
-LNT_API void lnt_record_fact(lnt_record *record, const char *group, const char *name, const char *unit, lnt_value value);
+LNT_API void lnt_record_fact(lnt_record *record, const char *group, const char *name, const char *unit,
+                             lnt_value value);
 /* A sentence the reader must see first. */
 LNT_API void lnt_record_warn(lnt_record *record, const char *format, ...) LNT_PRINTF(2, 3);
 
@@ -102,7 +103,8 @@ LNT_API bool lnt_record_get_fact(const lnt_record *record, const char *group, co
 LNT_API bool lnt_record_get_parameter(const lnt_record *record, const char *name, lnt_value *value);
 /* Rows of a table, 0 where there is none; its cells. */
 LNT_API int lnt_record_rows(const lnt_record *record, const char *table);
-LNT_API bool lnt_record_cell(const lnt_record *record, const char *table, int row, const char *column, lnt_value *value);
+LNT_API bool lnt_record_cell(const lnt_record *record, const char *table, int row, const char *column,
+                             lnt_value *value);
 
 /* ---- Figures ---- */
 

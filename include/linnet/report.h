@@ -17,7 +17,8 @@ typedef struct lnt_chapter {
 
 /* A table of verdicts, then for each chapter the question, warnings, figures, checks, deviations, assumptions and
  * parameters. No script, no network access, no time stamp: equal records give equal bytes. */
-LNT_API lnt_status lnt_report_html(lnt_ctx *ctx, lnt_text *out, const char *title, const lnt_chapter *chapter, int count);
+LNT_API lnt_status lnt_report_html(lnt_ctx *ctx, lnt_text *out, const char *title, const lnt_chapter *chapter,
+                                   int count);
 
 #ifdef __cplusplus
 }

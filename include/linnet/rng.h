@@ -1,8 +1,9 @@
 /* Random streams: Philox4x64-10 (Salmon et al. 2011), keyed by (seed, run, purpose), indexed by a counter.
  *
  * Streams with different keys are independent, so that runs may be computed in any order, on any thread,
- * and together or alone, with the same numbers. With key (k0, k1) the raw 64-bit output from its second block of four on
- * equals that of numpy.random.Philox(key=[k0, k1]) from its first: NumPy counts before it draws, linnet afterwards. */
+ * and together or alone, with the same numbers. With key (k0, k1) the raw 64-bit output from its second block of four
+ * on equals that of numpy.random.Philox(key=[k0, k1]) from its first: NumPy counts before it draws, linnet afterwards.
+ */
 #ifndef LINNET_RNG_H
 #define LINNET_RNG_H
 
@@ -25,8 +26,8 @@ typedef enum lnt_purpose {
 typedef struct lnt_rng {
     uint64_t key[2], counter; /* counter: the next block of four numbers */
     uint64_t block[4];
-    int used;      /* how many of the block were handed out */
-    double spare;  /* second half of the last normal pair */
+    int used;     /* how many of the block were handed out */
+    double spare; /* second half of the last normal pair */
     int has_spare;
 } lnt_rng;
 
@@ -38,8 +39,8 @@ LNT_API uint64_t lnt_rng_bits(lnt_rng *rng);
 LNT_API double lnt_rng_uniform(lnt_rng *rng);
 /* Uniform on 0 .. n-1, unbiased (Lemire 2019); n >= 1. */
 LNT_API uint64_t lnt_rng_below(lnt_rng *rng, uint64_t n);
-/* Standard normal, by pairs (Box and Muller 1958): from uniform u, v first sqrt(-2 ln(1-u)) cos(2 pi v), then the same with
- * the sine; |x| < 8.6. */
+/* Standard normal, by pairs (Box and Muller 1958): from uniform u, v first sqrt(-2 ln(1-u)) cos(2 pi v), then the same
+ * with the sine; |x| < 8.6. */
 LNT_API double lnt_rng_normal(lnt_rng *rng);
 /* order <- a uniformly random permutation of its n entries: for i = n-1 .. 1 swap entries i and lnt_rng_below(i+1). */
 LNT_API void lnt_rng_shuffle(lnt_rng *rng, int *order, int n);

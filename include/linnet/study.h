@@ -23,18 +23,18 @@ typedef enum lnt_loss { LNT_LOSS_HALF, LNT_LOSS_SUM, LNT_LOSS_MEAN } lnt_loss;
 typedef struct lnt_train_opts {
     const char *data, *inputs, *targets; /* see lnt_source */
     bool one_hot;
-    bool centre;       /* subtract the mean of the inputs */
-    int pca, whiten;   /* number of components, 0: off; each includes centring */
+    bool centre;         /* subtract the mean of the inputs */
+    int pca, whiten;     /* number of components, 0: off; each includes centring */
     lnt_int_list layers; /* widths from inputs to outputs; empty: inputs, outputs, outputs */
-    const char *init;  /* "orthogonal" or "gaussian:SD" */
-    int optimizer;     /* lnt_optimizer */
-    int loss;          /* lnt_loss */
-    double lr;         /* multiplies the gradient of that loss */
+    const char *init;    /* "orthogonal" or "gaussian:SD" */
+    int optimizer;       /* lnt_optimizer */
+    int loss;            /* lnt_loss */
+    double lr;           /* multiplies the gradient of that loss */
     int batch, rows_per_epoch, epochs;
     bool shuffle;
-    int seeds;         /* runs, with streams (seed, 0), (seed, 1), ... */
+    int seeds; /* runs, with streams (seed, 0), (seed, 1), ... */
     uint64_t seed;
-    int threads;       /* 0: all processors */
+    int threads; /* 0: all processors */
 } lnt_train_opts;
 
 LNT_API void lnt_train_defaults(lnt_train_opts *opts);
@@ -51,7 +51,7 @@ typedef struct lnt_apply_opts {
     const char *folder;                  /* of a saved `train` result */
     const char *data, *inputs, *targets; /* new rows; targets only to score them */
     bool one_hot;
-    const char *run;                     /* "mean" over the runs, "each", or the number of one, from 0 */
+    const char *run; /* "mean" over the runs, "each", or the number of one, from 0 */
     int threads;
 } lnt_apply_opts;
 
@@ -65,7 +65,7 @@ LNT_API lnt_status lnt_apply_study(lnt_ctx *ctx, lnt_record *record, const lnt_a
 typedef struct lnt_reproduce_opts {
     const char *names; /* experiments, separated by commas; NULL: all */
     bool list, quick, full, force;
-    const char *out;   /* folder of the report */
+    const char *out; /* folder of the report */
     uint64_t seed;
     int threads;
 } lnt_reproduce_opts;

@@ -41,7 +41,8 @@ typedef struct lnt_prep {
 LNT_API lnt_status lnt_prep_fit(lnt_ctx *ctx, lnt_prep *prep, const lnt_samples *samples, lnt_prep_kind kind,
                                 int components, int threads);
 /* Z <- A (x_i - mean) for all samples; Z is outputs x n. LNT_ESHAPE if the samples have another dimension. */
-LNT_API lnt_status lnt_prep_apply(lnt_ctx *ctx, lnt_mat Z, const lnt_prep *prep, const lnt_samples *samples, int threads);
+LNT_API lnt_status lnt_prep_apply(lnt_ctx *ctx, lnt_mat Z, const lnt_prep *prep, const lnt_samples *samples,
+                                  int threads);
 
 /* ---- Tasks ---- */
 

@@ -1,7 +1,7 @@
 /* Growable bytes, and the one way in which linnet writes and reads numbers as text.
  *
- * Numbers are written with the fewest digits whose correctly rounded decimal reads back as the same double, with a point
- * whatever the locale; non-finite ones as nan, inf, -inf. */
+ * Numbers are written with the fewest digits whose correctly rounded decimal reads back as the same double, with a
+ * point whatever the locale; non-finite ones as nan, inf, -inf. */
 #ifndef LINNET_TEXT_H
 #define LINNET_TEXT_H
 

@@ -17,10 +17,10 @@ LNT_API lnt_status lnt_linear_loss(lnt_ctx *ctx, double *loss, lnt_mat W, const 
 /* W <- the linear map of rank at most `rank` with the least E, and of least norm among those (reduced-rank
  * regression, Izenman 1975; Eckart and Young 1936 for white inputs): W = U_r U_r^T Syx Sxx^+ with the leading left
  * singular vectors U_r of Syx Sxx^{+1/2}. rank <= 0 or >= min(outputs, inputs): plain least squares. Once the
- * inputs are scaled to unit second moment, directions below inputs * 2e-16 of the largest eigenvalue count as null: through
- * second moments nothing smaller can be told from rounding. *used receives the rank of the answer (may be NULL).
- * This is the global minimum for linear networks of any depth whose narrowest layer has `rank` units
- * (Baldi and Hornik 1989). Cost about 9 inputs^3. */
+ * inputs are scaled to unit second moment, directions below inputs * 2e-16 of the largest eigenvalue count as null:
+ * through second moments nothing smaller can be told from rounding. *used receives the rank of the answer (may be
+ * NULL). This is the global minimum for linear networks of any depth whose narrowest layer has `rank` units (Baldi and
+ * Hornik 1989). Cost about 9 inputs^3. */
 LNT_API lnt_status lnt_least_squares(lnt_ctx *ctx, lnt_mat W, int *used, const lnt_moments *m, int rank);
 
 /* max |Sxx - I|: how far the inputs are from white. */

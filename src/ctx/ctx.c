@@ -142,7 +142,8 @@ static chunk *push_chunk(lnt_ctx *ctx, size_t bytes)
     if (!c)
         return NULL;
     char *after = (char *)(c + 1);
-    *c = (chunk){.below = ctx->top, .base = after + (ALIGNMENT - (uintptr_t)after % ALIGNMENT) % ALIGNMENT, .size = size};
+    *c = (chunk){
+        .below = ctx->top, .base = after + (ALIGNMENT - (uintptr_t)after % ALIGNMENT) % ALIGNMENT, .size = size};
     POISON(c->base + size, (size_t)(after + size + ALIGNMENT - (c->base + size)));
     return ctx->top = c;
 }

@@ -167,7 +167,7 @@ lnt_status lnt_csv_parse(lnt_ctx *ctx, lnt_samples *samples, const uint8_t *p, s
     lnt_status status = parse_lines(ctx, &r, &values, &rows, &cols);
     if (status == LNT_OK) {
         double *a = lnt_alloc(ctx, rows * cols, sizeof *a);
-        if (a)
+        if (a && values.p)
             memcpy(a, values.p, rows * cols * sizeof *a);
         else
             status = LNT_ENOMEM;

@@ -120,8 +120,9 @@ static lnt_status parse_header(lnt_ctx *ctx, header *h, const uint8_t *p, size_t
         return lnt_fail(ctx, LNT_EFORMAT, "%s: the NPY shape must be (n,) or (n, D) (header: %.120s)", name, text);
     size_t bytes;
     if (__builtin_mul_overflow(h->rows * h->cols, (size_t)h->size, &bytes) || n - h->start < bytes)
-        return lnt_fail(ctx, LNT_EFORMAT, "%s: NPY header promises %zu x %zu values of %d bytes, the file holds %zu bytes",
-                        name, h->rows, h->cols, h->size, n - h->start);
+        return lnt_fail(ctx, LNT_EFORMAT,
+                        "%s: NPY header promises %zu x %zu values of %d bytes, the file holds %zu bytes", name, h->rows,
+                        h->cols, h->size, n - h->start);
     return LNT_OK;
 }
 
@@ -138,7 +139,7 @@ static double half_to_double(uint16_t bits)
 
 static double value_at(const header *h, const uint8_t *p)
 {
-    uint8_t raw[16];
+    uint8_t raw[16] = {0};
     int8_t int8_t_value;
     int16_t int16_t_value;
     int32_t int32_t_value;
@@ -192,8 +193,9 @@ static lnt_status convert(lnt_ctx *ctx, lnt_samples *samples, const header *h, c
             size_t at = h->fortran ? i + j * h->rows : i * h->cols + j;
             double x = value_at(h, p + at * (size_t)h->size);
             if (!isfinite(x))
-                return lnt_fail(ctx, LNT_EDOMAIN, "%s: row %zu, column %zu (counted from 1) is %g; remove or replace it",
-                                name, i + 1, j + 1, x);
+                return lnt_fail(ctx, LNT_EDOMAIN,
+                                "%s: row %zu, column %zu (counted from 1) is %g; remove or replace it", name, i + 1,
+                                j + 1, x);
             values[i * h->cols + j] = x;
         }
     samples->f64 = values;

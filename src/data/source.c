@@ -26,6 +26,7 @@ lnt_status lnt_samples_read(lnt_ctx *ctx, lnt_samples *samples, bool *is_idx, co
 {
     lnt_bytes bytes;
     bool idx;
+    *samples = (lnt_samples){0};
     lnt_status status = lnt_file_read(ctx, &bytes, path);
     if (status != LNT_OK)
         return status;
@@ -48,7 +49,8 @@ static lnt_status set_labels(lnt_ctx *ctx, lnt_dataset *data, const lnt_samples 
     for (int i = 0; i < column->n; i++) {
         double x = column->f64 ? column->f64[i] : column->u8[i];
         if (!(x >= 0 && x < 65536) || x != (int)x)
-            return lnt_fail(ctx, LNT_EDOMAIN, "%s: row %d: %g is not a class (0, 1, ..., at most 65535)", name, i + 1, x);
+            return lnt_fail(ctx, LNT_EDOMAIN, "%s: row %d: %g is not a class (0, 1, ..., at most 65535)", name, i + 1,
+                            x);
         label[i] = (int)x;
         if (label[i] >= classes)
             classes = label[i] + 1;
@@ -173,7 +175,8 @@ static lnt_status read_pair(lnt_ctx *ctx, lnt_dataset *data, const char *images,
 static lnt_status append(lnt_ctx *ctx, lnt_dataset *data, const lnt_dataset *a, const lnt_dataset *b)
 {
     if (a->inputs.dim != b->inputs.dim)
-        return lnt_fail(ctx, LNT_ESHAPE, "training images have %d pixels, test images %d", a->inputs.dim, b->inputs.dim);
+        return lnt_fail(ctx, LNT_ESHAPE, "training images have %d pixels, test images %d", a->inputs.dim,
+                        b->inputs.dim);
     size_t na = (size_t)a->inputs.n, nb = (size_t)b->inputs.n, dim = (size_t)a->inputs.dim;
     uint8_t *pixels = lnt_alloc(ctx, (na + nb) * dim, 1);
     int *label = lnt_alloc(ctx, na + nb, sizeof *label);
@@ -270,6 +273,7 @@ lnt_status lnt_source_read(lnt_ctx *ctx, lnt_dataset *data, const lnt_source *so
     if (source->targets)
         return read_targets(ctx, data, source);
     if (need_targets)
-        return lnt_fail(ctx, LNT_EUSAGE, "--inputs %s needs --targets FILE, with one row per input row", source->inputs);
+        return lnt_fail(ctx, LNT_EUSAGE, "--inputs %s needs --targets FILE, with one row per input row",
+                        source->inputs);
     return LNT_OK;
 }

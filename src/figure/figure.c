@@ -110,7 +110,8 @@ static void put_script(lnt_text *out, const lnt_figure *figure, const char *sour
     lnt_text_add(out,
                  "set terminal svg size %d,%d noenhanced font 'DejaVu Sans,13' background '#ffffff'\n"
                  "set encoding utf8\nset format '%%g'\n"
-                 "set xlabel offset 0,0.6\nset border 3 lc rgb '#606060'\nset tics nomirror out\nset grid lc rgb '#e0e0e0' lw 0.5\n"
+                 "set xlabel offset 0,0.6\nset border 3 lc rgb '#606060'\nset tics nomirror out\nset grid lc rgb "
+                 "'#e0e0e0' lw 0.5\n"
                  "set key below vertical maxrows %d noenhanced samplen 2.5\n",
                  PANEL_WIDTH * figure->panels, PANEL_HEIGHT + KEY_HEIGHT * labels, labels);
     if (figure->panels > 1)
@@ -162,7 +163,8 @@ lnt_status lnt_figure_svg(lnt_ctx *ctx, lnt_text *svg, const lnt_figure *figure)
 
 lnt_status lnt_figure_convert(lnt_ctx *ctx, lnt_text *out, const lnt_text *svg, lnt_format format)
 {
-    static const char *const pdf[] = {"rsvg-convert", "--format=pdf", NULL},
-                             *const png[] = {"rsvg-convert", "--format=png", "--zoom=2", NULL};
+    static const char *const pdf[] = {"rsvg-convert", "--format=pdf", NULL}, *const png[] = {"rsvg-convert",
+                                                                                             "--format=png", "--zoom=2",
+                                                                                             NULL};
     return lnt_pipe(ctx, out, format == LNT_PDF ? pdf : png, svg->p, svg->n);
 }

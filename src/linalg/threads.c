@@ -7,9 +7,10 @@
 #include <pthread.h>
 #include <stdio.h>
 
-/* Two settings decide how many threads OpenBLAS starts. Its own number is one of the process. Built with OpenMP it looks
- * at OpenMP's number instead, which every thread has for itself, and which environment variables set independently; it
- * hangs where it then gets fewer threads than it asked for, as inside a parallel region. So both are held at one. */
+/* Two settings decide how many threads OpenBLAS starts. Its own number is one of the process. Built with OpenMP it
+ * looks at OpenMP's number instead, which every thread has for itself, and which environment variables set
+ * independently; it hangs where it then gets fewer threads than it asked for, as inside a parallel region. So both are
+ * held at one. */
 static pthread_mutex_t pin_lock = PTHREAD_MUTEX_INITIALIZER;
 static int pin_depth, blas_before;
 static _Thread_local int openmp_before;

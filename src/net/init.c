@@ -18,8 +18,10 @@ lnt_status lnt_init_parse(lnt_ctx *ctx, lnt_init *init, const char *text)
         if (lnt_number_read(number, strlen(number), &init->sd) && init->sd >= 0 && init->sd < 1e100)
             return LNT_OK;
     }
-    return lnt_fail(ctx, LNT_EUSAGE, "--init %s: use orthogonal, or gaussian:SD with a standard deviation 0 <= SD < 1e100, as in "
-                    "gaussian:0.01", text);
+    return lnt_fail(ctx, LNT_EUSAGE,
+                    "--init %s: use orthogonal, or gaussian:SD with a standard deviation 0 <= SD < 1e100, as in "
+                    "gaussian:0.01",
+                    text);
 }
 
 static lnt_status haar(lnt_ctx *ctx, lnt_mat W, lnt_rng *rng)

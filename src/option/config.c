@@ -3,6 +3,8 @@
 #include <string.h>
 #include <yaml.h>
 
+#define MOST_ITEMS 1000 /* of a list, and options: far more than there are */
+
 typedef struct parser {
     yaml_parser_t *yaml;
     lnt_ctx *ctx;
@@ -32,14 +34,19 @@ static bool is_nothing(const yaml_event_t *event)
            (*s == '\0' || strcmp(s, "~") == 0 || strcmp(s, "null") == 0);
 }
 
-static char *scalar_text(const parser *p, const yaml_event_t *event)
+/* *text <- a scratch copy of a scalar. */
+static lnt_status scalar_text(const parser *p, char **text, const yaml_event_t *event)
 {
-    char *text = lnt_alloc(p->ctx, event->data.scalar.length + 1, 1);
-    if (text) {
-        memcpy(text, event->data.scalar.value, event->data.scalar.length);
-        text[event->data.scalar.length] = '\0';
-    }
-    return text;
+    size_t n = event->data.scalar.length;
+    const yaml_char_t *value = event->data.scalar.value;
+    if (memchr(value, '\0', n)) // NOLINT: a scalar's value is never NULL
+        return syntax(p, event, "a NUL character cannot be part of a text");
+    *text = lnt_alloc(p->ctx, n + 1, 1);
+    if (!*text)
+        return LNT_ENOMEM;
+    memcpy(*text, value, n);
+    (*text)[n] = '\0';
+    return LNT_OK;
 }
 
 /* A list of scalars as one text with commas. */
@@ -49,15 +56,19 @@ static lnt_status read_list(const parser *p, char **text)
     *text = lnt_strdup(p->ctx, "");
     if (!*text)
         return LNT_ENOMEM;
-    for (;;) {
+    for (int items = 0;; items++) {
         lnt_status status = next(p, &event);
+        if (status == LNT_OK && items > MOST_ITEMS)
+            status = syntax(p, &event, "a list of more than 1000 values");
         if (status == LNT_OK && event.type != YAML_SCALAR_EVENT && event.type != YAML_SEQUENCE_END_EVENT)
             status = syntax(p, &event, "a list may hold only plain values");
         bool end = event.type == YAML_SEQUENCE_END_EVENT;
         if (status == LNT_OK && !end) {
-            char *item = scalar_text(p, &event);
-            *text = item && *text ? lnt_sprintf(p->ctx, "%s%s%s", *text, **text ? "," : "", item) : NULL;
-            status = *text ? LNT_OK : LNT_ENOMEM;
+            char *item = NULL;
+            status = scalar_text(p, &item, &event);
+            *text = status == LNT_OK ? lnt_sprintf(p->ctx, "%s%s%s", *text, **text ? "," : "", item) : NULL;
+            if (status == LNT_OK && !*text)
+                status = LNT_ENOMEM;
         }
         yaml_event_delete(&event);
         if (status != LNT_OK || end)
@@ -69,13 +80,10 @@ static lnt_status read_value(const parser *p, char **text)
 {
     yaml_event_t event;
     lnt_status status = next(p, &event);
-    if (status == LNT_OK && event.type == YAML_SCALAR_EVENT &&
-        memchr(event.data.scalar.value, '\0', event.data.scalar.length))
-        status = syntax(p, &event, "a NUL character cannot be part of a value");
-    else if (status == LNT_OK && event.type == YAML_SCALAR_EVENT && is_nothing(&event))
+    if (status == LNT_OK && event.type == YAML_SCALAR_EVENT && is_nothing(&event))
         *text = NULL;
     else if (status == LNT_OK && event.type == YAML_SCALAR_EVENT)
-        status = (*text = scalar_text(p, &event)) ? LNT_OK : LNT_ENOMEM;
+        status = scalar_text(p, text, &event);
     else if (status == LNT_OK && event.type == YAML_SEQUENCE_START_EVENT)
         status = read_list(p, text);
     else if (status == LNT_OK)
@@ -86,6 +94,8 @@ static lnt_status read_value(const parser *p, char **text)
 
 static lnt_status add_entry(const parser *p, lnt_config *config, const char *name, const char *text, int line)
 {
+    if (config->count == MOST_ITEMS)
+        return lnt_fail(p->ctx, LNT_EFORMAT, "%s: line %d: more than 1000 options", p->name, line);
     for (int i = 0; i < config->count; i++)
         if (strcmp(config->entry[i].name, name) == 0)
             return lnt_fail(p->ctx, LNT_EFORMAT, "%s: line %d: '%s' is given twice", p->name, line, name);
@@ -142,12 +152,12 @@ static lnt_status read_mapping(const parser *p, lnt_config *config, bool top)
         yaml_event_t event;
         lnt_status status = next(p, &event);
         bool end = event.type == YAML_MAPPING_END_EVENT;
-        char *key = NULL;
+        char *key = "";
         if (status == LNT_OK && !end) {
             if (event.type != YAML_SCALAR_EVENT)
                 status = syntax(p, &event, "a name is needed");
-            else if (!(key = scalar_text(p, &event)))
-                status = LNT_ENOMEM;
+            else
+                status = scalar_text(p, &key, &event);
         }
         int line = (int)event.start_mark.line + 1;
         yaml_event_delete(&event);

@@ -186,7 +186,8 @@ lnt_status lnt_command_man(lnt_ctx *ctx, lnt_text *out, const lnt_command *comma
     lnt_text_add(out, ".TH LINNET\\-");
     for (const char *s = command->name; *s; s++)
         lnt_text_add(out, "%c", *s == ' ' ? '-' : toupper((unsigned char)*s));
-    lnt_text_add(out, " 1 \"\" \"linnet %s\" \"linnet manual\"\n.SH NAME\nlinnet\\-%s \\- ", LNT_VERSION, command->name);
+    lnt_text_add(out, " 1 \"\" \"linnet %s\" \"linnet manual\"\n.SH NAME\nlinnet\\-%s \\- ", LNT_VERSION,
+                 command->name);
     put_roff(out, command->summary);
     lnt_text_add(out, "\n.SH SYNOPSIS\n.B ");
     put_usage(out, command);
@@ -199,7 +200,8 @@ lnt_status lnt_command_man(lnt_ctx *ctx, lnt_text *out, const lnt_command *comma
     }
     lnt_text_add(out, ".fi\n.SH OPTIONS\n");
     put_options(out, command, common, opts, common_opts, put_man_option);
-    lnt_text_add(out, ".SH EXIT STATUS\n0 done, 1 failed, 2 wrong usage, 3 finished without meeting its tolerance or with "
-                      "a failed verdict, 130 interrupted.\n");
+    lnt_text_add(out,
+                 ".SH EXIT STATUS\n0 done, 1 failed, 2 wrong usage, 3 finished without meeting its tolerance or with "
+                 "a failed verdict, 130 interrupted.\n");
     return lnt_text_status(ctx, out);
 }

@@ -57,7 +57,7 @@ lnt_status lnt_parallel(lnt_ctx *ctx, int count, int threads, lnt_item_fn item, 
     work w = {count, item, user, lnt_ctx_message(ctx)[0] != '\0', INT_MAX, LNT_OK, PTHREAD_MUTEX_INITIALIZER};
     int width = omp_in_parallel() ? 1 : lnt_threads(threads);
     if (width > count)
-        width = count > 0 ? count : 1;
+        width = count > 0 ? count : 1; // NOLINT: read by the pragma below
     lnt_blas_pin();
 #pragma omp parallel num_threads(width)
     {

@@ -181,8 +181,8 @@ lnt_status lnt_record_json(lnt_ctx *ctx, lnt_text *out, const lnt_record *record
     writer w = {out, 0};
     lnt_text_add(out, "{\"command\":");
     put_string(out, record->command);
-    lnt_text_add(out, ",\n\"version\":\"%s\",\n\"schema\":%d,\n\"interrupted\":%s,\n\"parameters\":", LNT_VERSION, LNT_SCHEMA,
-                 record->interrupted ? "true" : "false");
+    lnt_text_add(out, ",\n\"version\":\"%s\",\n\"schema\":%d,\n\"interrupted\":%s,\n\"parameters\":", LNT_VERSION,
+                 LNT_SCHEMA, record->interrupted ? "true" : "false");
     const char *separator = "{";
     for (const lnt_scalar *s = record->parameters; s; s = s->next, separator = ",") {
         put_key(out, separator, s->name, strlen(s->name));

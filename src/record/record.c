@@ -273,8 +273,11 @@ static bool copy_panel(lnt_ctx *memory, lnt_panel *to, const lnt_panel *from)
         return false;
     for (int c = 0; c < from->curves; c++) {
         const lnt_curve *old = &from->curve[c];
-        curve[c] = (lnt_curve){lnt_strdup(memory, old->label),       old->style, old->n,
-                               copy_values(memory, old->x, old->n),  copy_values(memory, old->y, old->n),
+        curve[c] = (lnt_curve){lnt_strdup(memory, old->label),
+                               old->style,
+                               old->n,
+                               copy_values(memory, old->x, old->n),
+                               copy_values(memory, old->y, old->n),
                                copy_values(memory, old->y2, old->n)};
         if (!curve[c].label || !curve[c].x || !curve[c].y || (old->y2 && !curve[c].y2))
             return false;
@@ -290,8 +293,8 @@ void lnt_record_figure(lnt_record *record, const lnt_figure *figure)
     lnt_panel *panel = lnt_alloc(memory, (size_t)figure->panels, sizeof *panel);
     if (!node || !panel)
         return;
-    *node = (lnt_figure_node){.figure = {lnt_strdup(memory, figure->name), lnt_strdup(memory, figure->caption),
-                                         figure->panels, panel}};
+    *node = (lnt_figure_node){
+        .figure = {lnt_strdup(memory, figure->name), lnt_strdup(memory, figure->caption), figure->panels, panel}};
     bool copied = node->figure.name && node->figure.caption;
     for (int p = 0; p < figure->panels && copied; p++)
         copied = copy_panel(memory, &panel[p], &figure->panel[p]);

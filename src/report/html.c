@@ -209,8 +209,9 @@ lnt_status lnt_report_html(lnt_ctx *ctx, lnt_text *out, const char *title, const
     put_escaped(out, title);
     lnt_text_add(out, "</title><style>%s</style></head><body>\n<h1>", style);
     put_escaped(out, title);
-    lnt_text_add(out, "</h1>\n<p>Each verdict is computed from the numbers below it: it holds where every check is within "
-                      "its stated tolerance.</p>\n");
+    lnt_text_add(out,
+                 "</h1>\n<p>Each verdict is computed from the numbers below it: it holds where every check is within "
+                 "its stated tolerance.</p>\n");
     put_summary(out, chapter, count);
     for (int i = 0; i < count; i++)
         put_chapter(out, &chapter[i], i);

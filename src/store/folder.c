@@ -130,7 +130,8 @@ static void remove_figures(lnt_ctx *ctx, const char *folder)
         bool ours = false;
         for (size_t i = 0; suffix && i < sizeof suffixes / sizeof *suffixes; i++)
             ours = ours || strcmp(suffix, suffixes[i]) == 0;
-        char *path = ours && strncmp(entry->d_name, "figure-", 7) == 0 ? lnt_sprintf(ctx, "%s/%s", folder, entry->d_name) : NULL;
+        char *path =
+            ours && strncmp(entry->d_name, "figure-", 7) == 0 ? lnt_sprintf(ctx, "%s/%s", folder, entry->d_name) : NULL;
         if (path)
             unlink(path);
     }

@@ -239,7 +239,7 @@ lnt_status lnt_store_hdf5(lnt_ctx *ctx, lnt_text *out, const lnt_record *record)
     const unsigned ordered = H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED;
     image im = {.dataset = H5Pcreate(H5P_DATASET_CREATE), .group = H5Pcreate(H5P_GROUP_CREATE)};
     hid_t access = H5Pcreate(H5P_FILE_ACCESS), creation = H5Pcreate(H5P_FILE_CREATE);
-    H5Pset_fapl_core(access, 1 << 16, 0); /* 0: never written to disk */
+    H5Pset_fapl_core(access, 1 << 16, 0);  /* 0: never written to disk */
     H5Pset_obj_track_times(im.dataset, 0); /* equal results are equal bytes */
     H5Pset_obj_track_times(im.group, 0);
     H5Pset_obj_track_times(creation, 0);

@@ -30,8 +30,8 @@ static void load_array(lnt_record *record, const lnt_h5_item *item, const char *
     if (!node || !values)
         return;
     memcpy(values, item->payload, h->bytes);
-    *node = (lnt_array_node){.array = {lnt_strdup(memory, path), lnt_strdup(memory, item->unit), is_series,
-                                       (int)h->rank, {0}, values}};
+    *node = (lnt_array_node){
+        .array = {lnt_strdup(memory, path), lnt_strdup(memory, item->unit), is_series, (int)h->rank, {0}, values}};
     for (uint32_t d = 0; d < h->rank; d++)
         node->array.dims[d] = (int)h->dims[d];
     if (!node->array.path || !node->array.unit)
@@ -41,7 +41,8 @@ static void load_array(lnt_record *record, const lnt_h5_item *item, const char *
     *end = node;
 }
 
-static void load_column(lnt_ctx *ctx, lnt_record *record, const lnt_h5_item *item, const char *table, const char *column)
+static void load_column(lnt_ctx *ctx, lnt_record *record, const lnt_h5_item *item, const char *table,
+                        const char *column)
 {
     lnt_table *t = lnt_record_table(record, table);
     if (!t || item->header.rank != 1)

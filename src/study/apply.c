@@ -137,7 +137,7 @@ static lnt_status load_model(lnt_ctx *ctx, model *m, const char *folder)
     *m = (model){0};
     status = load_maps(ctx, m, record, path);
     if (status == LNT_OK)
-        status = load_preparation(ctx, m, record, m->P[0].cols, path);
+        status = load_preparation(ctx, m, record, m->P[0].cols, path); // NOLINT: there is a first map by now
     if (lnt_record_get_fact(record, "preparation", "classes", &classes) && classes.integer == m->outputs)
         m->classes = m->outputs;
     lnt_record_free(record);
@@ -155,7 +155,8 @@ static lnt_status choose_runs(lnt_ctx *ctx, model *m, const char *which)
             lnt_mat_add(m->P[0], 1, m->P[k]);
         lnt_mat_scale(m->P[0], 1.0 / m->runs);
     } else {
-        if (!lnt_number_read(which, strlen(which), &number) || number != floor(number) || number < 0 || number >= m->runs)
+        if (!lnt_number_read(which, strlen(which), &number) || number != floor(number) || number < 0 ||
+            number >= m->runs)
             return lnt_fail(ctx, LNT_EUSAGE, "--run %s: use mean, each, or a number from 0 to %d", which, m->runs - 1);
         m->first = (int)number;
         m->P[0] = m->P[m->first];

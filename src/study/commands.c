@@ -14,6 +14,8 @@ const char *lnt_version(void)
 static const char *const optimizers[] = {"sgd", "gd", NULL};
 static const char *const losses[] = {"half", "sum", "mean", NULL};
 
+/* Each macro would get four lines. */
+/* clang-format off */
 #define TEXT(name, field, flags, value, help) \
     {name, LNT_OPT_TEXT, offsetof(OPTS, field), flags, 0, 0, value, NULL, help}
 #define FLAG(name, field, flags, help) {name, LNT_OPT_FLAG, offsetof(OPTS, field), flags, 0, 0, NULL, NULL, help}
@@ -27,6 +29,7 @@ static const char *const losses[] = {"half", "sum", "mean", NULL};
 #define THREADS \
     INTEGER("threads", threads, LNT_OPT_HOW, 0, 1024, "threads; results do not depend on it; 0: all processors")
 #define END {NULL, LNT_OPT_FLAG, 0, 0, 0, 0, NULL, NULL, NULL}
+/* clang-format on */
 
 /* ---- train ---- */
 
@@ -43,8 +46,9 @@ const lnt_option lnt_train_options[] = {
      "widths from inputs to outputs; 8x3 stands for 8,8,8 (default inputs,outputs,outputs)"},
     TEXT("init", init, 0, "START", "orthogonal (Haar), or gaussian:SD"),
     CHOICE("optimizer", optimizer, optimizers, "minibatch descent or full-batch descent"),
-    CHOICE("loss", loss, losses,
-           "half: 1/2 mean over rows of the summed squared error, sum: without the 1/2, mean: averaged over outputs too"),
+    CHOICE(
+        "loss", loss, losses,
+        "half: 1/2 mean over rows of the summed squared error, sum: without the 1/2, mean: averaged over outputs too"),
     REAL("lr", lr, 1e-300, 1e300, "X", "learning rate, multiplies the gradient of that loss"),
     INTEGER("batch", batch, 0, 1, INT_MAX, "rows per step of sgd"),
     INTEGER("rows-per-epoch", rows_per_epoch, 0, 0, INT_MAX, "rows of an epoch; 0: all"),
@@ -64,7 +68,8 @@ static const char *const train_examples[] = {
 static const char train_description[] =
     "Trains a layered linear network y = W_L ... W_1 x by gradient descent, one or several runs at once, and puts the "
     "theory beside it: the least-squares optimum on the rows trained on and on all rows, how far the learned map W is "
-    "from it (C_YX - W C_XX, where C_YX and C_XX are the covariances of the prepared data), and which assumptions hold.\n\n"
+    "from it (C_YX - W C_XX, where C_YX and C_XX are the covariances of the prepared data), and which assumptions "
+    "hold.\n\n"
     "Loss and accuracy are over all rows; epoch 0 is before training. eta is the step for the loss 'half' that the "
     "chosen lr amounts to; t = eta times steps is time in units of tau. A shuffled epoch of N rows takes the first N "
     "of a new order of all rows, an unshuffled one always the first N rows of the data.\n\n"
@@ -77,7 +82,8 @@ static const char train_description[] =
 static const lnt_option apply_options[] = {
     TEXT("folder", folder, LNT_OPT_POSITIONAL, "DIR", "folder of a saved result of linnet train"),
     TEXT("data", data, LNT_OPT_INPUT, "NAME", "rows to apply it to, as for linnet train"),
-    TEXT("inputs", inputs, LNT_OPT_INPUT, "FILE", "rows to apply it to: NPY, CSV or IDX, prepared like the training rows"),
+    TEXT("inputs", inputs, LNT_OPT_INPUT, "FILE",
+         "rows to apply it to: NPY, CSV or IDX, prepared like the training rows"),
     TEXT("targets", targets, LNT_OPT_INPUT, "FILE", "their targets, to score the predictions"),
     FLAG("one-hot", one_hot, 0, "the targets are one column of classes 0, 1, ..."),
     TEXT("run", run, 0, "WHICH", "of several runs: mean of their predictions, each, or the number of one, from 0"),
@@ -90,7 +96,8 @@ static const char *const apply_examples[] = {"linnet apply d --inputs new.csv --
 
 static const char apply_description[] =
     "Applies a network that linnet train saved to new rows: subtracts the training rows' mean, projects and scales as "
-    "they were, and multiplies by the weights. Predictions go to --out, as NPY (rows, outputs), with a leading axis for "
+    "they were, and multiplies by the weights. Predictions go to --out, as NPY (rows, outputs), with a leading axis "
+    "for "
     "--run each of several runs, or as CSV if its name ends in .csv.";
 
 /* ---- reproduce ---- */
@@ -119,11 +126,14 @@ static const char reproduce_description[] =
     "The exit code is 3 if a verdict fails. Experiments whose data is missing are skipped, and listed as such.";
 
 /* Adapters between the generic table and the typed functions. */
-#define ADAPT(name, type)                                                                    \
-    static void name##_defaults(void *opts) { lnt_##name##_defaults((type *)opts); }         \
-    static lnt_status name##_study(lnt_ctx *ctx, lnt_record *record, const void *opts)       \
-    {                                                                                        \
-        return lnt_##name##_study(ctx, record, (const type *)opts);                          \
+#define ADAPT(name, type)                                                                                              \
+    static void name##_defaults(void *opts)                                                                            \
+    {                                                                                                                  \
+        lnt_##name##_defaults((type *)opts);                                                                           \
+    }                                                                                                                  \
+    static lnt_status name##_study(lnt_ctx *ctx, lnt_record *record, const void *opts)                                 \
+    {                                                                                                                  \
+        return lnt_##name##_study(ctx, record, (const type *)opts);                                                    \
     }
 ADAPT(train, lnt_train_opts)
 ADAPT(apply, lnt_apply_opts)

@@ -8,7 +8,8 @@ typedef struct lnt_experiment {
     const char *name, *title, *question;
     const char *data; /* a data set that must be there, or NULL */
     /* Fills a record: series per arm, a figure, deviations, and the checks that make the verdict. */
-    lnt_status (*run)(lnt_ctx *ctx, lnt_record *record, const struct lnt_experiment *self, const lnt_reproduce_opts *opts);
+    lnt_status (*run)(lnt_ctx *ctx, lnt_record *record, const struct lnt_experiment *self,
+                      const lnt_reproduce_opts *opts);
 } lnt_experiment;
 
 extern const lnt_option lnt_reproduce_options[];

@@ -97,7 +97,8 @@ static void copy_series(lnt_ctx *ctx, lnt_record *record, const arm *a, int k)
 }
 
 /* Rows of a table of the arm; k >= 0 puts the arm's name before the first column. */
-static void copy_table(lnt_ctx *ctx, lnt_record *record, const char *table, const char *const *columns, const arm *a, int k)
+static void copy_table(lnt_ctx *ctx, lnt_record *record, const char *table, const char *const *columns, const arm *a,
+                       int k)
 {
     for (int row = 0; row < lnt_record_rows(a->record, table); row++) {
         lnt_table *to = lnt_record_table(record, table);
@@ -192,7 +193,8 @@ static bool make_curves(lnt_ctx *ctx, lnt_curve curve[ARMS], const char *what, d
         const double *values = excess(ctx, y.values + 1, n, level);
         if (!values)
             return false;
-        curve[k] = (lnt_curve){arm_labels[k], n > 60 ? LNT_CURVE_LINE : LNT_CURVE_POINTS, n, t.values + 1, values, NULL};
+        curve[k] =
+            (lnt_curve){arm_labels[k], n > 60 ? LNT_CURVE_LINE : LNT_CURVE_POINTS, n, t.values + 1, values, NULL};
     }
     return true;
 }
@@ -207,7 +209,8 @@ static lnt_status put_figure(lnt_ctx *ctx, lnt_record *record, const arm arms[AR
     if (!make_curves(ctx, loss, "loss", best, arms) ||
         !make_level(ctx, &loss[ARMS], "optimum of the first tenth", subset - best, arms) ||
         !make_curves(ctx, accuracy, "accuracy", 0, arms) ||
-        !make_level(ctx, &accuracy[ARMS], "optimum of the first tenth", cell(written, "optimum", 1, "accuracy"), arms) ||
+        !make_level(ctx, &accuracy[ARMS], "optimum of the first tenth", cell(written, "optimum", 1, "accuracy"),
+                    arms) ||
         !make_level(ctx, &accuracy[ARMS + 1], "optimum of all rows", cell(written, "optimum", 0, "accuracy"), arms))
         return lnt_fail(ctx, LNT_EINVAL, "the runs left no series to draw");
     const lnt_panel panel[2] = {{.title = "",
@@ -223,11 +226,12 @@ static lnt_status put_figure(lnt_ctx *ctx, lnt_record *record, const arm arms[AR
                                  .logx = true,
                                  .curves = ARMS + 2,
                                  .curve = accuracy}};
-    lnt_figure figure = {"notebook",
-                         "Loss above that of the least-squares optimum, and accuracy, over all rows, mean over the runs. "
-                         "Trained on the same first tenth of the rows, the network approaches their optimum, not that of "
-                         "all rows.",
-                         2, panel};
+    lnt_figure figure = {
+        "notebook",
+        "Loss above that of the least-squares optimum, and accuracy, over all rows, mean over the runs. "
+        "Trained on the same first tenth of the rows, the network approaches their optimum, not that of "
+        "all rows.",
+        2, panel};
     lnt_record_figure(record, &figure);
     return LNT_OK;
 }

@@ -79,8 +79,8 @@ static lnt_record *load_finished(lnt_ctx *ctx, const char *folder, const lnt_rep
         lnt_ctx_clear(ctx); /* damaged: it is made again */
         return NULL;
     }
-    if (any_options || (same_value(record, "full", lnt_flag(opts->full)) &&
-                        same_value(record, "seed", lnt_integer((long)opts->seed))))
+    if (any_options ||
+        (same_value(record, "full", lnt_flag(opts->full)) && same_value(record, "seed", lnt_integer((long)opts->seed))))
         return record;
     lnt_record_free(record);
     return NULL;
@@ -199,9 +199,9 @@ static lnt_status write_report(lnt_ctx *ctx, const outcome *outcomes, const lnt_
         return LNT_ENOMEM;
     for (int i = 0; i < count; i++)
         if (outcomes[i].record || outcomes[i].reason)
-            chapter[chapters++] = (lnt_chapter){lnt_experiments[i].name,     lnt_experiments[i].title,
-                                                lnt_experiments[i].question, outcomes[i].reason,
-                                                outcomes[i].record,          outcomes[i].svg.p};
+            chapter[chapters++] =
+                (lnt_chapter){lnt_experiments[i].name, lnt_experiments[i].title, lnt_experiments[i].question,
+                              outcomes[i].reason,      outcomes[i].record,       outcomes[i].svg.p};
     lnt_status status = lnt_report_html(ctx, &html, "linnet: published experiments, reproduced", chapter, chapters);
     if (status == LNT_OK)
         status = lnt_write_atomic(ctx, path, html.p, html.n);

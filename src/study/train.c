@@ -45,12 +45,12 @@ static lnt_status make_net(lnt_ctx *ctx, training *t, lnt_train_opts *opts)
     if (layers->count == 0)
         *layers = (lnt_int_list){3, {inputs, outputs, outputs}};
     if (layers->count < 2)
-        return lnt_fail(ctx, LNT_EUSAGE, "--layers needs at least two widths, inputs and outputs: --layers %d,%d", inputs,
-                        outputs);
+        return lnt_fail(ctx, LNT_EUSAGE, "--layers needs at least two widths, inputs and outputs: --layers %d,%d",
+                        inputs, outputs);
     if (layers->item[0] != inputs)
-        return lnt_fail(ctx, LNT_ESHAPE, "--layers starts with %d, but the prepared inputs have %d values%s: use --layers %d,...",
-                        layers->item[0], inputs, t->task.prep.map.a ? " (directions with variance that were kept)" : "",
-                        inputs);
+        return lnt_fail(
+            ctx, LNT_ESHAPE, "--layers starts with %d, but the prepared inputs have %d values%s: use --layers %d,...",
+            layers->item[0], inputs, t->task.prep.map.a ? " (directions with variance that were kept)" : "", inputs);
     if (layers->item[layers->count - 1] != outputs)
         return lnt_fail(ctx, LNT_ESHAPE, "--layers ends with %d, but the targets have %d values: use --layers ...,%d",
                         layers->item[layers->count - 1], outputs, outputs);

@@ -11,12 +11,12 @@ typedef struct training {
     int fitted_rows;
     lnt_net net;
     lnt_init init;
-    double scale;   /* reported loss = scale * E; eta = scale * lr */
+    double scale; /* reported loss = scale * E; eta = scale * lr */
     double eta;
-    double **w;     /* final weights of each run */
+    double **w;              /* final weights of each run */
     double *loss, *accuracy; /* (epochs + 1) per run, in the units reported */
     lnt_descent_info *info;
-    int runs;         /* how many of the seeds these hold: all, unless it was interrupted */
+    int runs; /* how many of the seeds these hold: all, unless it was interrupted */
     bool interrupted;
     double imbalance; /* of the starts, the worst */
     double sharpness; /* the larger one of a start's and the optimum's */

@@ -38,7 +38,8 @@ static lnt_status make_curve(lnt_ctx *ctx, curve *c, const double *values, int r
     return LNT_OK;
 }
 
-static lnt_status put_curve(lnt_ctx *ctx, lnt_record *record, const char *name, const char *unit, const curve *c, int runs)
+static lnt_status put_curve(lnt_ctx *ctx, lnt_record *record, const char *name, const char *unit, const curve *c,
+                            int runs)
 {
     if (runs == 1) {
         lnt_record_series(record, name, unit, c->mean, c->rows);
@@ -106,7 +107,8 @@ static lnt_status put_optima(lnt_ctx *ctx, lnt_record *record, const training *t
         put_optimum(record, "rows trained on", fitted, t->fitted_rows);
     if (free.rank > all->rank) {
         put_optimum(record, "all rows, any rank", &free, t->task.n);
-        lnt_record_warn(record, "the narrowest layer has %d units: the network cannot reach the least-squares map of rank %d",
+        lnt_record_warn(record,
+                        "the narrowest layer has %d units: the network cannot reach the least-squares map of rank %d",
                         rank, free.rank);
     }
     return LNT_OK;
@@ -182,13 +184,14 @@ static void put_assumptions(lnt_record *record, const training *t, const optimum
                           "the fixed point is that of the rows trained on");
     lnt_record_assumption(record, "start is zero-balanced: max |W2'W2 - W1 W1'|", t->imbalance, BALANCED,
                           "closed forms for balanced networks are not exact for this run");
-    lnt_record_assumption(record, "step is stable: eta times largest Hessian eigenvalue / 2", t->eta * t->sharpness / 2, 1,
-                          "gradient descent can oscillate or diverge; lower --lr");
+    lnt_record_assumption(record, "step is stable: eta times largest Hessian eigenvalue / 2", t->eta * t->sharpness / 2,
+                          1, "gradient descent can oscillate or diverge; lower --lr");
     if (t->fitted_rows < t->task.n)
-        lnt_record_warn(record,
-                        "only the first %d of %d rows are trained on: their optimum has loss %.5g over all rows, that of "
-                        "all rows %.5g",
-                        t->fitted_rows, t->task.n, fitted->all.loss, all->all.loss);
+        lnt_record_warn(
+            record,
+            "only the first %d of %d rows are trained on: their optimum has loss %.5g over all rows, that of "
+            "all rows %.5g",
+            t->fitted_rows, t->task.n, fitted->all.loss, all->all.loss);
 }
 
 static void put_preparation(lnt_record *record, const training *t)
@@ -208,8 +211,10 @@ static void put_preparation(lnt_record *record, const training *t)
         lnt_record_matrix(record, "preparation/map", "", &prep->map, 1);
         lnt_record_vector(record, "preparation/sd", "", prep->sd, prep->outputs);
         if (prep->outputs < asked)
-            lnt_record_warn(record, "only %d directions of the inputs have variance: %d of the %d components asked for were dropped",
-                            prep->rank, asked - prep->outputs, asked);
+            lnt_record_warn(
+                record,
+                "only %d directions of the inputs have variance: %d of the %d components asked for were dropped",
+                prep->rank, asked - prep->outputs, asked);
     }
     if (prep->mean)
         lnt_record_vector(record, "preparation/mean", "", prep->mean, prep->inputs);
@@ -228,8 +233,9 @@ static void put_training(lnt_record *record, const training *t, double start, co
     if (t->task.data.classes)
         lnt_record_fact(record, "final", "accuracy", "", lnt_number(accuracy->mean[0]));
     if (t->init.kind == LNT_INIT_GAUSSIAN && t->init.sd == 0 && t->net.depth > 1)
-        lnt_record_warn(record, "all weights start at 0, a saddle point that gradient descent does not leave: use a small "
-                                "gaussian:SD instead");
+        lnt_record_warn(record,
+                        "all weights start at 0, a saddle point that gradient descent does not leave: use a small "
+                        "gaussian:SD instead");
     if (loss->mean[0] > start)
         lnt_record_warn(record, "the loss rose from %.4g to %.4g: lower --lr (stable below about %.2g)", start,
                         loss->mean[0], 2 / t->sharpness / t->scale);
@@ -254,16 +260,18 @@ static lnt_status put_weights(lnt_ctx *ctx, lnt_record *record, const training *
 
 /* ---- Figure ---- */
 
-static lnt_panel make_panel(lnt_curve storage[4], const char *what, const double *epoch, const curve *c, const curve *best,
-                            const curve *best_fitted, int runs)
+static lnt_panel make_panel(lnt_curve storage[4], const char *what, const double *epoch, const curve *c,
+                            const curve *best, const curve *best_fitted, int runs)
 {
     int n = 0;
     if (runs > 1)
         storage[n++] = (lnt_curve){"", LNT_CURVE_BAND, c->rows, epoch, c->low, c->high};
-    storage[n++] = (lnt_curve){runs > 1 ? "run (mean, band 1 sd)" : "run", LNT_CURVE_POINTS, c->rows, epoch, c->mean, NULL};
+    storage[n++] =
+        (lnt_curve){runs > 1 ? "run (mean, band 1 sd)" : "run", LNT_CURVE_POINTS, c->rows, epoch, c->mean, NULL};
     storage[n++] = (lnt_curve){"optimum of all rows", LNT_CURVE_THEORY, c->rows, epoch, best->mean, NULL};
     if (best_fitted)
-        storage[n++] = (lnt_curve){"optimum of the rows trained on", LNT_CURVE_THEORY, c->rows, epoch, best_fitted->mean, NULL};
+        storage[n++] =
+            (lnt_curve){"optimum of the rows trained on", LNT_CURVE_THEORY, c->rows, epoch, best_fitted->mean, NULL};
     return (lnt_panel){.title = what, .xlabel = "epoch", .ylabel = what, .curves = n, .curve = storage};
 }
 
@@ -279,10 +287,11 @@ static lnt_status make_level(lnt_ctx *ctx, curve *c, double value, int rows)
     return LNT_OK;
 }
 
-static lnt_status put_figure(lnt_ctx *ctx, lnt_record *record, const training *t, const double *epoch, const curve *loss,
-                             const curve *accuracy, const optimum *all, const optimum *fitted)
+static lnt_status put_figure(lnt_ctx *ctx, lnt_record *record, const training *t, const double *epoch,
+                             const curve *loss, const curve *accuracy, const optimum *all, const optimum *fitted)
 {
-    static const char *const losses[] = {"loss, 1/2 mean over rows of squared error", "loss, mean over rows of squared error",
+    static const char *const losses[] = {"loss, 1/2 mean over rows of squared error",
+                                         "loss, mean over rows of squared error",
                                          "loss, mean over rows and outputs of squared error"};
     bool subset = t->fitted_rows < t->task.n;
     curve levels[4];
@@ -297,7 +306,8 @@ static lnt_status put_figure(lnt_ctx *ctx, lnt_record *record, const training *t
     int runs = t->runs;
     panel[0] = make_panel(storage[0], losses[t->opts->loss], epoch, loss, &levels[0], subset ? &levels[1] : NULL, runs);
     panel[0].logy = all->all.loss > 0 && loss->mean[loss->rows - 1] > 0;
-    panel[1] = make_panel(storage[1], "accuracy, share of rows", epoch, accuracy, &levels[2], subset ? &levels[3] : NULL, runs);
+    panel[1] = make_panel(storage[1], "accuracy, share of rows", epoch, accuracy, &levels[2],
+                          subset ? &levels[3] : NULL, runs);
     panel[0].title = "";
     panel[1].title = "";
     lnt_figure figure = {"training", "Loss and accuracy over all rows during training, with the least-squares optimum.",
@@ -316,8 +326,9 @@ static int finished_epochs(lnt_record *record, const training *t)
         rows = t->info[k].epochs < rows ? t->info[k].epochs : rows;
     if (t->interrupted) {
         lnt_record_set_interrupted(record);
-        lnt_record_warn(record, "interrupted: kept are %d of %d runs with %d of %d epochs; weights and final scores are those "
-                                "of each run's last finished epoch",
+        lnt_record_warn(record,
+                        "interrupted: kept are %d of %d runs with %d of %d epochs; weights and final scores are those "
+                        "of each run's last finished epoch",
                         t->runs, t->opts->seeds, rows, t->opts->epochs);
     }
     return rows;

@@ -14,8 +14,9 @@ lnt_status lnt_task_make(lnt_ctx *ctx, lnt_task *task, const lnt_dataset *data, 
                          int threads)
 {
     if (!squares_fit(&data->inputs) || !squares_fit(&data->targets))
-        return lnt_fail(ctx, LNT_EDOMAIN, "the largest input or target is beyond 1e150 or below 1e-150, so that its square "
-                                          "cannot be held: scale the data");
+        return lnt_fail(ctx, LNT_EDOMAIN,
+                        "the largest input or target is beyond 1e150 or below 1e-150, so that its square "
+                        "cannot be held: scale the data");
     *task = (lnt_task){.n = data->inputs.n, .outputs = lnt_dataset_outputs(data), .data = *data};
     lnt_status status = lnt_prep_fit(ctx, &task->prep, &data->inputs, kind, components, threads);
     if (status != LNT_OK)

@@ -38,7 +38,8 @@ static void scale_rows(lnt_mat A, const double *factor)
 }
 
 /* B <- a factor of the pseudo-inverse, B B^T Sxx = projector on the range: R V d^{-1/2} from the eigenvectors V of
- * R Sxx R. Columns of null directions are 0; *nulls of them come first, and the same columns of N span the null space. */
+ * R Sxx R. Columns of null directions are 0; *nulls of them come first, and the same columns of N span the null space.
+ */
 static lnt_status inverse_factor(lnt_ctx *ctx, lnt_mat B, lnt_mat N, int *nulls, lnt_mat Sxx)
 {
     int D = Sxx.rows;

@@ -216,20 +216,18 @@ static void starts_are_read_from_text(void **state)
     check_status(ctx, lnt_init_parse(ctx, &init, "gaussian:1e-3"), LNT_OK);
     assert_true(init.kind == LNT_INIT_GAUSSIAN && init.sd == 1e-3);
     check_status(ctx, lnt_init_parse(ctx, &init, "orthogonal"), LNT_OK);
-    static const char *const bad[] = {"", "gauss", "gaussian", "gaussian:", "gaussian:-1", "gaussian:nan", "orthogonal:1"};
+    static const char *const bad[] = {
+        "", "gauss", "gaussian", "gaussian:", "gaussian:-1", "gaussian:nan", "orthogonal:1"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         check_failure(ctx, lnt_init_parse(ctx, &init, bad[i]), LNT_EUSAGE, "gaussian:0.01");
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {WITH_CTX(gradient_matches_finite_differences),
-                                       WITH_CTX(gradient_from_moments_is_that_from_samples),
-                                       WITH_CTX(score_is_the_loss_of_the_product),
-                                       WITH_CTX(accuracy_counts_the_largest_output),
-                                       WITH_CTX(orthogonal_starts_are_orthogonal),
-                                       WITH_CTX(orthogonal_starts_are_haar),
-                                       WITH_CTX(factors_of_a_map_are_balanced),
-                                       WITH_CTX(starts_are_read_from_text)};
+    const struct CMUnitTest tests[] = {
+        WITH_CTX(gradient_matches_finite_differences), WITH_CTX(gradient_from_moments_is_that_from_samples),
+        WITH_CTX(score_is_the_loss_of_the_product),    WITH_CTX(accuracy_counts_the_largest_output),
+        WITH_CTX(orthogonal_starts_are_orthogonal),    WITH_CTX(orthogonal_starts_are_haar),
+        WITH_CTX(factors_of_a_map_are_balanced),       WITH_CTX(starts_are_read_from_text)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

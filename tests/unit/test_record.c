@@ -194,11 +194,9 @@ static void a_failed_check_turns_the_verdict(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {WITH_CTX(json_and_yaml_hold_what_was_added),
-                                       WITH_CTX(csv_and_table_quote_and_align),
-                                       WITH_CTX(hdf5_brings_the_record_back),
-                                       WITH_CTX(damaged_hdf5_is_refused),
-                                       WITH_CTX(figures_hide_nothing_in_labels),
-                                       cmocka_unit_test(a_failed_check_turns_the_verdict)};
+    const struct CMUnitTest tests[] = {
+        WITH_CTX(json_and_yaml_hold_what_was_added), WITH_CTX(csv_and_table_quote_and_align),
+        WITH_CTX(hdf5_brings_the_record_back),       WITH_CTX(damaged_hdf5_is_refused),
+        WITH_CTX(figures_hide_nothing_in_labels),    cmocka_unit_test(a_failed_check_turns_the_verdict)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,6 @@
 /* Whole studies, and what they do when every single allocation of theirs fails once. */
 #include "check.h"
 
-
 static long calls, fail_at; /* 0: never */
 
 static void *failing_resize(void *p, size_t bytes)
@@ -67,7 +66,8 @@ static void every_failing_allocation_is_reported(void **state)
         lnt_status status = whole_chain(&image);
         fail_at = 0;
         if (status != LNT_ENOMEM)
-            fail_msg("allocation %ld of %ld fails, and the study says %d (%s)", k, total, status, lnt_status_text(status));
+            fail_msg("allocation %ld of %ld fails, and the study says %d (%s)", k, total, status,
+                     lnt_status_text(status));
         lnt_text_free(&image);
     }
     lnt_text_free(&expected);
@@ -149,9 +149,8 @@ static void wrong_options_say_what_would_be_right(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_failing_allocation_is_reported),
-                                       WITH_CTX(bytes_do_not_depend_on_threads),
-                                       WITH_CTX(interruption_keeps_what_is_finished),
-                                       WITH_CTX(wrong_options_say_what_would_be_right)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_failing_allocation_is_reported), WITH_CTX(bytes_do_not_depend_on_threads),
+        WITH_CTX(interruption_keeps_what_is_finished), WITH_CTX(wrong_options_say_what_would_be_right)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -166,9 +166,9 @@ static void moments_of_a_task_follow_their_definition(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        WITH_CTX(second_moments_follow_their_definition), WITH_CTX(sums_of_large_bytes_are_exact),
-        WITH_CTX(whitened_inputs_are_white),              WITH_CTX(null_directions_are_dropped),
-        WITH_CTX(moments_of_a_task_follow_their_definition)};
+    const struct CMUnitTest tests[] = {WITH_CTX(second_moments_follow_their_definition),
+                                       WITH_CTX(sums_of_large_bytes_are_exact), WITH_CTX(whitened_inputs_are_white),
+                                       WITH_CTX(null_directions_are_dropped),
+                                       WITH_CTX(moments_of_a_task_follow_their_definition)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
