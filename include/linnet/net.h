@@ -37,8 +37,8 @@ typedef struct lnt_init {
 /* Reads "orthogonal" or "gaussian:SD" with SD >= 0. LNT_EUSAGE otherwise. */
 LNT_API lnt_status lnt_init_parse(lnt_ctx *ctx, lnt_init *init, const char *text);
 /* w <- start values.
- * orthogonal: each W_l is the leading block of a Haar-distributed orthogonal matrix of size max(width[l], width[l-1]):
- * QR of a Gaussian matrix, column k of Q times sign(R_kk) (Mezzadri 2007). O(max width^3) a layer.
+ * orthogonal: W_l has orthonormal columns, or rows where these are fewer, distributed as those of a Haar-distributed
+ * orthogonal matrix: QR of a Gaussian matrix, column k of Q times sign(R_kk) (Mezzadri 2007). 4 max min^2 operations.
  * gaussian: independent N(0, sd^2). Numbers are drawn layer by layer, column by column. */
 LNT_API lnt_status lnt_net_init(lnt_ctx *ctx, double *w, const lnt_net *net, const lnt_init *init, lnt_rng *rng);
 
@@ -63,10 +63,17 @@ LNT_API lnt_status lnt_net_work_alloc(lnt_ctx *ctx, lnt_net_work *work, const ln
 LNT_API void lnt_net_gradient(double *g, lnt_net_work *work, const lnt_net *net, const double *w, const lnt_task *task,
                               const int *rows, int first, int count);
 
-/* The same gradient from the moments of the rows, at a cost that does not depend on their number: A_0 = I,
- * A_l = W_l A_{l-1}, D_L = A_L Sxx - Syx, dE/dW_l = D_l A_{l-1}^T, D_{l-1} = W_l^T D_l. `work` must have been made for
- * width[0] samples. */
-LNT_API void lnt_net_gradient_moments(double *g, lnt_net_work *work, const lnt_net *net, const double *w,
+/* Scratch memory of lnt_net_gradient_moments(): for each layer l = 0 .. L two matrices outputs x width[l]. */
+typedef struct lnt_moments_work {
+    lnt_mat *B, *G;
+} lnt_moments_work;
+
+LNT_API lnt_status lnt_moments_work_alloc(lnt_ctx *ctx, lnt_moments_work *work, const lnt_net *net);
+
+/* The same gradient from the moments of the rows, at a cost that does not depend on their number. With
+ * B_l = W_L ... W_{l+1} and G_0 = B_0 Sxx - Syx, G_l = G_{l-1} W_l^T: dE/dW_l = B_l^T G_{l-1}. All factors have as many
+ * rows as there are outputs: 2 outputs (width[0]^2 + 3 weights) operations. */
+LNT_API void lnt_net_gradient_moments(double *g, const lnt_moments_work *work, const lnt_net *net, const double *w,
                                       const lnt_moments *m);
 
 /* How well a network does on `rows` samples. */

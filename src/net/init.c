@@ -24,23 +24,33 @@ lnt_status lnt_init_parse(lnt_ctx *ctx, lnt_init *init, const char *text)
                     text);
 }
 
+/* Orthonormal columns, uniformly distributed: QR of a tall Gaussian matrix, made unique by a positive diagonal of R. */
+static lnt_status haar_columns(lnt_ctx *ctx, lnt_mat Q, lnt_rng *rng)
+{
+    double *diag = lnt_alloc(ctx, (size_t)Q.cols, sizeof *diag);
+    if (!diag)
+        return LNT_ENOMEM;
+    for (int j = 0; j < Q.cols; j++)
+        for (int i = 0; i < Q.rows; i++)
+            *lnt_at(Q, i, j) = lnt_rng_normal(rng);
+    lnt_status status = lnt_qr(ctx, Q, diag);
+    for (int j = 0; j < Q.cols && status == LNT_OK; j++)
+        if (diag[j] < 0)
+            lnt_mat_scale(lnt_columns(Q, j, 1), -1);
+    return status;
+}
+
 static lnt_status haar(lnt_ctx *ctx, lnt_mat W, lnt_rng *rng)
 {
-    int n = W.rows > W.cols ? W.rows : W.cols;
+    if (W.rows >= W.cols)
+        return haar_columns(ctx, W, rng);
     lnt_mat Q;
-    lnt_status status = lnt_mat_alloc(ctx, &Q, n, n);
-    double *diag = lnt_alloc(ctx, (size_t)n, sizeof *diag);
-    if (status != LNT_OK || !diag)
-        return LNT_ENOMEM;
-    for (int j = 0; j < n; j++)
-        for (int i = 0; i < n; i++)
-            *lnt_at(Q, i, j) = lnt_rng_normal(rng);
-    if ((status = lnt_qr(ctx, Q, diag)) != LNT_OK)
-        return status;
-    for (int j = 0; j < W.cols; j++)
-        for (int i = 0; i < W.rows; i++)
-            *lnt_at(W, i, j) = diag[j] < 0 ? -*lnt_at(Q, i, j) : *lnt_at(Q, i, j);
-    return LNT_OK;
+    lnt_status status = lnt_mat_alloc(ctx, &Q, W.cols, W.rows);
+    if (status == LNT_OK)
+        status = haar_columns(ctx, Q, rng);
+    if (status == LNT_OK)
+        lnt_mat_transpose(W, Q);
+    return status;
 }
 
 lnt_status lnt_net_init(lnt_ctx *ctx, double *w, const lnt_net *net, const lnt_init *init, lnt_rng *rng)

@@ -121,13 +121,34 @@ void lnt_net_gradient(double *g, lnt_net_work *work, const lnt_net *net, const d
     }
 }
 
-void lnt_net_gradient_moments(double *g, lnt_net_work *work, const lnt_net *net, const double *w, const lnt_moments *m)
+lnt_status lnt_moments_work_alloc(lnt_ctx *ctx, lnt_moments_work *work, const lnt_net *net)
+{
+    size_t layers = (size_t)net->depth + 1;
+    int outputs = net->width[net->depth];
+    work->B = lnt_alloc(ctx, layers, sizeof *work->B);
+    work->G = lnt_alloc(ctx, layers, sizeof *work->G);
+    lnt_status status = work->B && work->G ? LNT_OK : LNT_ENOMEM;
+    for (int l = 0; l <= net->depth && status == LNT_OK; l++) {
+        status = lnt_mat_alloc(ctx, &work->B[l], outputs, net->width[l]);
+        if (status == LNT_OK)
+            status = lnt_mat_alloc(ctx, &work->G[l], outputs, net->width[l]);
+    }
+    return status;
+}
+
+void lnt_net_gradient_moments(double *g, const lnt_moments_work *work, const lnt_net *net, const double *w,
+                              const lnt_moments *m)
 {
     int L = net->depth;
-    lnt_mat I = lnt_columns(work->A[0], 0, net->width[0]), D = lnt_columns(work->Y, 0, net->width[0]);
-    lnt_mat_identity(I);
-    forward(work, net, w, I);
-    lnt_gemm(D, 1, LNT_N, activation(work, I, L, net->width[0]), LNT_N, m->Sxx, 0);
-    lnt_mat_add(D, -1, m->Syx);
-    backward(g, work, net, w, I, D, 1, 0);
+    lnt_mat *B = work->B, *G = work->G;
+    lnt_mat_copy(B[L - 1], lnt_net_weights(net, w, L));
+    for (int l = L - 1; l >= 1; l--)
+        lnt_gemm(B[l - 1], 1, LNT_N, B[l], LNT_N, lnt_net_weights(net, w, l), 0);
+    lnt_mat_copy(G[0], m->Syx);
+    lnt_gemm(G[0], 1, LNT_N, B[0], LNT_N, m->Sxx, -1);
+    for (int l = 1; l < L; l++) {
+        lnt_gemm(lnt_net_weights(net, g, l), 1, LNT_T, B[l], LNT_N, G[l - 1], 0);
+        lnt_gemm(G[l], 1, LNT_N, G[l - 1], LNT_T, lnt_net_weights(net, w, l), 0);
+    }
+    lnt_mat_copy(lnt_net_weights(net, g, L), G[L - 1]); /* B_L is the identity */
 }

@@ -97,6 +97,7 @@ typedef struct run {
     training *t;
     int index;
     lnt_net_work work;
+    lnt_moments_work moments;
     bool overflow; /* the loss is no longer finite */
     lnt_status status;
 } run;
@@ -134,7 +135,7 @@ static int moments_gradient(double *g, const double *w, const lnt_batch *batch, 
 {
     run *r = user;
     (void)batch;
-    lnt_net_gradient_moments(g, &r->work, &r->t->net, w, &r->t->fitted);
+    lnt_net_gradient_moments(g, &r->moments, &r->t->net, w, &r->t->fitted);
     return 0;
 }
 
@@ -146,7 +147,7 @@ static lnt_status measure_sharpness(lnt_ctx *ctx, training *t, double *w)
     lnt_rng rng = lnt_rng_stream(t->opts->seed, 0, LNT_FOR_WEIGHTS), probe = lnt_rng_stream(0, 0, LNT_FOR_PROBE);
     double start = 0, end = 0;
     lnt_mat P;
-    lnt_status status = lnt_net_work_alloc(ctx, &r.work, &t->net, t->net.width[0]);
+    lnt_status status = lnt_moments_work_alloc(ctx, &r.moments, &t->net);
     if (status == LNT_OK)
         status = lnt_mat_alloc(ctx, &P, t->task.outputs, t->task.inputs);
     if (status == LNT_OK)

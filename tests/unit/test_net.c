@@ -100,10 +100,11 @@ static void gradient_from_moments_is_that_from_samples(void **state)
     lnt_rng rng = lnt_rng_stream(SEED, 1, LNT_FOR_TESTS);
     for (size_t k = 0; k < SHAPES; k++) {
         setting s = make_setting(ctx, shapes[k], 50, &rng);
-        lnt_net_work samples, moments;
+        lnt_net_work samples;
+        lnt_moments_work moments;
         lnt_moments m;
         check_status(ctx, lnt_net_work_alloc(ctx, &samples, &s.net, 16), LNT_OK);
-        check_status(ctx, lnt_net_work_alloc(ctx, &moments, &s.net, s.net.width[0]), LNT_OK);
+        check_status(ctx, lnt_moments_work_alloc(ctx, &moments, &s.net), LNT_OK);
         check_status(ctx, lnt_task_moments(ctx, &m, &s.task, 10, 40, 1), LNT_OK);
         lnt_net_gradient(s.g, &samples, &s.net, s.w, &s.task, NULL, 10, 40);
         lnt_net_gradient_moments(s.expected, &moments, &s.net, s.w, &m);

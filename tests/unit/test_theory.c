@@ -53,7 +53,7 @@ static void reduced_rank_is_the_minimum_of_its_rank(void **state)
     for (int rank = 1; rank <= 3; rank++) {
         const int widths[] = {5, rank, 4};
         lnt_net net = {2, widths};
-        lnt_net_work work;
+        lnt_moments_work work;
         lnt_mat W, P;
         double best, loss = 0, w[64], g[64];
         int used;
@@ -62,7 +62,7 @@ static void reduced_rank_is_the_minimum_of_its_rank(void **state)
         check_status(ctx, lnt_least_squares(ctx, W, &used, &m, rank), LNT_OK);
         assert_int_equal(used, rank);
         check_status(ctx, lnt_linear_loss(ctx, &best, W, &m), LNT_OK);
-        check_status(ctx, lnt_net_work_alloc(ctx, &work, &net, 5), LNT_OK);
+        check_status(ctx, lnt_moments_work_alloc(ctx, &work, &net), LNT_OK);
         for (size_t i = 0; i < lnt_net_size(&net); i++)
             w[i] = 0.3 * lnt_rng_normal(&rng);
         for (int step = 0; step < 60000; step++) {
