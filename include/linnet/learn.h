@@ -26,15 +26,30 @@ typedef struct lnt_objective {
     void *user;
 } lnt_objective;
 
+typedef enum lnt_rule { LNT_RULE_DESCENT, LNT_RULE_ADAM } lnt_rule;
+
+/* With g the gradient over the batch plus weight_decay * w, and soft(w, t) = sign(w) max(|w| - t, 0):
+ * - descent: w <- soft(w - eta g, eta l1);
+ * - with momentum beta (Polyak 1964): m <- beta m + g, w <- soft(w - eta m, eta l1/(1 - beta));
+ * - Adam (Kingma and Ba 2015): m, v running means of g and g^2, corrected for their start at 0, h = eta/(sqrt v +
+ * epsilon), w <- soft(w - h m, h l1). At rest all of them satisfy the optimality conditions of mean + weight_decay/2
+ * |w|^2 + l1 |w|_1. naive_l1 is the common rule soft(., eta l1) after any step, for comparison: with momentum it solves
+ * the problem with l1 (1 - beta) instead, with Adam none of this form. */
 typedef struct lnt_descent {
-    double eta;         /* w <- w - eta * gradient; eta > 0 */
+    double eta;         /* step, > 0 */
     int batch;          /* samples a step; 0 or more than the epoch's rows: all of them (full batch) */
     int rows_per_epoch; /* 0: all. Shuffled: that many of a new permutation each epoch; else the first ones */
     bool shuffle;       /* before each epoch the order of the last one is permuted anew (lnt_rng_shuffle) */
     int epochs;
+    lnt_rule rule;
+    double momentum;              /* of descent, 0 <= beta < 1 */
+    double beta1, beta2, epsilon; /* of Adam */
+    double weight_decay, l1;      /* penalties, >= 0 */
+    bool naive_l1;
 } lnt_descent;
 
-LNT_API void lnt_descent_defaults(lnt_descent *opts); /* eta .05, batch 100, all rows, shuffled, 20 epochs */
+LNT_API void lnt_descent_defaults(lnt_descent *opts); /* eta .05, batch 100, all rows, shuffled, 20 epochs,
+                                                       * no momentum, no penalties; Adam .9, .999, 1e-8 */
 
 typedef enum lnt_stop { LNT_STOP_DONE, LNT_STOP_INTERRUPTED, LNT_STOP_DIVERGED } lnt_stop;
 

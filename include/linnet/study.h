@@ -16,7 +16,7 @@ LNT_API const char *lnt_version(void);
 
 /* ---- train ---- */
 
-typedef enum lnt_optimizer { LNT_SGD, LNT_GD } lnt_optimizer;
+typedef enum lnt_optimizer { LNT_SGD, LNT_GD, LNT_ADAM } lnt_optimizer; /* minibatch, full batch, minibatch by Adam */
 /* half: 1/2 mean_i sum_k err^2; sum: mean_i sum_k err^2; mean: averaged over i and k. */
 typedef enum lnt_loss { LNT_LOSS_HALF, LNT_LOSS_SUM, LNT_LOSS_MEAN } lnt_loss;
 
@@ -32,6 +32,9 @@ typedef struct lnt_train_opts {
     double lr;           /* multiplies the gradient of that loss */
     int batch, rows_per_epoch, epochs;
     bool shuffle;
+    double momentum, beta1, beta2, epsilon; /* see lnt_descent */
+    double weight_decay, l1;                /* added to the reported loss: weight_decay/2 |w|^2 + l1 |w|_1 */
+    bool naive_l1;
     int seeds; /* runs, with streams (seed, 0), (seed, 1), ... */
     uint64_t seed;
     int threads; /* 0: all processors */

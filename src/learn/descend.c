@@ -1,11 +1,14 @@
 #include "linnet/learn.h"
 
+#include "rule.h"
+
 #include <math.h>
 #include <string.h>
 
 void lnt_descent_defaults(lnt_descent *opts)
 {
-    *opts = (lnt_descent){.eta = 0.05, .batch = 100, .shuffle = true, .epochs = 20};
+    *opts = (lnt_descent){
+        .eta = 0.05, .batch = 100, .shuffle = true, .epochs = 20, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8};
 }
 
 static bool all_finite(const double *w, size_t n)
@@ -22,6 +25,7 @@ typedef struct descent {
     double *w, *g, *last;
     int *order; /* NULL: rows in their own order */
     int rows;   /* of an epoch */
+    lnt_rule_state rule;
 } descent;
 
 static lnt_status one_epoch(lnt_ctx *ctx, descent *d, lnt_descent_info *info, lnt_rng *rng)
@@ -34,8 +38,7 @@ static lnt_status one_epoch(lnt_ctx *ctx, descent *d, lnt_descent_info *info, ln
         lnt_batch batch = {d->order, first, d->rows - first < size ? d->rows - first : size};
         if (f->gradient(d->g, d->w, &batch, f->user) < 0)
             return lnt_fail(ctx, LNT_EUSER, "the gradient callback stopped the descent");
-        for (size_t i = 0; i < f->size; i++)
-            d->w[i] -= d->opts->eta * d->g[i];
+        lnt_rule_step(&d->rule, d->w, d->g);
         info->steps++;
         if (lnt_cancelled(ctx)) {
             info->stop = LNT_STOP_INTERRUPTED;
@@ -68,6 +71,19 @@ static lnt_status run(lnt_ctx *ctx, descent *d, lnt_descent_info *info, lnt_rng 
     }
 }
 
+static lnt_status check_rule(lnt_ctx *ctx, const lnt_descent *o)
+{
+    if (!(o->momentum >= 0 && o->momentum < 1))
+        return lnt_fail(ctx, LNT_EINVAL, "momentum %g: from 0 up to, but not including, 1", o->momentum);
+    if (!(o->weight_decay >= 0 && o->l1 >= 0) || !isfinite(o->weight_decay) || !isfinite(o->l1))
+        return lnt_fail(ctx, LNT_EINVAL, "penalties must not be negative: weight decay %g, L1 %g", o->weight_decay,
+                        o->l1);
+    if (o->rule == LNT_RULE_ADAM &&
+        !(o->beta1 >= 0 && o->beta1 < 1 && o->beta2 >= 0 && o->beta2 < 1 && o->epsilon > 0 && o->momentum == 0))
+        return lnt_fail(ctx, LNT_EINVAL, "Adam needs 0 <= beta1, beta2 < 1, epsilon > 0, and no momentum of its own");
+    return LNT_OK;
+}
+
 lnt_status lnt_descend(lnt_ctx *ctx, double *w, lnt_descent_info *info, const lnt_objective *objective,
                        const lnt_descent *opts, lnt_rng *rng)
 {
@@ -77,13 +93,21 @@ lnt_status lnt_descend(lnt_ctx *ctx, double *w, lnt_descent_info *info, const ln
     if (objective->rows < 1 || opts->rows_per_epoch < 0 || opts->rows_per_epoch > objective->rows || opts->epochs < 0)
         return lnt_fail(ctx, LNT_EINVAL, "%d rows per epoch of %d rows, %d epochs: not possible", opts->rows_per_epoch,
                         objective->rows, opts->epochs);
+    lnt_status valid = check_rule(ctx, opts);
+    if (valid != LNT_OK)
+        return valid;
     lnt_mark mark = lnt_ctx_mark(ctx);
-    descent d = {objective, opts, w, NULL, NULL, NULL, opts->rows_per_epoch ? opts->rows_per_epoch : objective->rows};
+    descent d = {.objective = objective,
+                 .opts = opts,
+                 .w = w,
+                 .rows = opts->rows_per_epoch ? opts->rows_per_epoch : objective->rows};
     d.g = lnt_alloc(ctx, objective->size, sizeof *d.g);
     d.last = lnt_alloc(ctx, objective->size, sizeof *d.last);
     if (opts->shuffle)
         d.order = lnt_alloc(ctx, (size_t)objective->rows, sizeof *d.order);
     lnt_status status = !d.g || !d.last || (opts->shuffle && !d.order) ? LNT_ENOMEM : LNT_OK;
+    if (status == LNT_OK)
+        status = lnt_rule_alloc(ctx, &d.rule, opts, objective->size);
     for (int i = 0; d.order && i < objective->rows; i++)
         d.order[i] = i;
     if (status == LNT_OK)

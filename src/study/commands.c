@@ -11,7 +11,7 @@ const char *lnt_version(void)
     return LNT_VERSION;
 }
 
-static const char *const optimizers[] = {"sgd", "gd", NULL};
+static const char *const optimizers[] = {"sgd", "gd", "adam", NULL};
 static const char *const losses[] = {"half", "sum", "mean", NULL};
 
 /* Each macro would get four lines. */
@@ -45,7 +45,7 @@ const lnt_option lnt_train_options[] = {
     {"layers", LNT_OPT_INTEGERS, offsetof(OPTS, layers), 0, 1, 1e6, "N,N,...", NULL,
      "widths from inputs to outputs; 8x3 stands for 8,8,8 (default inputs,outputs,outputs)"},
     TEXT("init", init, 0, "START", "orthogonal (Haar), or gaussian:SD"),
-    CHOICE("optimizer", optimizer, optimizers, "minibatch descent or full-batch descent"),
+    CHOICE("optimizer", optimizer, optimizers, "minibatch descent, full-batch descent, or minibatch Adam"),
     CHOICE(
         "loss", loss, losses,
         "half: 1/2 mean over rows of the summed squared error, sum: without the 1/2, mean: averaged over outputs too"),
@@ -54,6 +54,15 @@ const lnt_option lnt_train_options[] = {
     INTEGER("rows-per-epoch", rows_per_epoch, 0, 0, INT_MAX, "rows of an epoch; 0: all"),
     FLAG("shuffle", shuffle, 0, "draw a new order of the rows every epoch"),
     INTEGER("epochs", epochs, 0, 0, 100000000, "passes over the rows"),
+    REAL("momentum", momentum, 0, 0.999999, "BETA",
+         "heavy-ball momentum of sgd and gd; t counts 1/(1-BETA) for each step"),
+    REAL("weight-decay", weight_decay, 0, 1e300, "X", "penalty X/2 |w|^2 on all weights"),
+    REAL("l1", l1, 0, 1e300, "X",
+         "penalty X |w|_1 on all weights, by proximal steps with the threshold each rule needs"),
+    FLAG("naive-l1", naive_l1, 0, "threshold lr X after any step, as often written; reports what it solves instead"),
+    REAL("beta1", beta1, 0, 0.999999, "X", "decay of Adam's mean gradient"),
+    REAL("beta2", beta2, 0, 0.999999999, "X", "decay of Adam's mean square"),
+    REAL("epsilon", epsilon, 1e-300, 1e300, "X", "added to Adam's root mean square"),
     INTEGER("seeds", seeds, 0, 1, 100000, "number of runs from different starts"),
     SEED,
     THREADS,

@@ -15,6 +15,9 @@ void lnt_train_defaults(lnt_train_opts *opts)
                              .batch = descent.batch,
                              .epochs = descent.epochs,
                              .shuffle = descent.shuffle,
+                             .beta1 = descent.beta1,
+                             .beta2 = descent.beta2,
+                             .epsilon = descent.epsilon,
                              .seeds = 1};
 }
 
@@ -98,6 +101,7 @@ typedef struct run {
     int index;
     lnt_net_work work;
     lnt_moments_work moments;
+    size_t size;
     bool overflow; /* the loss is no longer finite */
     lnt_status status;
 } run;
@@ -106,6 +110,8 @@ static int gradient(double *g, const double *w, const lnt_batch *batch, void *us
 {
     run *r = user;
     lnt_net_gradient(g, &r->work, &r->t->net, w, &r->t->task, batch->rows, batch->first, batch->count);
+    for (size_t i = 0; i < r->size && r->t->scale != 1; i++)
+        g[i] *= r->t->scale;
     return 0;
 }
 
@@ -139,8 +145,8 @@ static int moments_gradient(double *g, const double *w, const lnt_batch *batch, 
     return 0;
 }
 
-/* The largest curvature at the start of run 0 and at the balanced optimum, where a long run ends. */
-static lnt_status measure_sharpness(lnt_ctx *ctx, training *t, double *w)
+/* From the largest curvature at the start of run 0 and at the balanced optimum, where a long run ends. */
+static lnt_status measure_stability(lnt_ctx *ctx, training *t, double *w)
 {
     run r = {.ctx = ctx, .t = t};
     lnt_objective objective = {lnt_net_size(&t->net), t->fitted_rows, moments_gradient, NULL, &r};
@@ -160,17 +166,25 @@ static lnt_status measure_sharpness(lnt_ctx *ctx, training *t, double *w)
         status = lnt_net_factor(ctx, w, &t->net, P);
     if (status == LNT_OK)
         status = lnt_sharpness(ctx, &end, &objective, w, &probe);
-    t->sharpness = fmax(start, end);
+    /* heavy ball: eta h < 2 (1 + beta) for every eigenvalue h of the Hessian (Polyak 1964) */
+    const lnt_train_opts *o = t->opts;
+    double curvature = t->scale * fmax(start, end) + o->weight_decay;
+    t->stable_lr = o->optimizer == LNT_ADAM ? (double)NAN : 2 * (1 + o->momentum) / curvature;
     return status;
 }
 
 static lnt_status diverged(lnt_ctx *ctx, const training *t, int index)
 {
     char lr[LNT_NUMBER_CHARS];
+    int epoch = t->info[index].epochs + 1;
+    lnt_number_text(t->opts->lr, lr);
+    if (t->opts->optimizer == LNT_ADAM)
+        return lnt_fail(ctx, LNT_EDIVERGED,
+                        "run %d diverged in epoch %d: --lr %s is too large for Adam; 0.001 is usual", index, epoch, lr);
     return lnt_fail(ctx, LNT_EDIVERGED,
-                    "run %d diverged in epoch %d: --lr %s is too large; gradient descent is stable below about %.2g "
-                    "(2/largest Hessian eigenvalue), minibatches need less",
-                    index, t->info[index].epochs + 1, lnt_number_text(t->opts->lr, lr), 2 / t->sharpness / t->scale);
+                    "run %d diverged in epoch %d: --lr %s is too large; full-batch descent is stable below about %.2g "
+                    "(from the largest Hessian eigenvalue), minibatches need less",
+                    index, epoch, lr, t->stable_lr);
 }
 
 #define NOT_BEGUN (-1)
@@ -181,11 +195,23 @@ static lnt_status one_run(lnt_ctx *ctx, int index, void *user)
     const lnt_train_opts *o = t->opts;
     if (index > 0 && lnt_cancelled(ctx))
         return LNT_OK;
-    run r = {.ctx = ctx, .t = t, .index = index};
+    run r = {.ctx = ctx, .t = t, .index = index, .size = lnt_net_size(&t->net)};
     lnt_rng weights = lnt_rng_stream(o->seed, (uint32_t)index, LNT_FOR_WEIGHTS),
             order = lnt_rng_stream(o->seed, (uint32_t)index, LNT_FOR_SHUFFLE);
-    lnt_objective objective = {lnt_net_size(&t->net), t->task.n, gradient, score_epoch, &r};
-    lnt_descent descent = {t->eta, o->optimizer == LNT_GD ? 0 : o->batch, o->rows_per_epoch, o->shuffle, o->epochs};
+    lnt_objective objective = {r.size, t->task.n, gradient, score_epoch, &r};
+    lnt_descent descent = {.eta = o->lr,
+                           .batch = o->optimizer == LNT_GD ? 0 : o->batch,
+                           .rows_per_epoch = o->rows_per_epoch,
+                           .shuffle = o->shuffle,
+                           .epochs = o->epochs,
+                           .rule = o->optimizer == LNT_ADAM ? LNT_RULE_ADAM : LNT_RULE_DESCENT,
+                           .momentum = o->momentum,
+                           .beta1 = o->beta1,
+                           .beta2 = o->beta2,
+                           .epsilon = o->epsilon,
+                           .weight_decay = o->weight_decay,
+                           .l1 = o->l1,
+                           .naive_l1 = o->naive_l1};
     int width = descent.batch > 0 && descent.batch < BLOCK ? descent.batch : BLOCK;
     lnt_status status = lnt_net_work_alloc(ctx, &r.work, &t->net, width);
     if (status == LNT_OK)
@@ -253,7 +279,7 @@ lnt_status lnt_training_run(lnt_ctx *ctx, training *t)
         if (!(t->w[k] = lnt_alloc(ctx, size, sizeof **t->w)))
             return LNT_ENOMEM;
     lnt_mark mark = lnt_ctx_mark(ctx);
-    lnt_status status = measure_sharpness(ctx, t, probe);
+    lnt_status status = measure_stability(ctx, t, probe);
     if (status == LNT_OK)
         status = start_imbalance(ctx, t, probe);
     lnt_ctx_reset(ctx, mark);

@@ -19,7 +19,7 @@ typedef struct training {
     int runs; /* how many of the seeds these hold: all, unless it was interrupted */
     bool interrupted;
     double imbalance; /* of the starts, the worst */
-    double sharpness; /* the larger one of a start's and the optimum's */
+    double stable_lr; /* the largest with which descent stays at the start and at the optimum; NaN for Adam */
 } training;
 
 /* Reads and prepares the data, checks the options against it. */

@@ -184,8 +184,12 @@ static void put_assumptions(lnt_record *record, const training *t, const optimum
                           "the fixed point is that of the rows trained on");
     lnt_record_assumption(record, "start is zero-balanced: max |W2'W2 - W1 W1'|", t->imbalance, BALANCED,
                           "closed forms for balanced networks are not exact for this run");
-    lnt_record_assumption(record, "step is stable: eta times largest Hessian eigenvalue / 2", t->eta * t->sharpness / 2,
-                          1, "gradient descent can oscillate or diverge; lower --lr");
+    if (t->opts->optimizer != LNT_ADAM)
+        lnt_record_assumption(record, "step is stable: lr over the largest stable one", t->opts->lr / t->stable_lr, 1,
+                              "gradient descent can oscillate or diverge; lower --lr");
+    lnt_record_assumption(
+        record, "no penalty: weight decay + l1", t->opts->weight_decay + t->opts->l1, 0,
+        "the fixed point is that of the penalised loss, the optimum beside it that of the loss alone");
     if (t->fitted_rows < t->task.n)
         lnt_record_warn(
             record,
@@ -220,14 +224,32 @@ static void put_preparation(lnt_record *record, const training *t)
         lnt_record_vector(record, "preparation/mean", "", prep->mean, prep->inputs);
 }
 
+/* What the common rule solves instead of what was asked for. */
+static void put_naive_rule(lnt_record *record, const lnt_train_opts *o)
+{
+    if (!o->naive_l1 || o->l1 == 0)
+        return;
+    if (o->optimizer == LNT_ADAM) {
+        lnt_record_warn(record, "--naive-l1 with Adam: the fixed point is not that of any L1 penalty");
+        return;
+    }
+    lnt_record_fact(record, "training", "effective_l1", "", lnt_number(o->l1 * (1 - o->momentum)));
+    if (o->momentum > 0)
+        lnt_record_warn(record, "--naive-l1 with momentum %g: the penalty that is solved for is %.4g, not %.4g",
+                        o->momentum, o->l1 * (1 - o->momentum), o->l1);
+}
+
 static void put_training(lnt_record *record, const training *t, double start, const curve *loss, const curve *accuracy,
                          const optimum *all)
 {
     lnt_record_fact(record, "training", "eta", "", lnt_number(t->eta));
     lnt_record_fact(record, "training", "steps", "", lnt_integer(t->info[0].steps));
-    lnt_record_fact(record, "training", "t", "tau", lnt_number(t->eta * (double)t->info[0].steps));
+    if (t->opts->optimizer != LNT_ADAM)
+        lnt_record_fact(record, "training", "t", "tau",
+                        lnt_number(t->eta / (1 - t->opts->momentum) * (double)t->info[0].steps));
     lnt_record_fact(record, "training", "rows", "", lnt_integer(t->fitted_rows));
-    lnt_record_fact(record, "training", "largest_stable_lr", "", lnt_number(2 / t->sharpness / t->scale));
+    if (t->opts->optimizer != LNT_ADAM)
+        lnt_record_fact(record, "training", "largest_stable_lr", "", lnt_number(t->stable_lr));
     lnt_record_fact(record, "final", "loss", "", lnt_number(loss->mean[0]));
     lnt_record_fact(record, "final", "excess", "", lnt_number(loss->mean[0] - all->all.loss));
     if (t->task.data.classes)
@@ -236,9 +258,9 @@ static void put_training(lnt_record *record, const training *t, double start, co
         lnt_record_warn(record,
                         "all weights start at 0, a saddle point that gradient descent does not leave: use a small "
                         "gaussian:SD instead");
+    put_naive_rule(record, t->opts);
     if (loss->mean[0] > start)
-        lnt_record_warn(record, "the loss rose from %.4g to %.4g: lower --lr (stable below about %.2g)", start,
-                        loss->mean[0], 2 / t->sharpness / t->scale);
+        lnt_record_warn(record, "the loss rose from %.4g to %.4g: lower --lr", start, loss->mean[0]);
 }
 
 static lnt_status put_weights(lnt_ctx *ctx, lnt_record *record, const training *t)
@@ -356,10 +378,11 @@ static lnt_status put_epochs(lnt_ctx *ctx, lnt_record *record, const training *t
     double per_epoch = t->info[0].epochs > 0 ? (double)t->info[0].steps / t->info[0].epochs : 0;
     for (int i = 0; i < rows; i++) {
         (*epoch)[i] = i;
-        time[i] = t->eta * per_epoch * i;
+        time[i] = t->eta / (1 - t->opts->momentum) * per_epoch * i;
     }
     lnt_record_series(record, "epoch", "", *epoch, rows);
-    lnt_record_series(record, "t", "tau", time, rows);
+    if (t->opts->optimizer != LNT_ADAM) /* whose steps have no common rate */
+        lnt_record_series(record, "t", "tau", time, rows);
     return LNT_OK;
 }
 

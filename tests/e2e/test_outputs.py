@@ -557,7 +557,7 @@ def test_bad_usage():
             (["train", "--data", "digits", "--seed", -1], ["--seed"]), (["train", "--data", "digits", "--seed", 2 ** 64], []),
             (["train", "--data", "digits", "--threads", -1], ["--threads"]), (["train", "--data", "digits", "--whiten", -1], []),
             (["train", "--data", "digits", "--loss", "huber"], ["half", "sum", "mean"]),
-            (["train", "--data", "digits", "--optimizer", "adam"], ["sgd", "gd"]),
+            (["train", "--data", "digits", "--optimizer", "rmsprop"], ["sgd", "gd"]),
             (["train", "--data", "digits", "--init", "zero"], ["orthogonal", "gaussian"]),
             (["train", "--data", "digits", "--init", "gaussian:-1"], []), (["train", "--data", "digits", "--init", "gaussian:nan"], []),
             (["train", "--data", "digits", "--layers", "64,x,10"], ["--layers"]), (["train", "--data", "digits", "--layers", "64"], []),

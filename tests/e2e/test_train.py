@@ -339,6 +339,62 @@ def test_orthogonal_start():
     assert abs(traces.mean()) < 4 / 20 and abs((traces ** 2).mean() - 1) < 4 * np.sqrt(2) / 20, traces.mean()
 
 
+# ---- Rules beyond plain descent ----
+
+def rule_oracle(W, X, Y, epochs, batch, lr, momentum=0, adam=False, wd=0, l1=0, naive=False):
+    """Rows in order, loss half; the rules written out weight by weight."""
+    W = [layer.copy() for layer in W]
+    m, v = [np.zeros_like(w) for w in W], [np.zeros_like(w) for w in W]
+    step = 0
+    for _ in range(epochs):
+        for first in range(0, len(X), batch):
+            x, y = X[first:first + batch], Y[first:first + batch]
+            activity = [x.T]
+            for layer in W:
+                activity.append(layer @ activity[-1])
+            delta, gradient = activity[-1] - y.T, [None] * len(W)
+            for k in reversed(range(len(W))):
+                gradient[k] = delta @ activity[k].T / len(x) + wd * W[k]
+                delta = W[k].T @ delta
+            step += 1
+            for k, g in enumerate(gradient):
+                if adam:
+                    m[k], v[k] = 0.9 * m[k] + 0.1 * g, 0.999 * v[k] + 0.001 * g ** 2
+                    h = lr / (np.sqrt(v[k] / (1 - 0.999 ** step)) + 1e-8)
+                    move, threshold = h * m[k] / (1 - 0.9 ** step), h * l1
+                else:
+                    m[k] = momentum * m[k] + g
+                    move, threshold = lr * m[k], lr * l1 / (1 - momentum)
+                if naive:
+                    threshold = lr * l1
+                w = W[k] - move
+                W[k] = np.sign(w) * np.maximum(np.abs(w) - threshold, 0)
+    return W
+
+
+def test_rules():
+    start = layers_of(train(*small(), "--layers", "5,6,3", "--epochs", 0)[1])
+    words = [*small(), "--layers", "5,6,3", "--no-shuffle", "--batch", 7, "--epochs", 6]
+    for options, keywords in (
+            (["--momentum", 0.9, "--lr", 0.01], dict(momentum=0.9, lr=0.01)),
+            (["--momentum", 0.5, "--l1", 0.05, "--lr", 0.02], dict(momentum=0.5, l1=0.05, lr=0.02)),
+            (["--momentum", 0.5, "--l1", 0.05, "--naive-l1", "--lr", 0.02], dict(momentum=0.5, l1=0.05, lr=0.02, naive=True)),
+            (["--weight-decay", 0.1, "--l1", 0.02, "--lr", 0.03], dict(wd=0.1, l1=0.02, lr=0.03)),
+            (["--optimizer", "adam", "--lr", 0.01], dict(adam=True, lr=0.01)),
+            (["--optimizer", "adam", "--l1", 0.03, "--weight-decay", 0.2, "--lr", 0.01], dict(adam=True, l1=0.03, wd=0.2, lr=0.01)),
+            (["--optimizer", "adam", "--l1", 0.03, "--naive-l1", "--lr", 0.01], dict(adam=True, l1=0.03, lr=0.01, naive=True))):
+        result, h5, _, _ = train(*words, *options)
+        for ours, theirs in zip(layers_of(h5), rule_oracle(start, X0, Y0, 6, 7, **keywords)):
+            close(ours, theirs, 1e-11, " ".join(map(str, options)))
+        free = result["assumptions"][-1]
+        assert free["name"].startswith("no penalty") and free["holds"] == (not keywords.get("wd") and not keywords.get("l1"))
+        assert ("t" in result["series"]) == (not keywords.get("adam"))
+    assert result["warnings"] and "not that of any" in result["warnings"][0]
+    for bad in (["--momentum", 1], ["--l1", -1], ["--weight-decay", "nan"], ["--beta2", 1]):
+        linnet("train", *words, *bad, code=2)
+    linnet("train", *words, "--optimizer", "adam", "--momentum", 0.5, code=1)
+
+
 # ---- Preparation ----
 
 def numpy_whiten(X, components, scale=True):
@@ -582,10 +638,11 @@ def test_assumptions():
         for low, high in zip(W, W[1:]):
             imbalance = max(imbalance, np.linalg.norm(high.T @ high - low @ low.T))
     result = train(*words, "--epochs", 1, "--rows-per-epoch", 599, "--no-shuffle")[0]
-    white, left_out, balanced, stable = result["assumptions"]
+    white, left_out, balanced, stable, free = result["assumptions"]
     close(white["measure"], result["preparation"]["whiteness"], 0)
     close(left_out["measure"], 1 - 599 / 1797, 1e-15)
     close(balanced["measure"], imbalance, TIGHT)
+    assert free["measure"] == 0
     close(stable["measure"], result["parameters"]["lr"] / result["training"]["largest_stable_lr"], TIGHT)
     for row in result["assumptions"]:
         assert row["holds"] == (row["measure"] <= row["limit"])

@@ -157,11 +157,149 @@ static void sharpness_is_the_largest_eigenvalue(void **state)
     }
 }
 
+/* ---- Rules ---- */
+
+static void full_gradient(double g[2], const double w[2])
+{
+    lnt_batch all = {NULL, 0, 6};
+    problem p = {.x = xs, .y = ys};
+    gradient(g, w, &all, &p);
+}
+
+/* Optimality of mean + wd/2 |w|^2 + l1 |w|_1 at w. */
+static void check_optimality(const double w[2], double wd, double l1, const char *what)
+{
+    double g[2];
+    full_gradient(g, w);
+    for (int i = 0; i < 2; i++) {
+        double residual = g[i] + wd * w[i];
+        if (w[i] != 0)
+            check_near(residual, w[i] > 0 ? -l1 : l1, 1e-10, what);
+        else if (fabs(residual) > l1 * (1 + 1e-12))
+            fail_msg("%s: weight %d is 0, its gradient %g exceeds %g", what, i, residual, l1);
+    }
+}
+
+static void penalised_optima_satisfy_their_conditions(void **state)
+{
+    lnt_ctx *ctx = *state;
+    static const double l1s[] = {0, 0.2, 1.3}; /* the last one leaves a weight at exactly 0 */
+    bool sparse = false;
+    for (int k = 0; k < 3 * 2 * 3; k++) {
+        double l1 = l1s[k % 3], wd = k / 3 % 2 ? 0.3 : 0, w[2] = {2, 2};
+        lnt_descent opts;
+        lnt_descent_info info;
+        problem p;
+        lnt_objective objective;
+        p = make_problem(&objective, &p);
+        lnt_descent_defaults(&opts);
+        opts.batch = 0;
+        opts.shuffle = false;
+        opts.epochs = 40000;
+        opts.l1 = l1;
+        opts.weight_decay = wd;
+        opts.momentum = k / 6 == 1 ? 0.8 : 0;
+        opts.rule = k / 6 == 2 ? LNT_RULE_ADAM : LNT_RULE_DESCENT;
+        opts.eta = k / 6 == 2 ? 0.001 : 0.02;
+        if (opts.rule == LNT_RULE_ADAM && l1 == 0)
+            continue; /* where all gradients vanish Adam's step does not settle */
+        check_status(ctx, lnt_descend(ctx, w, &info, &objective, &opts, NULL), LNT_OK);
+        check_optimality(w, wd, l1, k / 6 == 0 ? "descent" : k / 6 == 1 ? "momentum" : "Adam");
+        sparse = sparse || w[0] == 0 || w[1] == 0;
+    }
+    assert_true(sparse);
+}
+
+static void the_naive_rule_solves_another_problem(void **state)
+{
+    lnt_ctx *ctx = *state;
+    double w[2] = {2, 2};
+    lnt_descent opts;
+    lnt_descent_info info;
+    problem p;
+    lnt_objective objective;
+    p = make_problem(&objective, &p);
+    lnt_descent_defaults(&opts);
+    opts.batch = 0;
+    opts.shuffle = false;
+    opts.epochs = 40000;
+    opts.eta = 0.02;
+    opts.l1 = 0.5;
+    opts.momentum = 0.8;
+    opts.naive_l1 = true;
+    check_status(ctx, lnt_descend(ctx, w, &info, &objective, &opts, NULL), LNT_OK);
+    check_optimality(w, 0, 0.5 * (1 - 0.8), "naive rule");
+}
+
+/* Heavy ball and Adam against their published recursions, written out. */
+static void rules_follow_plain_loops(void **state)
+{
+    lnt_ctx *ctx = *state;
+    for (int adam = 0; adam < 2; adam++) {
+        double w[2] = {0.3, -0.2}, u[2] = {0.3, -0.2}, m[2] = {0}, v[2] = {0}, g[2];
+        lnt_descent opts;
+        lnt_descent_info info;
+        problem p;
+        lnt_objective objective;
+        p = make_problem(&objective, &p);
+        lnt_descent_defaults(&opts);
+        opts.batch = 0;
+        opts.shuffle = false;
+        opts.epochs = 30;
+        opts.weight_decay = 0.1;
+        opts.momentum = adam ? 0 : 0.9;
+        opts.rule = adam ? LNT_RULE_ADAM : LNT_RULE_DESCENT;
+        check_status(ctx, lnt_descend(ctx, w, &info, &objective, &opts, NULL), LNT_OK);
+        for (int k = 1; k <= 30; k++) {
+            full_gradient(g, u);
+            for (int i = 0; i < 2; i++) {
+                g[i] += 0.1 * u[i];
+                m[i] = adam ? 0.9 * m[i] + 0.1 * g[i] : 0.9 * m[i] + g[i];
+                v[i] = 0.999 * v[i] + 0.001 * g[i] * g[i];
+                u[i] -=
+                    adam ? 0.05 * m[i] / (1 - pow(0.9, k)) / (sqrt(v[i] / (1 - pow(0.999, k))) + 1e-8) : 0.05 * m[i];
+            }
+        }
+        check_close(lnt_mat_view(w, 2, 1), lnt_mat_view(u, 2, 1), 1e-13, adam ? "Adam" : "heavy ball");
+    }
+}
+
+static void impossible_rules_are_refused(void **state)
+{
+    lnt_ctx *ctx = *state;
+    double w[2] = {0};
+    lnt_descent_info info;
+    problem p;
+    lnt_objective objective;
+    p = make_problem(&objective, &p);
+    lnt_descent good, opts;
+    lnt_descent_defaults(&good);
+    good.shuffle = false;
+    opts = good;
+    opts.momentum = 1;
+    check_failure(ctx, lnt_descend(ctx, w, &info, &objective, &opts, NULL), LNT_EINVAL, "momentum");
+    opts = good;
+    opts.l1 = -1;
+    check_failure(ctx, lnt_descend(ctx, w, &info, &objective, &opts, NULL), LNT_EINVAL, "negative");
+    opts = good;
+    opts.weight_decay = NAN;
+    check_failure(ctx, lnt_descend(ctx, w, &info, &objective, &opts, NULL), LNT_EINVAL, "negative");
+    opts = good;
+    opts.rule = LNT_RULE_ADAM;
+    opts.beta2 = 1;
+    check_failure(ctx, lnt_descend(ctx, w, &info, &objective, &opts, NULL), LNT_EINVAL, "Adam");
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        WITH_CTX(minibatches_follow_a_plain_loop), WITH_CTX(shuffled_epochs_visit_every_row_once),
-        WITH_CTX(divergence_stops_with_the_last_finite_weights), WITH_CTX(bad_options_callbacks_and_cancellation),
-        WITH_CTX(sharpness_is_the_largest_eigenvalue)};
+    const struct CMUnitTest tests[] = {WITH_CTX(minibatches_follow_a_plain_loop),
+                                       WITH_CTX(shuffled_epochs_visit_every_row_once),
+                                       WITH_CTX(divergence_stops_with_the_last_finite_weights),
+                                       WITH_CTX(bad_options_callbacks_and_cancellation),
+                                       WITH_CTX(sharpness_is_the_largest_eigenvalue),
+                                       WITH_CTX(penalised_optima_satisfy_their_conditions),
+                                       WITH_CTX(the_naive_rule_solves_another_problem),
+                                       WITH_CTX(rules_follow_plain_loops),
+                                       WITH_CTX(impossible_rules_are_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
