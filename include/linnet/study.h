@@ -20,6 +20,10 @@ typedef enum lnt_optimizer { LNT_SGD, LNT_GD, LNT_ADAM } lnt_optimizer; /* minib
 /* half: 1/2 mean_i sum_k err^2; sum: mean_i sum_k err^2; mean: averaged over i and k. */
 typedef enum lnt_loss { LNT_LOSS_HALF, LNT_LOSS_SUM, LNT_LOSS_MEAN } lnt_loss;
 
+/* samples: gradients from the rows; covariance: full-batch gradients from their moments, at a cost that does not depend
+ * on the number of rows. */
+typedef enum lnt_space { LNT_SPACE_SAMPLES, LNT_SPACE_COVARIANCE } lnt_space;
+
 typedef struct lnt_train_opts {
     const char *data, *inputs, *targets; /* see lnt_source */
     bool one_hot;
@@ -29,6 +33,7 @@ typedef struct lnt_train_opts {
     const char *init;    /* "orthogonal" or "gaussian:SD" */
     int optimizer;       /* lnt_optimizer */
     int loss;            /* lnt_loss */
+    int space;           /* lnt_space */
     double lr;           /* multiplies the gradient of that loss */
     int batch, rows_per_epoch, epochs;
     bool shuffle;

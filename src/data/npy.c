@@ -114,6 +114,8 @@ static lnt_status parse_header(lnt_ctx *ctx, header *h, const uint8_t *p, size_t
     h->start = prefix + length;
     const char *order = value_of(text, "fortran_order");
     h->fortran = order && strncmp(order, "True", 4) == 0;
+    if (order && !h->fortran && strncmp(order, "False", 5) != 0)
+        return lnt_fail(ctx, LNT_EFORMAT, "%s: fortran_order is neither True nor False (header: %.120s)", name, text);
     if (!parse_descr(h, value_of(text, "descr")))
         return lnt_fail(ctx, LNT_EFORMAT, "%s: the NPY type is not a real number type (header: %.120s)", name, text);
     if (!order || !parse_shape(h, value_of(text, "shape")))

@@ -53,9 +53,8 @@ static lnt_status scalar_text(const parser *p, char **text, const yaml_event_t *
 static lnt_status read_list(const parser *p, char **text)
 {
     yaml_event_t event;
-    *text = lnt_strdup(p->ctx, "");
-    if (!*text)
-        return LNT_ENOMEM;
+    lnt_text list = {0};
+    lnt_text_bytes(&list, "", 0);
     for (int items = 0;; items++) {
         lnt_status status = next(p, &event);
         if (status == LNT_OK && items > MOST_ITEMS)
@@ -66,13 +65,18 @@ static lnt_status read_list(const parser *p, char **text)
         if (status == LNT_OK && !end) {
             char *item = NULL;
             status = scalar_text(p, &item, &event);
-            *text = status == LNT_OK ? lnt_sprintf(p->ctx, "%s%s%s", *text, **text ? "," : "", item) : NULL;
-            if (status == LNT_OK && !*text)
-                status = LNT_ENOMEM;
+            if (status == LNT_OK)
+                lnt_text_add(&list, "%s%s", items ? "," : "", item);
         }
         yaml_event_delete(&event);
-        if (status != LNT_OK || end)
+        if (status == LNT_OK && end)
+            status = lnt_text_status(p->ctx, &list);
+        if (status == LNT_OK && end)
+            status = (*text = lnt_strdup(p->ctx, list.p)) ? LNT_OK : LNT_ENOMEM;
+        if (status != LNT_OK || end) {
+            lnt_text_free(&list);
             return status;
+        }
     }
 }
 

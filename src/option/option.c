@@ -162,7 +162,7 @@ static lnt_value option_value(const lnt_option *o, const void *opts)
 static lnt_value file_value(const char *text, char resolved[PATH_MAX])
 {
     bool built_in = text && (strcmp(text, "digits") == 0 || strcmp(text, "mnist") == 0);
-    return lnt_string(text && !built_in && realpath(text, resolved) ? resolved : text);
+    return lnt_string(text && !built_in && realpath(text, resolved) && is_utf8(resolved) ? resolved : text);
 }
 
 void lnt_options_record(lnt_record *record, const lnt_option *table, const void *opts)

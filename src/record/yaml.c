@@ -8,7 +8,18 @@ static void put_string(lnt_text *out, const char *s)
 {
     lnt_text_add(out, "\"");
     for (; *s; s++) {
-        unsigned char c = (unsigned char)*s;
+        const unsigned char *u = (const unsigned char *)s;
+        unsigned char c = *u;
+        if (c == 0xc2 && u[1] >= 0x80 && u[1] < 0xa0) { /* U+0080 to U+009F: controls, one of them a newline */
+            lnt_text_add(out, "\\x%02x", u[1]);
+            s++;
+            continue;
+        }
+        if (c == 0xef && u[1] == 0xbf && u[2] >= 0xbe) { /* U+FFFE, U+FFFF: YAML refuses them as they are */
+            lnt_text_add(out, "\\uff%02x", u[2] + 0x40);
+            s += 2;
+            continue;
+        }
         if (c == '"' || c == '\\')
             lnt_text_add(out, "\\%c", c);
         else if (c < 0x20 || c == 0x7f)

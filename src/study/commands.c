@@ -12,6 +12,7 @@ const char *lnt_version(void)
 }
 
 static const char *const optimizers[] = {"sgd", "gd", "adam", NULL};
+static const char *const spaces[] = {"samples", "covariance", NULL};
 static const char *const losses[] = {"half", "sum", "mean", NULL};
 
 /* Each macro would get four lines. */
@@ -46,6 +47,9 @@ const lnt_option lnt_train_options[] = {
      "widths from inputs to outputs; 8x3 stands for 8,8,8 (default inputs,outputs,outputs)"},
     TEXT("init", init, 0, "START", "orthogonal (Haar), or gaussian:SD"),
     CHOICE("optimizer", optimizer, optimizers, "minibatch descent, full-batch descent, or minibatch Adam"),
+    CHOICE(
+        "space", space, spaces,
+        "gradients from the rows, or from their covariances: full batch, at a cost independent of the number of rows"),
     CHOICE(
         "loss", loss, losses,
         "half: 1/2 mean over rows of the summed squared error, sum: without the 1/2, mean: averaged over outputs too"),

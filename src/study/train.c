@@ -66,6 +66,8 @@ static lnt_status check_rows(lnt_ctx *ctx, training *t)
     const lnt_train_opts *o = t->opts;
     if (o->rows_per_epoch > t->task.n)
         return lnt_fail(ctx, LNT_EUSAGE, "--rows-per-epoch %d: there are only %d rows", o->rows_per_epoch, t->task.n);
+    if (o->space == LNT_SPACE_COVARIANCE && o->shuffle && o->rows_per_epoch > 0)
+        return lnt_fail(ctx, LNT_EUSAGE, "--space covariance takes all rows, or with --no-shuffle the first ones");
     bool subset = !o->shuffle && o->rows_per_epoch > 0;
     t->fitted_rows = subset ? o->rows_per_epoch : t->task.n;
     return LNT_OK;
@@ -106,13 +108,36 @@ typedef struct run {
     lnt_status status;
 } run;
 
+/* From E to the loss that was chosen. */
+static void scale_gradient(double *g, const run *r)
+{
+    for (size_t i = 0; i < r->size && r->t->scale != 1; i++)
+        g[i] *= r->t->scale;
+}
+
 static int gradient(double *g, const double *w, const lnt_batch *batch, void *user)
 {
     run *r = user;
     lnt_net_gradient(g, &r->work, &r->t->net, w, &r->t->task, batch->rows, batch->first, batch->count);
-    for (size_t i = 0; i < r->size && r->t->scale != 1; i++)
-        g[i] *= r->t->scale;
+    scale_gradient(g, r);
     return 0;
+}
+
+/* The score of the weights over all rows: by the rows themselves, or the loss alone from their moments. */
+static lnt_status score_weights(lnt_ctx *ctx, lnt_score *score, const training *t, const double *w, bool by_rows)
+{
+    lnt_mark mark = lnt_ctx_mark(ctx);
+    lnt_mat P;
+    lnt_status status = lnt_mat_alloc(ctx, &P, t->task.outputs, t->task.inputs);
+    if (status == LNT_OK)
+        status = lnt_net_product(ctx, P, &t->net, w);
+    score->accuracy = NAN;
+    if (status == LNT_OK && by_rows)
+        status = lnt_map_score(ctx, score, P, &t->task, 0, t->task.n, t->opts->threads);
+    else if (status == LNT_OK)
+        status = lnt_linear_loss(ctx, &score->loss, P, &t->all);
+    lnt_ctx_reset(ctx, mark);
+    return status;
 }
 
 static int score_epoch(const double *w, int epoch, void *user)
@@ -120,15 +145,8 @@ static int score_epoch(const double *w, int epoch, void *user)
     run *r = user;
     training *t = r->t;
     size_t at = (size_t)r->index * ((size_t)t->opts->epochs + 1) + (size_t)epoch;
-    lnt_mark mark = lnt_ctx_mark(r->ctx);
-    lnt_mat P;
     lnt_score score;
-    r->status = lnt_mat_alloc(r->ctx, &P, t->task.outputs, t->task.inputs);
-    if (r->status == LNT_OK)
-        r->status = lnt_net_product(r->ctx, P, &t->net, w);
-    if (r->status == LNT_OK)
-        r->status = lnt_map_score(r->ctx, &score, P, &t->task, 0, t->task.n, t->opts->threads);
-    lnt_ctx_reset(r->ctx, mark);
+    r->status = score_weights(r->ctx, &score, t, w, t->opts->space == LNT_SPACE_SAMPLES);
     if (r->status != LNT_OK)
         return -1;
     r->overflow = !isfinite(score.loss);
@@ -142,14 +160,15 @@ static int moments_gradient(double *g, const double *w, const lnt_batch *batch, 
     run *r = user;
     (void)batch;
     lnt_net_gradient_moments(g, &r->moments, &r->t->net, w, &r->t->fitted);
+    scale_gradient(g, r);
     return 0;
 }
 
 /* From the largest curvature at the start of run 0 and at the balanced optimum, where a long run ends. */
 static lnt_status measure_stability(lnt_ctx *ctx, training *t, double *w)
 {
-    run r = {.ctx = ctx, .t = t};
-    lnt_objective objective = {lnt_net_size(&t->net), t->fitted_rows, moments_gradient, NULL, &r};
+    run r = {.ctx = ctx, .t = t, .size = lnt_net_size(&t->net)};
+    lnt_objective objective = {r.size, t->fitted_rows, moments_gradient, NULL, &r};
     lnt_rng rng = lnt_rng_stream(t->opts->seed, 0, LNT_FOR_WEIGHTS), probe = lnt_rng_stream(0, 0, LNT_FOR_PROBE);
     double start = 0, end = 0;
     lnt_mat P;
@@ -168,7 +187,7 @@ static lnt_status measure_stability(lnt_ctx *ctx, training *t, double *w)
         status = lnt_sharpness(ctx, &end, &objective, w, &probe);
     /* heavy ball: eta h < 2 (1 + beta) for every eigenvalue h of the Hessian (Polyak 1964) */
     const lnt_train_opts *o = t->opts;
-    double curvature = t->scale * fmax(start, end) + o->weight_decay;
+    double curvature = fmax(start, end) + o->weight_decay;
     t->stable_lr = o->optimizer == LNT_ADAM ? (double)NAN : 2 * (1 + o->momentum) / curvature;
     return status;
 }
@@ -189,31 +208,50 @@ static lnt_status diverged(lnt_ctx *ctx, const training *t, int index)
 
 #define NOT_BEGUN (-1)
 
+static lnt_descent descent_options(const lnt_train_opts *o)
+{
+    bool moments = o->space == LNT_SPACE_COVARIANCE; /* one step an epoch, all rows in it */
+    return (lnt_descent){.eta = o->lr,
+                         .batch = o->optimizer == LNT_GD || moments ? 0 : o->batch,
+                         .rows_per_epoch = moments ? 0 : o->rows_per_epoch,
+                         .shuffle = o->shuffle && !moments,
+                         .epochs = o->epochs,
+                         .rule = o->optimizer == LNT_ADAM ? LNT_RULE_ADAM : LNT_RULE_DESCENT,
+                         .momentum = o->momentum,
+                         .beta1 = o->beta1,
+                         .beta2 = o->beta2,
+                         .epsilon = o->epsilon,
+                         .weight_decay = o->weight_decay,
+                         .l1 = o->l1,
+                         .naive_l1 = o->naive_l1};
+}
+
+/* In covariance space classes are compared only once, at the end. */
+static lnt_status final_accuracy(lnt_ctx *ctx, training *t, int index)
+{
+    lnt_score score;
+    size_t at = (size_t)index * ((size_t)t->opts->epochs + 1) + (size_t)t->info[index].epochs;
+    lnt_status status = score_weights(ctx, &score, t, t->w[index], true);
+    if (status == LNT_OK)
+        t->accuracy[at] = score.accuracy;
+    return status;
+}
+
 static lnt_status one_run(lnt_ctx *ctx, int index, void *user)
 {
     training *t = user;
     const lnt_train_opts *o = t->opts;
+    bool moments = o->space == LNT_SPACE_COVARIANCE;
     if (index > 0 && lnt_cancelled(ctx))
         return LNT_OK;
     run r = {.ctx = ctx, .t = t, .index = index, .size = lnt_net_size(&t->net)};
     lnt_rng weights = lnt_rng_stream(o->seed, (uint32_t)index, LNT_FOR_WEIGHTS),
             order = lnt_rng_stream(o->seed, (uint32_t)index, LNT_FOR_SHUFFLE);
-    lnt_objective objective = {r.size, t->task.n, gradient, score_epoch, &r};
-    lnt_descent descent = {.eta = o->lr,
-                           .batch = o->optimizer == LNT_GD ? 0 : o->batch,
-                           .rows_per_epoch = o->rows_per_epoch,
-                           .shuffle = o->shuffle,
-                           .epochs = o->epochs,
-                           .rule = o->optimizer == LNT_ADAM ? LNT_RULE_ADAM : LNT_RULE_DESCENT,
-                           .momentum = o->momentum,
-                           .beta1 = o->beta1,
-                           .beta2 = o->beta2,
-                           .epsilon = o->epsilon,
-                           .weight_decay = o->weight_decay,
-                           .l1 = o->l1,
-                           .naive_l1 = o->naive_l1};
+    lnt_descent descent = descent_options(o);
+    lnt_objective objective = {r.size, t->task.n, moments ? moments_gradient : gradient, score_epoch, &r};
     int width = descent.batch > 0 && descent.batch < BLOCK ? descent.batch : BLOCK;
-    lnt_status status = lnt_net_work_alloc(ctx, &r.work, &t->net, width);
+    lnt_status status =
+        moments ? lnt_moments_work_alloc(ctx, &r.moments, &t->net) : lnt_net_work_alloc(ctx, &r.work, &t->net, width);
     if (status == LNT_OK)
         status = lnt_net_init(ctx, t->w[index], &t->net, &t->init, &weights);
     if (status != LNT_OK)
@@ -225,7 +263,7 @@ static lnt_status one_run(lnt_ctx *ctx, int index, void *user)
         lnt_ctx_clear(ctx);
         return diverged(ctx, t, index);
     }
-    return status;
+    return status == LNT_OK && moments ? final_accuracy(ctx, t, index) : status;
 }
 
 static lnt_status start_imbalance(lnt_ctx *ctx, training *t, double *w)

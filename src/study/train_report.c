@@ -333,7 +333,7 @@ static lnt_status put_figure(lnt_ctx *ctx, lnt_record *record, const training *t
     panel[0].title = "";
     panel[1].title = "";
     lnt_figure figure = {"training", "Loss and accuracy over all rows during training, with the least-squares optimum.",
-                         t->task.data.classes ? 2 : 1, panel};
+                         t->task.data.classes && t->opts->space == LNT_SPACE_SAMPLES ? 2 : 1, panel};
     lnt_record_figure(record, &figure);
     return LNT_OK;
 }
@@ -408,7 +408,7 @@ lnt_status lnt_training_report(lnt_ctx *ctx, lnt_record *record, training *t)
         return status;
     put_training(record, t, loss.mean[0], &final_loss, &final_accuracy, &all);
     status = put_curve(ctx, record, "loss", "", &loss, runs);
-    if (status == LNT_OK && t->task.data.classes)
+    if (status == LNT_OK && t->task.data.classes && t->opts->space == LNT_SPACE_SAMPLES)
         status = put_curve(ctx, record, "accuracy", "", &accuracy, runs);
     if (status == LNT_OK)
         status = put_map_deviations(ctx, record, t, &t->all, "all rows");

@@ -395,6 +395,29 @@ def test_rules():
     linnet("train", *words, "--optimizer", "adam", "--momentum", 0.5, code=1)
 
 
+# ---- Covariance space ----
+
+def test_covariance_space():
+    """The same weights and losses as full-batch descent on the rows, at any depth, for any loss, on any first rows."""
+    for words in (["--data", "digits", "--whiten", 12, "--layers", "12,10", "--lr", 0.2],
+                  ["--data", "digits", "--whiten", 12, "--layers", "12,7,10", "--lr", 0.1, "--loss", "sum", "--seeds", 3],
+                  ["--data", "digits", "--centre", "--layers", "64,5,9,10", "--lr", 1e-3, "--loss", "mean", "--momentum", 0.5],
+                  [*small(), "--layers", "5,6,4,3", "--rows-per-epoch", 11, "--lr", 0.05, "--weight-decay", 0.1, "--l1", 0.01]):
+        words = [*words, "--no-shuffle", "--epochs", 40]
+        rows, h5_rows, _, _ = train(*words, "--optimizer", "gd")
+        moments, h5_moments, _, _ = train(*words, "--space", "covariance")
+        for name in h5_rows:
+            if name.startswith("weights/"):
+                close(h5_moments[name], h5_rows[name], 1e-11, name)
+            if name.startswith("series/loss"):
+                close(h5_moments[name], h5_rows[name], 1e-10, name)
+        assert "accuracy" not in moments["series"] and moments["training"]["steps"] == 40
+        if "accuracy" in rows["final"]:
+            assert moments["final"]["accuracy"] == rows["final"]["accuracy"]
+        assert moments["tables"] == rows["tables"]
+    linnet("train", *small(), "--space", "covariance", "--rows-per-epoch", 9, code=2)
+
+
 # ---- Preparation ----
 
 def numpy_whiten(X, components, scale=True):
