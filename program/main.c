@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -73,17 +74,40 @@ static void on_progress(const char *what, long done, long total, void *user)
 
 /* ---- Commands ---- */
 
+static bool same_file(const char *a, const char *b)
+{
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* A file of results may replace an older one, but never what it was made from. */
+static lnt_status check_out_file(lnt_ctx *ctx, const lnt_command *command, const void *opts, const char *out)
+{
+    for (const lnt_option *o = command->options; o->name; o++) {
+        const char *text = o->type == LNT_OPT_TEXT ? *(const char *const *)((const char *)opts + o->offset) : NULL;
+        const char *model = text && o->flags & LNT_OPT_POSITIONAL ? lnt_sprintf(ctx, "%s/result.h5", text) : NULL;
+        if ((text && o->flags & LNT_OPT_INPUT && same_file(text, out)) || (model && same_file(model, out)))
+            return lnt_fail(ctx, LNT_EEXIST, "--out %s would overwrite what --%s names; choose another name", out,
+                            o->name);
+    }
+    return LNT_OK;
+}
+
 static int run_command(lnt_ctx *ctx, const lnt_command *command, int argc, char **argv, terminal *t)
 {
-    common_opts common;
+    common_opts common = {0};
     void *opts = lnt_alloc_zero(ctx, 1, command->size);
     lnt_status status = opts ? read_arguments(ctx, command, opts, &common, argc, argv) : LNT_ENOMEM;
     if (status == LNT_OK && common.quiet)
         lnt_ctx_set_log(ctx, NULL, NULL);
     if (status == LNT_OK && !common.quiet && isatty(STDERR_FILENO))
         lnt_ctx_set_progress(ctx, on_progress, t);
+    if (status == LNT_OK && common.json && common.csv)
+        status = lnt_fail(ctx, LNT_EUSAGE, "--json and --csv exclude each other");
     if (status == LNT_OK && common.out && command->out == LNT_OUT_FOLDER)
         status = lnt_folder_prepare(ctx, common.out, common.force);
+    if (status == LNT_OK && common.out && command->out == LNT_OUT_ARRAY)
+        status = check_out_file(ctx, command, opts, common.out);
     lnt_record *record = status == LNT_OK ? lnt_record_new(command->name) : NULL;
     if (status == LNT_OK && !record)
         status = LNT_ENOMEM;
@@ -93,6 +117,8 @@ static int run_command(lnt_ctx *ctx, const lnt_command *command, int argc, char 
     }
     clear_line(t);
     int code = status == LNT_OK ? put_results(ctx, record, command, &common) : put_failure(ctx, status);
+    if (status != LNT_OK && status != LNT_EEXIST && common.out && command->out == LNT_OUT_FOLDER)
+        rmdir(common.out); /* the folder of a run that failed, if nothing else is in it */
     lnt_record_free(record);
     return code;
 }
@@ -167,6 +193,9 @@ static int put_man_pages(lnt_ctx *ctx, const char *folder)
         lnt_text_add(&overview, ".TP\n.BR linnet\\-%s (1)\n%s\n", c->name, c->summary);
         lnt_text_free(&page);
     }
+    lnt_text_add(&overview,
+                 ".TP\n.B linnet run\nrepeat a run from its run.yaml: linnet run FILE [options of its command]\n"
+                 ".SH ENVIRONMENT\n.TP\n.B LINNET_DATA\nfolder whose subfolder mnist holds the four MNIST files\n");
     char *path = lnt_sprintf(ctx, "%s/linnet.1", folder);
     if (status == LNT_OK)
         status = path ? lnt_write_atomic(ctx, path, overview.p, overview.n) : LNT_ENOMEM;
@@ -174,9 +203,23 @@ static int put_man_pages(lnt_ctx *ctx, const char *folder)
     return status == LNT_OK ? EXIT_DONE : put_failure(ctx, status);
 }
 
+static const char run_help[] =
+    "Examples:\n  linnet run d/run.yaml --out d2\n  linnet run d/run.yaml --threads 1 --json\n\n"
+    "Usage: linnet run FILE [options]\n\nrepeat a run from its run.yaml\n\n"
+    "Every command leaves run.yaml in its --out folder: its name, the version, and all options that determine the\n"
+    "results. `linnet run FILE` calls that command with them; the same version gives the same result.h5, byte for "
+    "byte,\n"
+    "on any number of threads. Options of the command may follow and override the file: linnet run d/run.yaml --epochs "
+    "3.\n"
+    "A run that was interrupted has no run.yaml.\n";
+
 static int put_help(lnt_ctx *ctx, int argc, char **argv)
 {
     int words;
+    if (argc >= 1 && strcmp(argv[0], "run") == 0) {
+        fputs(run_help, stdout);
+        return EXIT_DONE;
+    }
     if (argc >= 2 && strcmp(argv[0], "--man-pages") == 0)
         return put_man_pages(ctx, argv[1]);
     const lnt_command *command = find_command(argc, argv, &words);
@@ -219,7 +262,7 @@ static int dispatch(lnt_ctx *ctx, int argc, char **argv, terminal *t)
         return put_help(ctx, argc - 2, argv + 2);
     const lnt_command *command = find_command(argc - 1, argv + 1, &words);
     if (wants_help(argc - 1, argv + 1))
-        return put_help(ctx, words, argv + 1);
+        return put_help(ctx, strcmp(argv[1], "run") == 0 ? 1 : words, argv + 1);
     if (strcmp(argv[1], "run") == 0)
         return run_file(ctx, argc - 1, argv + 1, t);
     if (!command) {

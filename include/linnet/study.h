@@ -73,6 +73,7 @@ LNT_API lnt_status lnt_apply_study(lnt_ctx *ctx, lnt_record *record, const lnt_a
 typedef struct lnt_reproduce_opts {
     const char *names; /* experiments, separated by commas; NULL: all */
     bool list, quick, full, force;
+    bool figure;     /* draw the figures */
     const char *out; /* folder of the report */
     uint64_t seed;
     int threads;
@@ -80,8 +81,8 @@ typedef struct lnt_reproduce_opts {
 
 LNT_API void lnt_reproduce_defaults(lnt_reproduce_opts *opts);
 /* Runs the registered experiments, each into a folder of its own below `out`, and writes out/index.html. Experiments
- * that are finished there with the same options are kept, unless `force`. Record: table experiments, and as checks
- * the verdicts. */
+ * that are finished there with the same options are kept, unless `force`; results of other options are never replaced
+ * without it (LNT_EEXIST). Record: table experiments, and as checks the verdicts. */
 LNT_API lnt_status lnt_reproduce_study(lnt_ctx *ctx, lnt_record *record, const lnt_reproduce_opts *opts);
 
 /* All commands, ended by an entry whose name is NULL. */

@@ -55,8 +55,8 @@ static void put_style(lnt_text *out, const lnt_curve *curve, int colour, int das
         lnt_text_add(out, "with lines lw 2 lc rgb '%s'", colours[colour % COLOURS]);
         break;
     case LNT_CURVE_POINTS:
-        lnt_text_add(out, "with linespoints lw 1.5 pt %d ps 0.6 lc rgb '%s'", 7 + colour % COLOURS,
-                     colours[colour % COLOURS]);
+        lnt_text_add(out, "with linespoints lw 1.5 pt %d ps 0.6 pi %d lc rgb '%s'", 7 + colour % COLOURS,
+                     1 + curve->n / 40, colours[colour % COLOURS]);
         break;
     case LNT_CURVE_THEORY:
         lnt_text_add(out, "with lines lw 2 dt %d lc rgb '#404040'", 2 + dash % 4);
@@ -67,7 +67,16 @@ static void put_style(lnt_text *out, const lnt_curve *curve, int colour, int das
     }
 }
 
-static void put_panel(lnt_text *out, const lnt_panel *panel, const char *source, int *index)
+static int count_labels(const lnt_panel *panel)
+{
+    int labels = 0;
+    for (int c = 0; c < panel->curves; c++)
+        labels += panel->curve[c].label[0] != '\0';
+    return labels;
+}
+
+/* Every panel gets as many lines of key, so that the axes of all are aligned. */
+static void put_panel(lnt_text *out, const lnt_panel *panel, const char *source, int *index, int labels)
 {
     lnt_text_add(out, "set title ");
     put_quoted(out, panel->title);
@@ -89,6 +98,8 @@ static void put_panel(lnt_text *out, const lnt_panel *panel, const char *source,
         colour += curve->style == LNT_CURVE_LINE || curve->style == LNT_CURVE_POINTS;
         dash += curve->style == LNT_CURVE_THEORY;
     }
+    for (int l = count_labels(panel); l < labels; l++)
+        lnt_text_add(out, ", \\\n    NaN with lines lc rgb '#ffffff' title ' '");
     lnt_text_add(out, "\n");
 }
 
@@ -96,9 +107,7 @@ static int most_labels(const lnt_figure *figure)
 {
     int most = 0;
     for (int p = 0; p < figure->panels; p++) {
-        int labels = 0;
-        for (int c = 0; c < figure->panel[p].curves; c++)
-            labels += figure->panel[p].curve[c].label[0] != '\0';
+        int labels = count_labels(&figure->panel[p]);
         most = labels > most ? labels : most;
     }
     return most;
@@ -112,13 +121,13 @@ static void put_script(lnt_text *out, const lnt_figure *figure, const char *sour
                  "set encoding utf8\nset format '%%g'\n"
                  "set xlabel offset 0,0.6\nset border 3 lc rgb '#606060'\nset tics nomirror out\nset grid lc rgb "
                  "'#e0e0e0' lw 0.5\n"
-                 "set key below vertical maxrows %d noenhanced samplen 2.5\n",
-                 PANEL_WIDTH * figure->panels, PANEL_HEIGHT + KEY_HEIGHT * labels, labels);
+                 "set key below vertical maxrows %d noenhanced samplen 2.5 title ' '\n",
+                 PANEL_WIDTH * figure->panels, PANEL_HEIGHT + KEY_HEIGHT * (labels + 1), labels);
     if (figure->panels > 1)
         lnt_text_add(out, "set multiplot layout 1,%d\n", figure->panels);
     int index = 0;
     for (int p = 0; p < figure->panels; p++)
-        put_panel(out, &figure->panel[p], source, &index);
+        put_panel(out, &figure->panel[p], source, &index, labels);
     if (figure->panels > 1)
         lnt_text_add(out, "unset multiplot\n");
     lnt_text_add(out, "unset output\n");

@@ -62,16 +62,21 @@ static void put_series(lnt_text *out, const lnt_record *record)
 
 lnt_status lnt_record_csv(lnt_ctx *ctx, lnt_text *out, const lnt_record *record, const char *table)
 {
-    char names[512] = "series";
+    const lnt_array *any;
+    int length;
+    bool series = lnt_record_parallel_series(record, &any, 1, &length) > 0;
+    char names[512] = "";
+    if (series)
+        strcpy(names, "series");
     for (const lnt_table *t = record->tables; t; t = t->next) {
         if (strcmp(t->name, table) == 0) {
             put_table(out, t);
             return lnt_text_status(ctx, out);
         }
         if (strlen(names) + strlen(t->name) + 3 < sizeof names)
-            strcat(strcat(names, ", "), t->name);
+            strcat(strcat(names, *names ? ", " : ""), t->name);
     }
-    if (strcmp(table, "series") != 0)
+    if (!series || strcmp(table, "series") != 0)
         return lnt_fail(ctx, LNT_EUSAGE, "there is no table '%s'; the tables are: %s", table, names);
     put_series(out, record);
     return lnt_text_status(ctx, out);

@@ -125,6 +125,10 @@ static void put_table(lnt_text *out, const lnt_table *table)
     put_grid(out, rows, count, left, table_cell, &g);
     if (rows < table->rows)
         lnt_text_add(out, "  (%d of %d rows; all with --csv %s)\n", rows, table->rows, table->name);
+    if (strcmp(table->name, "deviations") == 0)
+        lnt_text_add(out,
+                     "  (absolute: of rms(...) that of the difference matrix, simulated and predicted those of its two "
+                     "terms;\n   sigmas: in standard errors over the runs)\n");
 }
 
 /* Only assumptions that fail ask for attention. */
@@ -137,8 +141,8 @@ static void put_failed_assumptions(lnt_text *out, const lnt_record *record)
             lnt_record_cell(record, "assumptions", row, "measure", &measure) &&
             lnt_record_cell(record, "assumptions", row, "limit", &limit) &&
             lnt_record_cell(record, "assumptions", row, "effect", &effect))
-            lnt_text_add(out, "assumption fails: %s (%.3g, limit %.3g): %s\n", name.string, measure.number,
-                         limit.number, effect.string);
+            lnt_text_add(out, "does not hold: %s (%.3g, limit %.3g): %s\n", name.string, measure.number, limit.number,
+                         effect.string);
 }
 
 static void put_facts(lnt_text *out, const lnt_record *record)

@@ -10,9 +10,11 @@ static const char style[] =
     "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:0 auto;padding:1rem;color:#222}"
     "h1,h2{line-height:1.2}table{border-collapse:collapse;font-variant-numeric:tabular-nums}"
     "th,td{text-align:left;padding:.2rem .7rem;border-bottom:1px solid #ddd;vertical-align:top}"
-    ".n{text-align:right}.wide{overflow-x:auto}.pass{color:#06632f;font-weight:600}.fail{color:#b00020;font-weight:600}"
-    ".warning{border-left:4px solid #e69f00;padding-left:.7rem;margin:.5rem 0}svg{max-width:100%;height:auto}"
-    "figure{margin:1rem 0}figcaption,.small{color:#555;font-size:.9rem}section{margin-top:3rem}";
+    ".n{text-align:right;white-space:nowrap}.wide{overflow-x:auto}.pass{color:#06632f;font-weight:600}.fail{color:#"
+    "b00020;font-weight:600}"
+    ".warning{border-left:4px solid #e69f00;padding-left:.7rem;margin:.5rem "
+    "0}svg{min-width:44rem;max-width:100%;height:auto}"
+    "figure{margin:1rem 0;overflow-x:auto}figcaption,.small{color:#555;font-size:.9rem}section{margin-top:3rem}";
 
 static void put_escaped(lnt_text *out, const char *s)
 {

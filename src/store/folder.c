@@ -114,8 +114,8 @@ static void save_figures(lnt_ctx *ctx, lnt_record *record, const char *folder)
             status = save_drawings(ctx, figure, folder);
         if (status == LNT_OK)
             continue;
-        lnt_record_warn(record, "figure %s was not drawn: %s (%s)", figure->name, lnt_ctx_message(ctx),
-                        lnt_status_text(status));
+        lnt_record_warn(record, "figure %s was not drawn: %s%s", figure->name, lnt_ctx_message(ctx),
+                        status == LNT_EMISSING ? "; install gnuplot and librsvg2-bin" : "");
         lnt_ctx_clear(ctx);
     }
 }

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 void lnt_apply_defaults(lnt_apply_opts *opts)
 {
@@ -131,6 +132,9 @@ static lnt_status load_model(lnt_ctx *ctx, model *m, const char *folder)
     const char *path = lnt_sprintf(ctx, "%s/result.h5", folder);
     if (!path)
         return LNT_ENOMEM;
+    if (access(path, F_OK) != 0)
+        return lnt_fail(ctx, LNT_EMISSING, "%s is not the folder of a saved linnet train (there is no result.h5 in it)",
+                        folder);
     lnt_status status = lnt_store_load(ctx, &record, path);
     if (status != LNT_OK)
         return status;
@@ -204,7 +208,8 @@ static lnt_status put_score(lnt_ctx *ctx, lnt_record *record, const model *m, co
     int outputs = lnt_dataset_outputs(data);
     bool fewer_classes = data->classes > 0 && m->classes >= data->classes;
     if (outputs != m->outputs && !fewer_classes)
-        return lnt_fail(ctx, LNT_ESHAPE, "the targets have %d values a row, the network has %d outputs", outputs,
+        return lnt_fail(ctx, LNT_ESHAPE,
+                        "the targets have %d columns, the network has %d outputs (--one-hot for classes?)", outputs,
                         m->outputs);
     lnt_task task = {.n = Z.cols, .inputs = Z.rows, .outputs = m->outputs, .data = *data};
     task.data.inputs = lnt_samples_view(Z);
@@ -250,6 +255,8 @@ static lnt_status apply(lnt_ctx *ctx, lnt_record *record, const lnt_apply_opts *
     lnt_source source = {opts->data, opts->inputs, opts->targets, opts->one_hot};
     if (!opts->folder)
         return lnt_fail(ctx, LNT_EUSAGE, "which result? linnet apply DIR --inputs FILE --out FILE");
+    if (!opts->data && !opts->inputs)
+        return lnt_fail(ctx, LNT_EUSAGE, "which rows? linnet apply %s --inputs FILE --out FILE", opts->folder);
     lnt_status status = load_model(ctx, &m, opts->folder);
     int runs = status == LNT_OK ? m.runs : 0; /* that were saved */
     bool averaged = runs > 1 && strcmp(opts->run, "mean") == 0;

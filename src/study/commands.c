@@ -76,16 +76,19 @@ const lnt_option lnt_train_options[] = {
 static const char *const train_examples[] = {
     "linnet train --data digits --whiten 40 --layers 40,20,10 --lr 0.05 --epochs 20 --seeds 4 --out d",
     "linnet train --data mnist --whiten 100 --layers 100,10,10 --loss sum --lr 0.01 --batch 100 --epochs 10 --json",
-    "linnet train --inputs X.npy --targets Y.npy --layers 64,32,8 --optimizer gd --lr 0.1 --epochs 500", NULL};
+    "linnet train --inputs X.npy --targets Y.npy --whiten 64 --layers 64,32,8 --optimizer gd --lr 0.1 --epochs 500",
+    NULL};
 
 static const char train_description[] =
-    "Trains a layered linear network y = W_L ... W_1 x by gradient descent, one or several runs at once, and puts the "
+    "Trains a layered linear network y = W_L ... W_1 x, without biases, by gradient descent, one or several runs at "
+    "once, and puts the "
     "theory beside it: the least-squares optimum on the rows trained on and on all rows, how far the learned map W is "
     "from it (C_YX - W C_XX, where C_YX and C_XX are the covariances of the prepared data), and which assumptions "
     "hold.\n\n"
     "Loss and accuracy are over all rows; epoch 0 is before training. eta is the step for the loss 'half' that the "
     "chosen lr amounts to; t = eta times steps is time in units of tau. A shuffled epoch of N rows takes the first N "
     "of a new order of all rows, an unshuffled one always the first N rows of the data.\n\n"
+    "MNIST is looked for in $LINNET_DATA/mnist, then in ~/.local/share/linnet/mnist; script/get-mnist fetches it.\n\n"
     "With --out, result.h5 holds /weights/1, ... each as (out, in), with a leading axis for several runs, the "
     "preparation, and everything that --json prints; `linnet apply` uses it, `linnet run DIR/run.yaml` repeats it.";
 
@@ -122,7 +125,9 @@ const lnt_option lnt_reproduce_options[] = {
     FLAG("quick", quick, 0, "smaller sizes, about a minute in all (the default)"),
     FLAG("full", full, 0, "the published sizes"),
     TEXT("out", out, LNT_OPT_HOW, "DIR", "folder of the report"),
-    FLAG("force", force, LNT_OPT_HOW, "repeat experiments that are finished there"),
+    FLAG("force", force, LNT_OPT_HOW,
+         "repeat experiments that are finished there, and replace results of other options"),
+    FLAG("figure", figure, LNT_OPT_HOW, "draw the figures"),
     SEED,
     THREADS,
     END};

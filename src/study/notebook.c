@@ -108,7 +108,7 @@ static void copy_table(lnt_ctx *ctx, lnt_record *record, const char *table, cons
             if (!lnt_record_cell(a->record, table, row, *column, &value))
                 continue;
             if (k >= 0 && column == columns && value.kind == LNT_STRING)
-                value = lnt_string(lnt_sprintf(ctx, "%s: %s", arm_names[k], value.string));
+                value = lnt_string(lnt_sprintf(ctx, "%s: %s", arm_labels[k], value.string));
             lnt_table_set(to, *column, "", value);
         }
     }

@@ -8,7 +8,7 @@
 
 void lnt_reproduce_defaults(lnt_reproduce_opts *opts)
 {
-    *opts = (lnt_reproduce_opts){.out = "report"};
+    *opts = (lnt_reproduce_opts){.out = "report", .figure = true};
 }
 
 static int count_experiments(void)
@@ -67,8 +67,8 @@ static bool same_value(const lnt_record *record, const char *name, lnt_value exp
     return lnt_record_get_parameter(record, name, &value) && value.number == expected.number;
 }
 
-/* Loads finished results, if they were made with the same options. */
-static lnt_record *load_finished(lnt_ctx *ctx, const char *folder, const lnt_reproduce_opts *opts, bool any_options)
+/* Loads finished results; *other says that they were made with other options. */
+static lnt_record *load_finished(lnt_ctx *ctx, const char *folder, const lnt_reproduce_opts *opts, bool *other)
 {
     struct stat info;
     lnt_record *record = NULL;
@@ -79,11 +79,9 @@ static lnt_record *load_finished(lnt_ctx *ctx, const char *folder, const lnt_rep
         lnt_ctx_clear(ctx); /* damaged: it is made again */
         return NULL;
     }
-    if (any_options ||
-        (same_value(record, "full", lnt_flag(opts->full)) && same_value(record, "seed", lnt_integer((long)opts->seed))))
-        return record;
-    lnt_record_free(record);
-    return NULL;
+    *other =
+        !same_value(record, "full", lnt_flag(opts->full)) || !same_value(record, "seed", lnt_integer((long)opts->seed));
+    return record;
 }
 
 static lnt_status run_one(lnt_ctx *ctx, const lnt_experiment *e, const lnt_reproduce_opts *opts, const char *folder)
@@ -101,21 +99,21 @@ static lnt_status run_one(lnt_ctx *ctx, const lnt_experiment *e, const lnt_repro
     if (status == LNT_OK)
         status = lnt_folder_prepare(ctx, folder, true);
     if (status == LNT_OK)
-        status = lnt_folder_save(ctx, record, folder, true);
+        status = lnt_folder_save(ctx, record, folder, opts->figure);
     lnt_record_free(record);
     return status;
 }
 
 /* The drawings beside the results, one after another. */
-static void read_drawings(lnt_ctx *ctx, outcome *o, const char *folder)
+static void read_drawings(lnt_ctx *ctx, outcome *o, const char *folder, bool expected)
 {
     for (int i = 0; i < lnt_record_figures(o->record); i++) {
         lnt_bytes svg;
         const char *path = lnt_sprintf(ctx, "%s/figure-%s.svg", folder, lnt_record_get_figure(o->record, i)->name);
         if (!path || lnt_file_read(ctx, &svg, path) != LNT_OK) {
             lnt_ctx_clear(ctx);
-            lnt_record_warn(o->record, "figure %s is not there: it could not be drawn (is gnuplot installed?)",
-                            lnt_record_get_figure(o->record, i)->name);
+            if (expected)
+                o->reason = "its figure is missing: is gnuplot installed? --force draws it again";
             continue;
         }
         lnt_text_bytes(&o->svg, svg.p, svg.n);
@@ -127,11 +125,15 @@ static void read_drawings(lnt_ctx *ctx, outcome *o, const char *folder)
 static lnt_status settle(lnt_ctx *ctx, outcome *o, const lnt_experiment *e, const lnt_reproduce_opts *opts)
 {
     const char *folder = lnt_sprintf(ctx, "%s/%s", opts->out, e->name);
-    bool chosen = is_chosen(opts->names, e->name);
+    bool chosen = is_chosen(opts->names, e->name), other = false;
     if (!folder)
         return LNT_ENOMEM;
     if (!chosen || !opts->force)
-        o->record = load_finished(ctx, folder, opts, !chosen);
+        o->record = load_finished(ctx, folder, opts, &other);
+    if (o->record && chosen && other)
+        return lnt_fail(ctx, LNT_EEXIST,
+                        "%s holds results of another size or seed; choose another --out, or --force to replace them",
+                        folder);
     o->status = "kept";
     if (!o->record && chosen) {
         lnt_log(ctx, "%s", e->name);
@@ -149,7 +151,7 @@ static lnt_status settle(lnt_ctx *ctx, outcome *o, const lnt_experiment *e, cons
         }
     }
     if (o->record)
-        read_drawings(ctx, o, folder);
+        read_drawings(ctx, o, folder, opts->figure);
     return LNT_OK;
 }
 

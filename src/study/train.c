@@ -200,10 +200,11 @@ static lnt_status diverged(lnt_ctx *ctx, const training *t, int index)
     if (t->opts->optimizer == LNT_ADAM)
         return lnt_fail(ctx, LNT_EDIVERGED,
                         "run %d diverged in epoch %d: --lr %s is too large for Adam; 0.001 is usual", index, epoch, lr);
-    return lnt_fail(ctx, LNT_EDIVERGED,
-                    "run %d diverged in epoch %d: --lr %s is too large; full-batch descent is stable below about %.2g "
-                    "(from the largest Hessian eigenvalue), minibatches need less",
-                    index, epoch, lr, t->stable_lr);
+    return lnt_fail(
+        ctx, LNT_EDIVERGED,
+        "run %d diverged in epoch %d: --lr %s is too large; full-batch descent is stable below about %.2g "
+        "(from the largest Hessian eigenvalue), minibatches below less; --whiten N makes larger steps stable",
+        index, epoch, lr, t->stable_lr);
 }
 
 #define NOT_BEGUN (-1)

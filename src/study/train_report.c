@@ -107,9 +107,9 @@ static lnt_status put_optima(lnt_ctx *ctx, lnt_record *record, const training *t
         put_optimum(record, "rows trained on", fitted, t->fitted_rows);
     if (free.rank > all->rank) {
         put_optimum(record, "all rows, any rank", &free, t->task.n);
-        lnt_record_warn(record,
-                        "the narrowest layer has %d units: the network cannot reach the least-squares map of rank %d",
-                        rank, free.rank);
+        lnt_record_warn(
+            record, "the narrowest layer has only width %d: the network cannot reach the least-squares map of rank %d",
+            rank, free.rank);
     }
     return LNT_OK;
 }
@@ -239,6 +239,30 @@ static void put_naive_rule(lnt_record *record, const lnt_train_opts *o)
                         o->momentum, o->l1 * (1 - o->momentum), o->l1);
 }
 
+/* Mistakes that leave a run formally right: class labels as numbers, and a mean that a network without bias cannot fit.
+ */
+static void put_target_advice(lnt_record *record, const training *t)
+{
+    const lnt_samples *y = &t->task.data.targets;
+    double mean = 0, square = 0, largest = 0;
+    bool whole = true;
+    if (!y->f64 || y->dim != 1)
+        return;
+    for (int i = 0; i < y->n; i++) {
+        mean += y->f64[i] / y->n;
+        square += y->f64[i] * y->f64[i] / y->n;
+        largest = fmax(largest, y->f64[i]);
+        whole = whole && y->f64[i] >= 0 && y->f64[i] == floor(y->f64[i]);
+    }
+    if (whole && largest >= 1 && largest < 100 && largest < y->n / 2)
+        lnt_record_warn(record, "the targets are whole numbers from 0 to %.0f: if they are classes, use --one-hot",
+                        largest);
+    else if (t->task.prep.kind != LNT_PREP_NONE && mean * mean > 0.1 * square)
+        lnt_record_warn(record,
+                        "the targets have mean %.4g, which centred inputs cannot explain without a bias: subtract it",
+                        mean);
+}
+
 static void put_training(lnt_record *record, const training *t, double start, const curve *loss, const curve *accuracy,
                          const optimum *all)
 {
@@ -259,8 +283,21 @@ static void put_training(lnt_record *record, const training *t, double start, co
                         "all weights start at 0, a saddle point that gradient descent does not leave: use a small "
                         "gaussian:SD instead");
     put_naive_rule(record, t->opts);
+    put_target_advice(record, t);
     if (loss->mean[0] > start)
         lnt_record_warn(record, "the loss rose from %.4g to %.4g: lower --lr", start, loss->mean[0]);
+}
+
+/* A run that left its best loss again did not converge: its steps are too large, whatever the bound says. */
+static void put_unsteady(lnt_record *record, const training *t, const curve *loss)
+{
+    double least = loss->mean[0], last = loss->mean[loss->rows - 1];
+    for (int i = 0; i < loss->rows; i++)
+        least = fmin(least, loss->mean[i]);
+    if (last - least > 0.05 * (loss->mean[0] - least) && last <= loss->mean[0])
+        lnt_record_warn(record, "the loss ends at %.4g after it had been %.4g: the steps are too large to settle%s",
+                        last, least,
+                        t->opts->optimizer == LNT_GD ? "" : ", the noise of minibatches counts too; lower --lr");
 }
 
 static lnt_status put_weights(lnt_ctx *ctx, lnt_record *record, const training *t)
@@ -407,6 +444,7 @@ lnt_status lnt_training_report(lnt_ctx *ctx, lnt_record *record, training *t)
     if (status != LNT_OK)
         return status;
     put_training(record, t, loss.mean[0], &final_loss, &final_accuracy, &all);
+    put_unsteady(record, t, &loss);
     status = put_curve(ctx, record, "loss", "", &loss, runs);
     if (status == LNT_OK && t->task.data.classes && t->opts->space == LNT_SPACE_SAMPLES)
         status = put_curve(ctx, record, "accuracy", "", &accuracy, runs);

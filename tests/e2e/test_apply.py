@@ -323,6 +323,17 @@ def test_output_is_safe():
         assert json.loads(done.stdout)["applied"]["rows"] == 17
 
 
+def test_inputs_and_model_are_not_overwritten():
+    _, _, folder, _ = train(*small())
+    new = save("mine.npy", NEW)
+    for out in (new, f"{folder}/result.h5", f"{folder}/../{os.path.basename(folder)}/result.h5"):
+        before = open(out, "rb").read()
+        done = linnet("apply", folder, "--inputs", new, "--out", out, code=1)
+        assert "would overwrite" in done.stderr and not done.stdout
+        linnet("apply", folder, "--inputs", new, "--out", out, "--force", code=1)
+        assert open(out, "rb").read() == before
+
+
 def test_predictions_are_not_lost():
     """Where --out cannot be written, or is not given, the predictions themselves must come out somewhere."""
     _, h5, folder, _ = train(*small())

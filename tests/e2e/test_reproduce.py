@@ -36,7 +36,11 @@ def test_finished_experiments_are_kept_and_forced_ones_repeated():
     bytes_before = open(f"{OUT}/notebook-digits/result.h5", "rb").read()
     rows = linnet_json("reproduce", "notebook-digits", "--force", "--out", OUT, env=NO_DATA)["tables"]["experiments"]
     assert rows[0]["status"] == "run" and open(f"{OUT}/notebook-digits/result.h5", "rb").read() == bytes_before
-    # another seed: other results are wanted, the old ones do not serve
+    # another seed or size: the old results do not serve, and are not replaced without being told to
+    for other in (["--seed", 5], ["--full"]):
+        done = linnet("reproduce", "notebook-digits", *other, "--out", OUT, code=1, env=NO_DATA)
+        assert "--force" in done.stderr and done.stderr.count("\n") == 1
+        assert open(f"{OUT}/notebook-digits/result.h5", "rb").read() == bytes_before
     rows = linnet_json("reproduce", "notebook-digits", "--seed", 5, "--out", f"{SCRATCH}/seed5", env=NO_DATA)["tables"]["experiments"]
     assert rows[0]["status"] == "run" and rows[0]["verdict"] == "holds"
 
@@ -107,6 +111,15 @@ def test_wrong_names_and_contradictions():
     done = linnet("reproduce", "nothing", "--out", OUT, code=2)
     assert "notebook-digits" in done.stderr
     linnet("reproduce", "--quick", "--full", "--out", OUT, code=2)
+
+
+def test_figures_can_be_left_out_and_missing_ones_are_reported():
+    folder = f"{SCRATCH}/no-figure"
+    linnet("reproduce", "notebook-digits", "--no-figure", "--out", folder, env=NO_DATA)
+    assert not [n for n in os.listdir(f"{folder}/notebook-digits") if n.startswith("figure")]
+    result = linnet_json("reproduce", "notebook-digits", "--out", folder, env=NO_DATA)
+    assert result["tables"]["experiments"][0]["status"] == "kept"
+    assert any("gnuplot" in w for w in result["warnings"]), result["warnings"]
 
 
 def test_run_file_of_an_experiment_repeats_it():

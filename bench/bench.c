@@ -1,0 +1,167 @@
+/* Times one job of the library, inside the process and without reading files: bench JOB THREADS. Prints one line,
+ * "seconds accuracy peak-memory-in-MB". The input is MNIST where it is, else random bytes of the same shape. */
+#include "linnet.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* VmHWM and not getrusage: the latter begins with what the calling process had. */
+static double peak_megabytes(void)
+{
+    char line[256];
+    double kilobytes = NAN;
+    FILE *status = fopen("/proc/self/status", "r");
+    while (status && fgets(line, sizeof line, status))
+        if (sscanf(line, "VmHWM: %lf", &kilobytes) == 1)
+            break;
+    if (status)
+        fclose(status);
+    return kilobytes / 1024;
+}
+
+static lnt_status make_data(lnt_ctx *ctx, lnt_dataset *data)
+{
+    lnt_source source = {.data = "mnist"};
+    if (lnt_source_read(ctx, data, &source, true) == LNT_OK)
+        return LNT_OK;
+    lnt_ctx_clear(ctx);
+    fprintf(stderr, "bench: MNIST is not there, random bytes instead\n");
+    int n = 70000, dim = 784;
+    uint8_t *pixels = lnt_alloc(ctx, (size_t)n * (size_t)dim, 1);
+    int *label = lnt_alloc(ctx, (size_t)n, sizeof *label);
+    lnt_rng rng = lnt_rng_stream(0, 0, LNT_FOR_TESTS);
+    if (!pixels || !label)
+        return LNT_ENOMEM;
+    for (size_t i = 0; i < (size_t)n * (size_t)dim; i++)
+        pixels[i] = (uint8_t)lnt_rng_below(&rng, 256);
+    for (int i = 0; i < n; i++)
+        label[i] = (int)lnt_rng_below(&rng, 10);
+    *data = (lnt_dataset){.inputs = {.dim = dim, .n = n, .u8 = pixels}, .label = label, .classes = 10};
+    return LNT_OK;
+}
+
+/* 70,000 x 784 bytes to 100 whitened components; accuracy: max |cov - I|. */
+static lnt_status whiten(lnt_ctx *ctx, lnt_task *task, double *accuracy, double *seconds, int threads)
+{
+    lnt_dataset data;
+    lnt_moments m;
+    lnt_status status = make_data(ctx, &data);
+    double start = now();
+    if (status == LNT_OK)
+        status = lnt_task_make(ctx, task, &data, LNT_PREP_WHITEN, 100, threads);
+    *seconds = now() - start;
+    if (status == LNT_OK)
+        status = lnt_task_moments(ctx, &m, task, 0, task->n, threads);
+    if (status == LNT_OK)
+        *accuracy = lnt_whiteness(m.Sxx);
+    return status;
+}
+
+typedef struct network {
+    lnt_ctx *ctx;
+    lnt_task *task;
+    lnt_net net;
+    lnt_net_work work;
+    lnt_moments_work moments_work;
+    lnt_moments moments;
+    lnt_score score;
+    int threads;
+} network;
+
+static int gradient(double *g, const double *w, const lnt_batch *batch, void *user)
+{
+    network *n = user;
+    lnt_net_gradient(g, &n->work, &n->net, w, n->task, batch->rows, batch->first, batch->count);
+    return 0;
+}
+
+static int moments_gradient(double *g, const double *w, const lnt_batch *batch, void *user)
+{
+    network *n = user;
+    (void)batch;
+    lnt_net_gradient_moments(g, &n->moments_work, &n->net, w, &n->moments);
+    return 0;
+}
+
+static int score(const double *w, int epoch, void *user)
+{
+    network *n = user;
+    double P[1000];
+    lnt_mat map = lnt_mat_view(P, 10, 100);
+    (void)epoch;
+    if (lnt_net_product(n->ctx, map, &n->net, w) != LNT_OK)
+        return -1;
+    return lnt_map_score(n->ctx, &n->score, map, n->task, 0, n->task->n, n->threads) == LNT_OK ? 0 : -1;
+}
+
+/* sgd: 10 epochs of 700 minibatches of 100-10-10 in order, lr .01 of the loss "sum", scores after each epoch; accuracy:
+ * the final loss. covariance: 1,000 full-batch steps from the moments of `rows` rows. */
+static lnt_status descend(lnt_ctx *ctx, double *accuracy, double *seconds, int threads, int rows)
+{
+    static const int widths[] = {100, 10, 10};
+    lnt_task task;
+    network n = {.ctx = ctx, .task = &task, .net = {2, widths}, .threads = threads};
+    lnt_init init = {LNT_INIT_ORTHOGONAL, 0};
+    lnt_rng rng = lnt_rng_stream(0, 0, LNT_FOR_WEIGHTS);
+    lnt_descent_info info;
+    double w[1100];
+    lnt_status status = whiten(ctx, &task, accuracy, seconds, threads);
+    if (status == LNT_OK && rows)
+        status = lnt_task_moments(ctx, &n.moments, &task, 0, rows, threads);
+    if (status == LNT_OK)
+        status = lnt_net_work_alloc(ctx, &n.work, &n.net, 100);
+    if (status == LNT_OK)
+        status = lnt_moments_work_alloc(ctx, &n.moments_work, &n.net);
+    if (status == LNT_OK)
+        status = lnt_net_init(ctx, w, &n.net, &init, &rng);
+    lnt_objective objective = {1100, task.n, rows ? moments_gradient : gradient, rows ? NULL : score, &n};
+    lnt_descent opts = {.eta = 0.02, .batch = rows ? 0 : 100, .epochs = rows ? 1000 : 10};
+    double start = now();
+    if (status == LNT_OK)
+        status = lnt_descend(ctx, w, &info, &objective, &opts, NULL);
+    *seconds = now() - start;
+    if (status == LNT_OK && rows)
+        score(w, 0, &n);
+    *accuracy = 2 * n.score.loss;
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    lnt_ctx *ctx = lnt_ctx_new();
+    const char *job = argc > 1 ? argv[1] : "";
+    int threads = argc > 2 ? atoi(argv[2]) : 1;
+    double seconds = 0, accuracy = 0;
+    lnt_task task;
+    lnt_status status = LNT_EUSAGE;
+    if (!ctx)
+        return 1;
+    lnt_blas_pin();
+    if (strcmp(job, "whiten") == 0)
+        status = whiten(ctx, &task, &accuracy, &seconds, threads);
+    else if (strcmp(job, "sgd") == 0)
+        status = descend(ctx, &accuracy, &seconds, threads, 0);
+    else if (strcmp(job, "covariance-7000") == 0)
+        status = descend(ctx, &accuracy, &seconds, threads, 7000);
+    else if (strcmp(job, "covariance-70000") == 0)
+        status = descend(ctx, &accuracy, &seconds, threads, 70000);
+    else
+        fprintf(stderr, "usage: bench whiten|sgd|covariance-7000|covariance-70000 THREADS\n");
+    lnt_blas_unpin();
+    if (status == LNT_OK)
+        printf("%.6f %.9g %.0f\n", seconds, accuracy, peak_megabytes());
+    else
+        fprintf(stderr, "bench: %s\n", lnt_ctx_message(ctx));
+    lnt_ctx_free(ctx);
+    return status == LNT_OK ? 0 : 1;
+}
