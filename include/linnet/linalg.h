@@ -29,8 +29,9 @@ LNT_API void lnt_gemm(lnt_mat C, double alpha, lnt_op opA, lnt_mat A, lnt_op opB
 LNT_API void lnt_syrk(lnt_mat C, double alpha, lnt_op opA, lnt_mat A, double beta);
 /* Copies the lower triangle onto the upper one. */
 LNT_API void lnt_symmetrize(lnt_mat C);
-/* C <- C + A B^T in single precision; A is m x k, B is n x k, column-major with leading dimensions.
- * Exact when all products and sums are integers below 2^24. */
+/* C <- C + A B^T in single precision; A is m x k, B is n x k, column-major with leading dimensions. Where A and B are
+ * the same array and m = n only the lower triangle is meant, at half the cost. Exact when all products and sums are
+ * integers below 2^24. */
 LNT_API void lnt_gemm_single(float *C, int ldc, const float *A, int lda, const float *B, int ldb, int m, int n, int k);
 
 /* Symmetric A = V diag(w) V^T (lower triangle read), w ascending, V orthogonal in columns.

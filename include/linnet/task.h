@@ -11,9 +11,9 @@ extern "C" {
 #endif
 
 /* C <- 1/count sum_i (x_i - mean)(x_i - mean)^T over the samples first .. first+count-1, dim x dim, full;
- * mean NULL: about zero. Bytes are summed exactly in integers (single-precision products of at most 256 rows stay
- * below 2^24); doubles are centred before they are multiplied. Cost n D^2; memory beside C: one tile per thread.
- * The bytes of C do not depend on `threads`. */
+ * mean NULL: about zero. Bytes are summed exactly in integers (of single-precision products of at most 1,024 shifted
+ * rows, which stay within 2^24); doubles are centred before they are multiplied. Cost n D^2; memory beside C: one tile
+ * per thread. The bytes of C do not depend on `threads`. */
 LNT_API lnt_status lnt_second_moment(lnt_ctx *ctx, lnt_mat C, const lnt_samples *samples, const double *mean, int first,
                                      int count, int threads);
 /* mean <- 1/n sum_i x_i, dim values. */

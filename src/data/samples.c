@@ -7,12 +7,12 @@ void lnt_samples_get(lnt_mat X, const lnt_samples *samples, const int *rows, int
     size_t dim = (size_t)samples->dim;
     for (int j = 0; j < count; j++) {
         size_t row = (size_t)(rows ? rows[first + j] : first + j);
-        double *x = lnt_at(X, 0, j);
+        double *restrict x = lnt_at(X, 0, j);
+        const uint8_t *restrict bytes = samples->u8 ? samples->u8 + row * dim : NULL;
         if (samples->f64)
             memcpy(x, samples->f64 + row * dim, dim * sizeof *x);
-        else
-            for (size_t i = 0; i < dim; i++)
-                x[i] = samples->u8[row * dim + i];
+        for (size_t i = 0; i < dim && bytes; i++)
+            x[i] = bytes[i];
     }
 }
 

@@ -59,6 +59,9 @@ void lnt_symmetrize(lnt_mat C)
 void lnt_gemm_single(float *C, int ldc, const float *A, int lda, const float *B, int ldb, int m, int n, int k)
 {
     bool pinned = hold();
-    cblas_sgemm(CblasColMajor, CblasNoTrans, CblasTrans, m, n, k, 1, A, lda, B, ldb, 1, C, ldc);
+    if (A == B && m == n) /* symmetric: half the operations */
+        cblas_ssyrk(CblasColMajor, CblasLower, CblasNoTrans, n, k, 1, A, lda, 1, C, ldc);
+    else
+        cblas_sgemm(CblasColMajor, CblasNoTrans, CblasTrans, m, n, k, 1, A, lda, B, ldb, 1, C, ldc);
     release(pinned);
 }

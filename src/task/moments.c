@@ -5,105 +5,109 @@
 
 #include <string.h>
 
-/* Features are cut into tiles and each pair of tiles streams all rows by itself: no partial sums to combine, so the
- * result cannot depend on how many threads share the pairs. */
-#define TILE 96
-/* 256 products of two bytes sum to at most 16,646,400 < 2^24: exact in single precision. */
+/* Features are cut into tiles of equal width and each pair of tiles streams all rows by itself: no partial sums to
+ * combine, so the result cannot depend on how many threads share the pairs. */
+#define WIDEST_TILE 208
+/* Bytes are shifted to -128 .. 127: 1,024 products of two of them sum to at most 2^24, exact in single precision. */
+#define SHIFT 128
+#define BYTE_ROWS 1024
 #define ROWS 256
 
 typedef struct gram {
     lnt_mat C;
     const lnt_samples *samples;
     const double *mean;
-    int first, count, tiles;
+    int first, count, tiles, width;
+    double *average; /* of these rows, for bytes */
 } gram;
 
 static int tile_width(const gram *g, int tile)
 {
-    int left = g->samples->dim - tile * TILE;
-    return left < TILE ? left : TILE;
+    int left = g->samples->dim - tile * g->width;
+    return left < g->width ? left : g->width;
 }
 
 static void get_single(float *x, const gram *g, int tile, int row, int count)
 {
-    size_t dim = (size_t)g->samples->dim;
+    size_t dim = (size_t)g->samples->dim, ld = (size_t)g->width;
     int width = tile_width(g, tile);
     for (int j = 0; j < count; j++) {
-        const uint8_t *from = g->samples->u8 + (size_t)(row + j) * dim + (size_t)tile * TILE;
+        const uint8_t *restrict from = g->samples->u8 + (size_t)(row + j) * dim + (size_t)tile * ld;
+        float *restrict to = x + (size_t)j * ld;
         for (int i = 0; i < width; i++)
-            x[j * TILE + i] = from[i];
+            to[i] = (float)(from[i] - SHIFT);
     }
 }
 
 static void get_double(double *x, const gram *g, int tile, int row, int count)
 {
-    size_t dim = (size_t)g->samples->dim;
+    size_t dim = (size_t)g->samples->dim, ld = (size_t)g->width;
     int width = tile_width(g, tile);
-    const double *mean = g->mean ? g->mean + (size_t)tile * TILE : NULL;
+    const double *mean = g->mean ? g->mean + (size_t)tile * ld : NULL;
     for (int j = 0; j < count; j++) {
-        const double *from = g->samples->f64 + (size_t)(row + j) * dim + (size_t)tile * TILE;
+        const double *from = g->samples->f64 + (size_t)(row + j) * dim + (size_t)tile * ld;
         for (int i = 0; i < width; i++)
-            x[j * TILE + i] = mean ? from[i] - mean[i] : from[i];
+            x[(size_t)j * ld + (size_t)i] = mean ? from[i] - mean[i] : from[i];
     }
 }
 
-/* sum <- 1/count sum_i (x_i - m)(x_i - m)^T from the integer sums of products and of values: the mean m need not be
- * that of these rows. */
-static void centre_sums(const gram *g, int a, int b, lnt_mat sum, const double *sa, const double *sb)
+/* sum <- 1/count sum_i (x_i - m)(x_i - m)^T from the integer sums of products of u = x - SHIFT, as
+ * E uv - E u E v + (E x - m)(E y - m'): the mean m need not be that of these rows. */
+static void centre_sums(const gram *g, int a, int b, lnt_mat sum)
 {
-    const double *ma = g->mean ? g->mean + (size_t)a * TILE : NULL, *mb = g->mean ? g->mean + (size_t)b * TILE : NULL;
+    const double *ea = g->average + a * g->width, *eb = g->average + b * g->width;
+    const double *ma = g->mean ? g->mean + a * g->width : NULL, *mb = g->mean ? g->mean + b * g->width : NULL;
     for (int j = 0; j < sum.cols; j++)
         for (int i = 0; i < sum.rows; i++) {
-            double *c = lnt_at(sum, i, j), x = sa[i] / g->count, y = sb[j] / g->count;
-            *c /= g->count;
-            if (g->mean) /* E xy - E x E y + (E x - ma)(E y - mb) */
-                *c = (*c - x * y) + (x - ma[i]) * (y - mb[j]);
+            double *c = lnt_at(sum, i, j), x = ea[i] - (ma ? ma[i] : 0), y = eb[j] - (mb ? mb[j] : 0);
+            *c = (*c / g->count - (ea[i] - SHIFT) * (eb[j] - SHIFT)) + x * y;
         }
 }
 
-static void add_values(double *sum, const float *x, int count)
+static void add_products(lnt_mat sum, const float *c, int ld)
 {
-    for (int j = 0; j < count; j++)
-        for (int i = 0; i < TILE; i++)
-            sum[i] += (double)x[j * TILE + i];
+    for (int j = 0; j < sum.cols; j++) {
+        double *restrict to = lnt_at(sum, 0, j);
+        const float *restrict from = c + (size_t)j * (size_t)ld;
+        for (int i = 0; i < sum.rows; i++)
+            to[i] += (double)from[i];
+    }
 }
 
 static lnt_status sum_bytes(lnt_ctx *ctx, const gram *g, int a, int b, lnt_mat sum)
 {
-    double sa[TILE] = {0}, sb[TILE] = {0};
-    float *xa = lnt_alloc(ctx, ROWS * TILE, sizeof *xa), *xb = lnt_alloc(ctx, ROWS * TILE, sizeof *xb),
-          *c = lnt_alloc(ctx, TILE * TILE, sizeof *c);
+    int ld = g->width;
+    size_t tile = (size_t)ld * BYTE_ROWS, square = (size_t)ld * (size_t)ld;
+    float *xa = lnt_alloc(ctx, tile, sizeof *xa), *xb = lnt_alloc(ctx, tile, sizeof *xb),
+          *c = lnt_alloc(ctx, square, sizeof *c);
     if (!xa || !xb || !c)
         return LNT_ENOMEM;
-    memset(xa, 0, ROWS * TILE * sizeof *xa); /* the last tile may be narrower */
-    memset(xb, 0, ROWS * TILE * sizeof *xb);
-    for (int row = 0; row < g->count; row += ROWS) {
-        int count = g->count - row < ROWS ? g->count - row : ROWS;
+    for (int row = 0; row < g->count; row += BYTE_ROWS) {
+        int count = g->count - row < BYTE_ROWS ? g->count - row : BYTE_ROWS;
+        const float *other = a != b ? xb : xa;
         get_single(xa, g, a, g->first + row, count);
         if (a != b)
             get_single(xb, g, b, g->first + row, count);
-        add_values(sa, xa, count);
-        add_values(sb, a != b ? xb : xa, count);
-        memset(c, 0, TILE * TILE * sizeof *c);
-        lnt_gemm_single(c, TILE, xa, TILE, a != b ? xb : xa, TILE, sum.rows, sum.cols, count);
-        for (int j = 0; j < sum.cols; j++)
-            for (int i = 0; i < sum.rows; i++)
-                *lnt_at(sum, i, j) += (double)c[j * TILE + i];
+        memset(c, 0, square * sizeof *c);
+        lnt_gemm_single(c, ld, xa, ld, other, ld, sum.rows, sum.cols, count);
+        add_products(sum, c, ld);
     }
-    centre_sums(g, a, b, sum, sa, sb);
+    centre_sums(g, a, b, sum);
     return LNT_OK;
 }
 
 static lnt_status sum_doubles(lnt_ctx *ctx, const gram *g, int a, int b, lnt_mat sum)
 {
-    double *xa = lnt_alloc(ctx, ROWS * TILE, sizeof *xa), *xb = lnt_alloc(ctx, ROWS * TILE, sizeof *xb);
+    size_t tile = (size_t)g->width * ROWS;
+    double *xa = lnt_alloc(ctx, tile, sizeof *xa), *xb = lnt_alloc(ctx, tile, sizeof *xb);
     if (!xa || !xb)
         return LNT_ENOMEM;
     for (int row = 0; row < g->count; row += ROWS) {
         int count = g->count - row < ROWS ? g->count - row : ROWS;
         get_double(xa, g, a, g->first + row, count);
-        get_double(xb, g, b, g->first + row, count);
-        lnt_mat A = {xa, sum.rows, count, TILE}, B = {xb, sum.cols, count, TILE};
+        if (a != b)
+            get_double(xb, g, b, g->first + row, count);
+        lnt_mat A = {xa, sum.rows, count, g->width}, B = {a != b ? xb : xa, sum.cols, count, g->width};
         lnt_gemm(sum, 1, LNT_N, A, LNT_T, B, 1);
     }
     lnt_mat_scale(sum, 1.0 / g->count);
@@ -116,29 +120,49 @@ static lnt_status gram_pair(lnt_ctx *ctx, int index, void *user)
     int a = 0, b = index; /* pair (a, b) with a >= b from its number in the lower triangle */
     while (b > a)
         b -= ++a;
-    lnt_mat sum = lnt_block(g->C, a * TILE, b * TILE, tile_width(g, a), tile_width(g, b));
+    lnt_mat sum = lnt_block(g->C, a * g->width, b * g->width, tile_width(g, a), tile_width(g, b));
     lnt_mat_fill(sum, 0);
     return g->samples->u8 ? sum_bytes(ctx, g, a, b, sum) : sum_doubles(ctx, g, a, b, sum);
+}
+
+/* average <- 1/count sum_i x_i of the rows first .. first+count-1. */
+static void average_rows(double *restrict average, const lnt_samples *samples, int first, int count)
+{
+    size_t dim = (size_t)samples->dim, end = (size_t)first + (size_t)count;
+    memset(average, 0, dim * sizeof *average);
+    for (size_t row = (size_t)first; row < end && samples->f64; row++)
+        for (size_t i = 0; i < dim; i++)
+            average[i] += samples->f64[row * dim + i];
+    for (size_t row = (size_t)first; row < end && samples->u8; row++)
+        for (size_t i = 0; i < dim; i++)
+            average[i] += samples->u8[row * dim + i];
+    for (size_t i = 0; i < dim; i++)
+        average[i] /= count;
+}
+
+void lnt_samples_mean(double *mean, const lnt_samples *samples)
+{
+    average_rows(mean, samples, 0, samples->n);
 }
 
 lnt_status lnt_second_moment(lnt_ctx *ctx, lnt_mat C, const lnt_samples *samples, const double *mean, int first,
                              int count, int threads)
 {
-    gram g = {C, samples, mean, first, count, (samples->dim + TILE - 1) / TILE};
+    gram g = {C, samples, mean, first, count, (samples->dim + WIDEST_TILE - 1) / WIDEST_TILE, 0, NULL};
+    g.width = (samples->dim + g.tiles - 1) / g.tiles;
+    g.width = (g.width + 15) / 16 * 16; /* whole blocks of the BLAS kernels */
+    g.tiles = (samples->dim + g.width - 1) / g.width;
+    lnt_mark mark = lnt_ctx_mark(ctx);
+    if (samples->u8) {
+        g.average = lnt_alloc(ctx, (size_t)samples->dim, sizeof *g.average);
+        if (!g.average)
+            return LNT_ENOMEM;
+        average_rows(g.average, samples, first, count);
+    }
     lnt_status status = lnt_parallel(ctx, g.tiles * (g.tiles + 1) / 2, threads, gram_pair, &g);
+    lnt_ctx_reset(ctx, mark);
     lnt_symmetrize(C);
     return status;
-}
-
-void lnt_samples_mean(double *mean, const lnt_samples *samples)
-{
-    size_t dim = (size_t)samples->dim;
-    memset(mean, 0, dim * sizeof *mean);
-    for (size_t row = 0; row < (size_t)samples->n; row++)
-        for (size_t i = 0; i < dim; i++)
-            mean[i] += samples->f64 ? samples->f64[row * dim + i] : samples->u8[row * dim + i];
-    for (size_t i = 0; i < dim; i++)
-        mean[i] /= samples->n;
 }
 
 /* ---- Moments of a task ---- */
