@@ -108,6 +108,9 @@ static int run_command(lnt_ctx *ctx, const lnt_command *command, int argc, char 
         status = lnt_folder_prepare(ctx, common.out, common.force);
     if (status == LNT_OK && common.out && command->out == LNT_OUT_ARRAY)
         status = check_out_file(ctx, command, opts, common.out);
+    if (status == LNT_OK && !lnt_blas_reentrant())
+        lnt_log(ctx,
+                "the OpenBLAS that was loaded is built without threads and not safe for several: one thread is used");
     lnt_record *record = status == LNT_OK ? lnt_record_new(command->name) : NULL;
     if (status == LNT_OK && !record)
         status = LNT_ENOMEM;

@@ -18,7 +18,7 @@ typedef struct gram {
     const lnt_samples *samples;
     const double *mean;
     int first, count, tiles, width;
-    double *average; /* of these rows, for bytes */
+    double *sum; /* of these rows, for bytes */
 } gram;
 
 static int tile_width(const gram *g, int tile)
@@ -51,16 +51,20 @@ static void get_double(double *x, const gram *g, int tile, int row, int count)
     }
 }
 
-/* sum <- 1/count sum_i (x_i - m)(x_i - m)^T from the integer sums of products of u = x - SHIFT, as
- * E uv - E u E v + (E x - m)(E y - m'): the mean m need not be that of these rows. */
+/* sum <- 1/n sum_i (x_i - m)(x_i - m)^T from the sums of products of u = x - SHIFT. Everything up to the last line is
+ * integers, exact below 2^53: what does not vary has variance exactly 0. The mean m need not be that of these rows. */
 static void centre_sums(const gram *g, int a, int b, lnt_mat sum)
 {
-    const double *ea = g->average + a * g->width, *eb = g->average + b * g->width;
+    const double *sa = g->sum + a * g->width, *sb = g->sum + b * g->width;
+    double n = g->count;
     const double *ma = g->mean ? g->mean + a * g->width : NULL, *mb = g->mean ? g->mean + b * g->width : NULL;
     for (int j = 0; j < sum.cols; j++)
         for (int i = 0; i < sum.rows; i++) {
-            double *c = lnt_at(sum, i, j), x = ea[i] - (ma ? ma[i] : 0), y = eb[j] - (mb ? mb[j] : 0);
-            *c = (*c / g->count - (ea[i] - SHIFT) * (eb[j] - SHIFT)) + x * y;
+            double *c = lnt_at(sum, i, j);
+            double products = *c + SHIFT * (sa[i] + sb[j]) - SHIFT * SHIFT * n;
+            *c = products / n;
+            if (g->mean)
+                *c = (n * products - sa[i] * sb[j]) / (n * n) + (sa[i] / n - ma[i]) * (sb[j] / n - mb[j]);
         }
 }
 
@@ -125,24 +129,24 @@ static lnt_status gram_pair(lnt_ctx *ctx, int index, void *user)
     return g->samples->u8 ? sum_bytes(ctx, g, a, b, sum) : sum_doubles(ctx, g, a, b, sum);
 }
 
-/* average <- 1/count sum_i x_i of the rows first .. first+count-1. */
-static void average_rows(double *restrict average, const lnt_samples *samples, int first, int count)
+/* sum <- sum_i x_i of the rows first .. first+count-1. */
+static void sum_rows(double *restrict sum, const lnt_samples *samples, int first, int count)
 {
     size_t dim = (size_t)samples->dim, end = (size_t)first + (size_t)count;
-    memset(average, 0, dim * sizeof *average);
+    memset(sum, 0, dim * sizeof *sum);
     for (size_t row = (size_t)first; row < end && samples->f64; row++)
         for (size_t i = 0; i < dim; i++)
-            average[i] += samples->f64[row * dim + i];
+            sum[i] += samples->f64[row * dim + i];
     for (size_t row = (size_t)first; row < end && samples->u8; row++)
         for (size_t i = 0; i < dim; i++)
-            average[i] += samples->u8[row * dim + i];
-    for (size_t i = 0; i < dim; i++)
-        average[i] /= count;
+            sum[i] += samples->u8[row * dim + i];
 }
 
 void lnt_samples_mean(double *mean, const lnt_samples *samples)
 {
-    average_rows(mean, samples, 0, samples->n);
+    sum_rows(mean, samples, 0, samples->n);
+    for (int i = 0; i < samples->dim; i++)
+        mean[i] /= samples->n;
 }
 
 lnt_status lnt_second_moment(lnt_ctx *ctx, lnt_mat C, const lnt_samples *samples, const double *mean, int first,
@@ -154,10 +158,10 @@ lnt_status lnt_second_moment(lnt_ctx *ctx, lnt_mat C, const lnt_samples *samples
     g.tiles = (samples->dim + g.width - 1) / g.width;
     lnt_mark mark = lnt_ctx_mark(ctx);
     if (samples->u8) {
-        g.average = lnt_alloc(ctx, (size_t)samples->dim, sizeof *g.average);
-        if (!g.average)
+        g.sum = lnt_alloc(ctx, (size_t)samples->dim, sizeof *g.sum);
+        if (!g.sum)
             return LNT_ENOMEM;
-        average_rows(g.average, samples, first, count);
+        sum_rows(g.sum, samples, first, count);
     }
     lnt_status status = lnt_parallel(ctx, g.tiles * (g.tiles + 1) / 2, threads, gram_pair, &g);
     lnt_ctx_reset(ctx, mark);

@@ -79,6 +79,29 @@ static void sums_of_large_bytes_are_exact(void **state)
     assert_true(*lnt_at(C, 0, 0) == 65025 && *lnt_at(C, 0, 1) == 65025);
 }
 
+/* Bytes that do not vary have no variance at all, and are not made to have some by rounding. */
+static void constant_bytes_have_no_variance(void **state)
+{
+    lnt_ctx *ctx = *state;
+    lnt_rng rng = lnt_rng_stream(SEED, 4, LNT_FOR_TESTS);
+    int n = 3001, D = 5;
+    uint8_t *u8 = lnt_alloc(ctx, (size_t)D * (size_t)n, 1);
+    for (int i = 0; i < n; i++)
+        for (int k = 0; k < D; k++)
+            u8[i * D + k] = (uint8_t)(k == 1 ? 0 : k == 3 ? 201 : lnt_rng_below(&rng, 17));
+    lnt_samples s = {.dim = D, .n = n, .u8 = u8};
+    double mean[5];
+    lnt_mat C;
+    check_status(ctx, lnt_mat_alloc(ctx, &C, D, D), LNT_OK);
+    lnt_samples_mean(mean, &s);
+    check_status(ctx, lnt_second_moment(ctx, C, &s, NULL, 0, n, 1), LNT_OK);
+    for (int k = 0; k < D; k++)
+        assert_true(*lnt_at(C, 1, k) == 0);
+    check_status(ctx, lnt_second_moment(ctx, C, &s, mean, 0, n, 1), LNT_OK);
+    for (int k = 0; k < D; k++)
+        assert_true(*lnt_at(C, 1, k) == 0 && *lnt_at(C, 3, k) == 0);
+}
+
 static void whitened_inputs_are_white(void **state)
 {
     lnt_ctx *ctx = *state;
@@ -167,7 +190,9 @@ static void moments_of_a_task_follow_their_definition(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {WITH_CTX(second_moments_follow_their_definition),
-                                       WITH_CTX(sums_of_large_bytes_are_exact), WITH_CTX(whitened_inputs_are_white),
+                                       WITH_CTX(sums_of_large_bytes_are_exact),
+                                       WITH_CTX(constant_bytes_have_no_variance),
+                                       WITH_CTX(whitened_inputs_are_white),
                                        WITH_CTX(null_directions_are_dropped),
                                        WITH_CTX(moments_of_a_task_follow_their_definition)};
     return cmocka_run_group_tests(tests, NULL, NULL);
