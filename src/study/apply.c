@@ -138,7 +138,6 @@ static lnt_status load_model(lnt_ctx *ctx, model *m, const char *folder)
     lnt_status status = lnt_store_load(ctx, &record, path);
     if (status != LNT_OK)
         return status;
-    *m = (model){0};
     status = load_maps(ctx, m, record, path);
     if (status == LNT_OK)
         status = load_preparation(ctx, m, record, m->P[0].cols, path); // NOLINT: there is a first map by now
@@ -249,7 +248,7 @@ static void put_predictions(lnt_ctx *ctx, lnt_record *record, const lnt_mat *F, 
 
 static lnt_status apply(lnt_ctx *ctx, lnt_record *record, const lnt_apply_opts *opts)
 {
-    model m;
+    model m = {0};
     lnt_dataset data;
     lnt_mat Z;
     lnt_source source = {opts->data, opts->inputs, opts->targets, opts->one_hot};

@@ -254,7 +254,7 @@ static void put_target_advice(lnt_record *record, const training *t)
         largest = fmax(largest, y->f64[i]);
         whole = whole && y->f64[i] >= 0 && y->f64[i] == floor(y->f64[i]);
     }
-    if (whole && largest >= 1 && largest < 100 && largest < y->n / 2)
+    if (whole && largest >= 1 && largest < 100 && largest < y->n / 2.0)
         lnt_record_warn(record, "the targets are whole numbers from 0 to %.0f: if they are classes, use --one-hot",
                         largest);
     else if (t->task.prep.kind != LNT_PREP_NONE && mean * mean > 0.1 * square)
