@@ -37,9 +37,10 @@ typedef struct lnt_init {
 /* Reads "orthogonal" or "gaussian:SD" with SD >= 0. LNT_EUSAGE otherwise. */
 LNT_API lnt_status lnt_init_parse(lnt_ctx *ctx, lnt_init *init, const char *text);
 /* w <- start values.
- * orthogonal: W_l has orthonormal columns, or rows where these are fewer, distributed as those of a Haar-distributed
- * orthogonal matrix: QR of a Gaussian matrix, column k of Q times sign(R_kk) (Mezzadri 2007). 4 max min^2 operations.
- * gaussian: independent N(0, sd^2). Numbers are drawn layer by layer, column by column. */
+ * orthogonal: W_l is the leading block of a Haar-distributed orthogonal matrix of size max(width[l], width[l-1]), so
+ * that its columns, or its rows where these are fewer, are orthonormal: QR of a Gaussian matrix with width[l-1]
+ * columns, column k of Q times sign(R_kk) (Mezzadri 2007). 3 max^2 width[l-1] operations. gaussian: independent N(0,
+ * sd^2). Numbers are drawn layer by layer, column by column. */
 LNT_API lnt_status lnt_net_init(lnt_ctx *ctx, double *w, const lnt_net *net, const lnt_init *init, lnt_rng *rng);
 
 /* w <- the zero-balanced factors of the linear map P (outputs x inputs): P = U S V^T is split into

@@ -24,32 +24,23 @@ lnt_status lnt_init_parse(lnt_ctx *ctx, lnt_init *init, const char *text)
                     text);
 }
 
-/* Orthonormal columns, uniformly distributed: QR of a tall Gaussian matrix, made unique by a positive diagonal of R. */
-static lnt_status haar_columns(lnt_ctx *ctx, lnt_mat Q, lnt_rng *rng)
+/* The leading block of a Haar-distributed orthogonal matrix Q of the longer side's size: QR of a Gaussian matrix, made
+ * unique by a positive diagonal of R. Of Q only the columns that W has are needed, and drawn. */
+static lnt_status haar(lnt_ctx *ctx, lnt_mat W, lnt_rng *rng)
 {
-    double *diag = lnt_alloc(ctx, (size_t)Q.cols, sizeof *diag);
-    if (!diag)
-        return LNT_ENOMEM;
+    lnt_mat Q;
+    double *diag = lnt_alloc(ctx, (size_t)W.cols, sizeof *diag);
+    lnt_status status = diag ? lnt_mat_alloc(ctx, &Q, W.rows > W.cols ? W.rows : W.cols, W.cols) : LNT_ENOMEM;
+    if (status != LNT_OK)
+        return status;
     for (int j = 0; j < Q.cols; j++)
         for (int i = 0; i < Q.rows; i++)
             *lnt_at(Q, i, j) = lnt_rng_normal(rng);
-    lnt_status status = lnt_qr(ctx, Q, diag);
+    status = lnt_qr(ctx, Q, diag);
     for (int j = 0; j < Q.cols && status == LNT_OK; j++)
         if (diag[j] < 0)
             lnt_mat_scale(lnt_columns(Q, j, 1), -1);
-    return status;
-}
-
-static lnt_status haar(lnt_ctx *ctx, lnt_mat W, lnt_rng *rng)
-{
-    if (W.rows >= W.cols)
-        return haar_columns(ctx, W, rng);
-    lnt_mat Q;
-    lnt_status status = lnt_mat_alloc(ctx, &Q, W.cols, W.rows);
-    if (status == LNT_OK)
-        status = haar_columns(ctx, Q, rng);
-    if (status == LNT_OK)
-        lnt_mat_transpose(W, Q);
+    lnt_mat_copy(W, lnt_block(Q, 0, 0, W.rows, W.cols));
     return status;
 }
 
