@@ -82,7 +82,7 @@ static void set_up(arm arms[ARMS], bool mnist, const lnt_reproduce_opts *opts)
 static bool series(const arm *a, const char *name, const char *part, lnt_array *array)
 {
     char path[64];
-    return lnt_record_array(a->record, strcat(strcat(strcpy(path, name), part), ""), array);
+    return lnt_record_array(a->record, strcat(strcpy(path, name), part), array);
 }
 
 static void copy_series(lnt_ctx *ctx, lnt_record *record, const arm *a, int k)

@@ -204,6 +204,15 @@ def test_unknown_table():
     assert done.stdout == linnet(*DIGITS).stdout
 
 
+def test_json_and_csv_exclude_each_other():
+    one_line(DIGITS + ["--json", "--csv", "series"], 2, ["--json", "--csv"])
+
+
+def test_help_of_run():
+    for words in (["help", "run"], ["run", "--help"]):
+        assert "run.yaml" in linnet(*words).stdout
+
+
 # ---- HDF5 ----
 
 def as_python(value):

@@ -673,6 +673,25 @@ def test_assumptions():
     assert all(row["holds"] for row in result["assumptions"]), result["assumptions"]
 
 
+def test_advice():
+    """Runs that are formally right but hardly what was meant say so; sound ones do not."""
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(200, 4))
+    save("advice-X.npy", X)
+    words = ["--inputs", path("advice-X.npy"), "--targets", path("advice-y.npy"), "--layers", "4,1", "--centre", "--epochs", 30]
+
+    def warnings(y, *more):
+        save("advice-y.npy", y)
+        return " ".join(train(*words, *more)[0]["warnings"])
+
+    sound = X @ [1, 2, 0, -1] + 0.1 * rng.normal(size=200)
+    assert warnings(sound) == ""
+    assert "--one-hot" in warnings(rng.integers(0, 3, 200).astype(float))
+    assert "bias" in warnings(sound + 150)
+    assert "too large to settle" in warnings(3 * rng.normal(size=200) + sound, "--batch", 2, "--lr", 0.2)
+    assert "saddle" in warnings(sound, "--layers", "4,2,1", "--init", "gaussian:0")
+
+
 # ---- Several runs ----
 
 def test_several_seeds():

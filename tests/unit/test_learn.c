@@ -166,6 +166,18 @@ static void full_gradient(double g[2], const double w[2])
     gradient(g, w, &all, &p);
 }
 
+/* The problem with the defaults but full batches in order. */
+static lnt_descent make_defaults(lnt_objective *objective, problem *p, int epochs)
+{
+    lnt_descent opts;
+    *p = make_problem(objective, p);
+    lnt_descent_defaults(&opts);
+    opts.batch = 0;
+    opts.shuffle = false;
+    opts.epochs = epochs;
+    return opts;
+}
+
 /* Optimality of mean + wd/2 |w|^2 + l1 |w|_1 at w. */
 static void check_optimality(const double w[2], double wd, double l1, const char *what)
 {
@@ -187,15 +199,10 @@ static void penalised_optima_satisfy_their_conditions(void **state)
     bool sparse = false;
     for (int k = 0; k < 3 * 2 * 3; k++) {
         double l1 = l1s[k % 3], wd = k / 3 % 2 ? 0.3 : 0, w[2] = {2, 2};
-        lnt_descent opts;
         lnt_descent_info info;
         problem p;
         lnt_objective objective;
-        p = make_problem(&objective, &p);
-        lnt_descent_defaults(&opts);
-        opts.batch = 0;
-        opts.shuffle = false;
-        opts.epochs = 40000;
+        lnt_descent opts = make_defaults(&objective, &p, 40000);
         opts.l1 = l1;
         opts.weight_decay = wd;
         opts.momentum = k / 6 == 1 ? 0.8 : 0;
@@ -214,15 +221,10 @@ static void the_naive_rule_solves_another_problem(void **state)
 {
     lnt_ctx *ctx = *state;
     double w[2] = {2, 2};
-    lnt_descent opts;
     lnt_descent_info info;
     problem p;
     lnt_objective objective;
-    p = make_problem(&objective, &p);
-    lnt_descent_defaults(&opts);
-    opts.batch = 0;
-    opts.shuffle = false;
-    opts.epochs = 40000;
+    lnt_descent opts = make_defaults(&objective, &p, 40000);
     opts.eta = 0.02;
     opts.l1 = 0.5;
     opts.momentum = 0.8;
@@ -237,15 +239,10 @@ static void rules_follow_plain_loops(void **state)
     lnt_ctx *ctx = *state;
     for (int adam = 0; adam < 2; adam++) {
         double w[2] = {0.3, -0.2}, u[2] = {0.3, -0.2}, m[2] = {0}, v[2] = {0}, g[2];
-        lnt_descent opts;
         lnt_descent_info info;
         problem p;
         lnt_objective objective;
-        p = make_problem(&objective, &p);
-        lnt_descent_defaults(&opts);
-        opts.batch = 0;
-        opts.shuffle = false;
-        opts.epochs = 30;
+        lnt_descent opts = make_defaults(&objective, &p, 30);
         opts.weight_decay = 0.1;
         opts.momentum = adam ? 0 : 0.9;
         opts.rule = adam ? LNT_RULE_ADAM : LNT_RULE_DESCENT;
