@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 
-from e2e import SCRATCH, Skip, linnet, linnet_json, main
+from e2e import SCRATCH, SOURCE, Skip, linnet, linnet_json, main
 
 NO_DATA = {"LINNET_DATA": "", "HOME": SCRATCH}
 OUT = os.path.join(SCRATCH, "report")
@@ -69,6 +69,16 @@ def test_a_wrong_number_turns_the_verdict():
     assert result["tables"]["experiments"][0]["verdict"] == "FAILS"
     assert any("optimum of all rows, loss" in w for w in result["warnings"])
     assert 'class="fail"' in open(f"{folder}/index.html").read()
+
+
+def test_json_fits_the_schema():
+    try:
+        import jsonschema
+    except ImportError:
+        raise Skip("python3-jsonschema is not installed")
+    schema = json.load(open(os.path.join(SOURCE, "docs", "schema.json")))
+    for words in (["reproduce", "--list"], ["reproduce", "--out", OUT]):
+        jsonschema.validate(linnet_json(*words, env=NO_DATA), schema)
 
 
 class Page(html.parser.HTMLParser):
