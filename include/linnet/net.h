@@ -77,6 +77,9 @@ LNT_API lnt_status lnt_moments_work_alloc(lnt_ctx *ctx, lnt_moments_work *work, 
 LNT_API void lnt_net_gradient_moments(double *g, const lnt_moments_work *work, const lnt_net *net, const double *w,
                                       const lnt_moments *m);
 
+/* The class that outputs y[0..n) stand for: the index of the largest, the first of equals. n >= 1. */
+LNT_API int lnt_largest(const double *y, int n);
+
 /* How well a network does on `rows` samples. */
 typedef struct lnt_score {
     double loss; /* E = 1/(2 n) sum_i |y_i - f(x_i)|^2 */

@@ -15,7 +15,7 @@ typedef struct scoring {
     int *hits; /* one entry per block, summed in order afterwards */
 } scoring;
 
-static int largest_entry(const double *y, int n)
+int lnt_largest(const double *y, int n)
 {
     int best = 0;
     for (int k = 1; k < n; k++)
@@ -41,7 +41,7 @@ static lnt_status score_block(lnt_ctx *ctx, int index, void *user)
     lnt_gemm(F, 1, LNT_N, s->P, LNT_N, X, 0);
     int hits = 0;
     for (int j = 0; task->data.classes && j < count; j++)
-        hits += largest_entry(lnt_at(F, 0, j), F.rows) == task->data.label[row + j];
+        hits += lnt_largest(lnt_at(F, 0, j), F.rows) == task->data.label[row + j];
     lnt_mat_add(F, -1, Y);
     s->squares[index] = lnt_mat_dot(F, F);
     s->hits[index] = hits;

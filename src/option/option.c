@@ -1,8 +1,10 @@
 #define _XOPEN_SOURCE 700 /* realpath */
 #include "linnet/option.h"
 
+#include <inttypes.h>
 #include <limits.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -174,12 +176,8 @@ void lnt_options_record(lnt_record *record, const lnt_option *table, const void 
             value = file_value(value.string, resolved);
         if (table->type == LNT_OPT_SEED && value.kind == LNT_NOTHING) {
             uint64_t seed = *(const uint64_t *)((const char *)opts + table->offset);
-            char *end = digits + sizeof digits - 1;
-            for (*end = '\0'; seed; seed /= 10)
-                *--end = (char)('0' + seed % 10);
-            value = lnt_string(end);
-            lnt_record_parameter(record, table->name, value, table->flags & LNT_OPT_HOW);
-            continue;
+            snprintf(digits, sizeof digits, "%" PRIu64, seed);
+            value = lnt_string(digits);
         }
         lnt_record_parameter(record, table->name, value, table->flags & LNT_OPT_HOW);
     }

@@ -179,21 +179,12 @@ static lnt_status predict(lnt_ctx *ctx, lnt_mat *F, const model *m, lnt_mat Z)
     return LNT_OK;
 }
 
-static int largest_output(lnt_mat F, int j)
-{
-    int best = 0;
-    for (int i = 1; i < F.rows; i++)
-        if (*lnt_at(F, i, j) > *lnt_at(F, best, j))
-            best = i;
-    return best;
-}
-
 static void put_classes(lnt_record *record, lnt_mat F, lnt_ctx *ctx)
 {
     long *count = lnt_alloc_zero(ctx, (size_t)F.rows, sizeof *count);
     lnt_table *table = lnt_record_table(record, "classes");
     for (int j = 0; j < F.cols && count; j++)
-        count[largest_output(F, j)]++;
+        count[lnt_largest(lnt_at(F, 0, j), F.rows)]++;
     for (int i = 0; i < F.rows && count; i++) {
         lnt_table_row(table);
         lnt_table_set(table, "class", "", lnt_integer(i));

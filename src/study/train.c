@@ -255,6 +255,8 @@ static lnt_status one_run(lnt_ctx *ctx, int index, void *user)
         moments ? lnt_moments_work_alloc(ctx, &r.moments, &t->net) : lnt_net_work_alloc(ctx, &r.work, &t->net, width);
     if (status == LNT_OK)
         status = lnt_net_init(ctx, t->w[index], &t->net, &t->init, &weights);
+    if (status == LNT_OK)
+        status = lnt_imbalance(ctx, &t->imbalance[index], &t->net, t->w[index]);
     if (status != LNT_OK)
         return status;
     status = lnt_descend(ctx, t->w[index], &t->info[index], &objective, &descent, &order);
@@ -265,21 +267,6 @@ static lnt_status one_run(lnt_ctx *ctx, int index, void *user)
         return diverged(ctx, t, index);
     }
     return status == LNT_OK && moments ? final_accuracy(ctx, t, index) : status;
-}
-
-static lnt_status start_imbalance(lnt_ctx *ctx, training *t, double *w)
-{
-    lnt_status status = LNT_OK;
-    for (int k = 0; k < t->opts->seeds && status == LNT_OK; k++) {
-        lnt_rng rng = lnt_rng_stream(t->opts->seed, (uint32_t)k, LNT_FOR_WEIGHTS);
-        double imbalance;
-        status = lnt_net_init(ctx, w, &t->net, &t->init, &rng);
-        if (status == LNT_OK)
-            status = lnt_imbalance(ctx, &imbalance, &t->net, w);
-        if (status == LNT_OK)
-            t->imbalance = fmax(t->imbalance, imbalance);
-    }
-    return status;
 }
 
 /* After an interruption: the complete runs, else those that finished an epoch, else the start of the first. */
@@ -311,16 +298,15 @@ lnt_status lnt_training_run(lnt_ctx *ctx, training *t)
     t->loss = lnt_alloc_zero(ctx, runs * rows, sizeof *t->loss);
     t->accuracy = lnt_alloc_zero(ctx, runs * rows, sizeof *t->accuracy);
     t->info = lnt_alloc_zero(ctx, runs, sizeof *t->info);
+    t->imbalance = lnt_alloc_zero(ctx, runs, sizeof *t->imbalance);
     double *probe = lnt_alloc(ctx, size, sizeof *probe);
-    if (!t->w || !t->loss || !t->accuracy || !t->info || !probe)
+    if (!t->w || !t->loss || !t->accuracy || !t->info || !t->imbalance || !probe)
         return LNT_ENOMEM;
     for (size_t k = 0; k < runs; k++)
         if (!(t->w[k] = lnt_alloc(ctx, size, sizeof **t->w)))
             return LNT_ENOMEM;
     lnt_mark mark = lnt_ctx_mark(ctx);
     lnt_status status = measure_stability(ctx, t, probe);
-    if (status == LNT_OK)
-        status = start_imbalance(ctx, t, probe);
     lnt_ctx_reset(ctx, mark);
     if (status != LNT_OK)
         return status;

@@ -18,8 +18,8 @@ typedef struct training {
     lnt_descent_info *info;
     int runs; /* how many of the seeds these hold: all, unless it was interrupted */
     bool interrupted;
-    double imbalance; /* of the starts, the worst */
-    double stable_lr; /* the largest with which descent stays at the start and at the optimum; NaN for Adam */
+    double *imbalance; /* of each start */
+    double stable_lr;  /* the largest with which descent stays at the start and at the optimum; NaN for Adam */
 } training;
 
 /* Reads and prepares the data, checks the options against it. */

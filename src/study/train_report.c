@@ -70,9 +70,12 @@ static lnt_status find_optimum(lnt_ctx *ctx, optimum *o, const training *t, cons
     if (status == LNT_OK)
         status = lnt_map_score(ctx, &o->all, o->W, &t->task, 0, t->task.n, threads);
     if (status == LNT_OK)
+        o->all.loss *= t->scale;
+    o->fitted = o->all;
+    if (status == LNT_OK && m->n < t->task.n) {
         status = lnt_map_score(ctx, &o->fitted, o->W, &t->task, 0, m->n, threads);
-    o->all.loss *= t->scale;
-    o->fitted.loss *= t->scale;
+        o->fitted.loss *= t->scale;
+    }
     return status;
 }
 
@@ -95,15 +98,17 @@ static lnt_status put_optima(lnt_ctx *ctx, lnt_record *record, const training *t
 {
     optimum free;
     int rank = lnt_net_bottleneck(&t->net);
+    bool narrow = rank < t->task.inputs && rank < t->task.outputs, subset = t->fitted_rows < t->task.n;
     lnt_status status = find_optimum(ctx, all, t, &t->all, rank);
-    if (status == LNT_OK)
+    free = *fitted = *all;
+    if (status == LNT_OK && narrow)
         status = find_optimum(ctx, &free, t, &t->all, 0);
-    if (status == LNT_OK)
+    if (status == LNT_OK && subset)
         status = find_optimum(ctx, fitted, t, &t->fitted, rank);
     if (status != LNT_OK)
         return status;
     put_optimum(record, "all rows", all, t->task.n);
-    if (t->fitted_rows < t->task.n)
+    if (subset)
         put_optimum(record, "rows trained on", fitted, t->fitted_rows);
     if (free.rank > all->rank) {
         put_optimum(record, "all rows, any rank", &free, t->task.n);
@@ -178,11 +183,14 @@ static lnt_status put_score_deviations(lnt_ctx *ctx, lnt_record *record, const t
 
 static void put_assumptions(lnt_record *record, const training *t, const optimum *all, const optimum *fitted)
 {
+    double imbalance = 0;
+    for (int k = 0; k < t->opts->seeds; k++)
+        imbalance = fmax(imbalance, t->imbalance[k]);
     lnt_record_assumption(record, "inputs are white: max |C_XX - I|", lnt_whiteness(t->all.Sxx), WHITE,
                           "the fixed point is C_YX C_XX^+, not C_YX: read rms(C_YX - W C_XX)");
     lnt_record_assumption(record, "all rows are trained on: share left out", 1 - (double)t->fitted_rows / t->task.n, 0,
                           "the fixed point is that of the rows trained on");
-    lnt_record_assumption(record, "start is zero-balanced: max |W2'W2 - W1 W1'|", t->imbalance, BALANCED,
+    lnt_record_assumption(record, "start is zero-balanced: max |W2'W2 - W1 W1'|", imbalance, BALANCED,
                           "closed forms for balanced networks are not exact for this run");
     if (t->opts->optimizer != LNT_ADAM)
         lnt_record_assumption(record, "step is stable: lr over the largest stable one", t->opts->lr / t->stable_lr, 1,
@@ -331,7 +339,7 @@ static lnt_panel make_panel(lnt_curve storage[4], const char *what, const double
     if (best_fitted)
         storage[n++] =
             (lnt_curve){"optimum of the rows trained on", LNT_CURVE_THEORY, c->rows, epoch, best_fitted->mean, NULL};
-    return (lnt_panel){.title = what, .xlabel = "epoch", .ylabel = what, .curves = n, .curve = storage};
+    return (lnt_panel){.title = "", .xlabel = "epoch", .ylabel = what, .curves = n, .curve = storage};
 }
 
 /* A constant as a curve, for the dashed lines of theory. */
@@ -367,8 +375,6 @@ static lnt_status put_figure(lnt_ctx *ctx, lnt_record *record, const training *t
     panel[0].logy = all->all.loss > 0 && loss->mean[loss->rows - 1] > 0;
     panel[1] = make_panel(storage[1], "accuracy, share of rows", epoch, accuracy, &levels[2],
                           subset ? &levels[3] : NULL, runs);
-    panel[0].title = "";
-    panel[1].title = "";
     lnt_figure figure = {"training", "Loss and accuracy over all rows during training, with the least-squares optimum.",
                          t->task.data.classes && t->opts->space == LNT_SPACE_SAMPLES ? 2 : 1, panel};
     lnt_record_figure(record, &figure);
