@@ -39,6 +39,7 @@ LNT_API void lnt_gemm_single(float *C, int ldc, const float *A, int lda, const f
  * LNT_EDOMAIN for non-finite input, LNT_ENUMERIC when it does not converge. */
 LNT_API lnt_status lnt_eigh(lnt_ctx *ctx, double *w, lnt_mat V, lnt_mat A);
 /* Thin SVD A = U diag(s) V^T with s descending, k = min(m,n): U is m x k, VT is k x n. A is unchanged.
+ * With U m x m and VT n x n: the full SVD, whose further columns of U and rows of VT complete orthogonal bases.
  * LAPACK dgesdd, then dgesvd if that fails. Errors as in lnt_eigh. */
 LNT_API lnt_status lnt_svd(lnt_ctx *ctx, lnt_mat U, double *s, lnt_mat VT, lnt_mat A);
 /* A (m x n, m >= n) <- its Q factor; diag receives the n diagonal entries of R. LAPACK dgeqrf, dorgqr. */

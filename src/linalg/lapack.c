@@ -57,24 +57,30 @@ static lnt_status svd(lnt_ctx *ctx, lnt_mat U, double *s, lnt_mat VT, lnt_mat A)
 {
     lnt_status status = check_finite(ctx, A, "singular values");
     int m = A.rows, n = A.cols, k = m < n ? m : n, query = -1, info = 0;
-    if (status != LNT_OK || k == 0)
+    if (status != LNT_OK)
         return status;
+    if (k == 0) {
+        lnt_mat_identity(U);
+        lnt_mat_identity(VT);
+        return LNT_OK;
+    }
     lnt_mat B;
     double size, size2;
+    const char *job = U.cols == k && VT.rows == k ? "S" : "A";
     if ((status = lnt_mat_alloc(ctx, &B, m, n)) != LNT_OK)
         return status;
     int *iwork = lnt_alloc(ctx, 8 * (size_t)k, sizeof *iwork);
-    dgesdd_("S", &m, &n, B.a, &B.ld, s, U.a, &U.ld, VT.a, &VT.ld, &size, &query, iwork, &info);
-    dgesvd_("S", "S", &m, &n, B.a, &B.ld, s, U.a, &U.ld, VT.a, &VT.ld, &size2, &query, &info);
+    dgesdd_(job, &m, &n, B.a, &B.ld, s, U.a, &U.ld, VT.a, &VT.ld, &size, &query, iwork, &info);
+    dgesvd_(job, job, &m, &n, B.a, &B.ld, s, U.a, &U.ld, VT.a, &VT.ld, &size2, &query, &info);
     int lwork = (int)(size > size2 ? size : size2);
     double *work = lnt_alloc(ctx, (size_t)lwork, sizeof *work);
     if (!iwork || !work)
         return LNT_ENOMEM;
     lnt_mat_copy(B, A);
-    dgesdd_("S", &m, &n, B.a, &B.ld, s, U.a, &U.ld, VT.a, &VT.ld, work, &lwork, iwork, &info);
+    dgesdd_(job, &m, &n, B.a, &B.ld, s, U.a, &U.ld, VT.a, &VT.ld, work, &lwork, iwork, &info);
     if (info != 0) {
         lnt_mat_copy(B, A);
-        dgesvd_("S", "S", &m, &n, B.a, &B.ld, s, U.a, &U.ld, VT.a, &VT.ld, work, &lwork, &info);
+        dgesvd_(job, job, &m, &n, B.a, &B.ld, s, U.a, &U.ld, VT.a, &VT.ld, work, &lwork, &info);
     }
     if (info != 0)
         return lnt_fail(ctx, LNT_ENUMERIC, "singular values of a %d x %d matrix did not converge (%d)", m, n, info);
@@ -84,7 +90,8 @@ static lnt_status svd(lnt_ctx *ctx, lnt_mat U, double *s, lnt_mat VT, lnt_mat A)
 lnt_status lnt_svd(lnt_ctx *ctx, lnt_mat U, double *s, lnt_mat VT, lnt_mat A)
 {
     int k = A.rows < A.cols ? A.rows : A.cols;
-    assert(U.rows == A.rows && U.cols == k && VT.rows == k && VT.cols == A.cols);
+    assert(U.rows == A.rows && VT.cols == A.cols);
+    assert((U.cols == k && VT.rows == k) || (U.cols == A.rows && VT.rows == A.cols));
     (void)k;
     lnt_mark mark = lnt_ctx_mark(ctx);
     lnt_blas_pin();

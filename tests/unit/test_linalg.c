@@ -182,10 +182,11 @@ static void non_finite_input_is_refused(void **state)
 /* ---- Singular values, QR ---- */
 
 /* Checks the factors of scale * A, all sums done at the size of A. */
-static void check_svd(lnt_ctx *ctx, lnt_mat A, double scale, double *s)
+static void check_svd(lnt_ctx *ctx, lnt_mat A, double scale, double *s, bool full)
 {
     int k = A.rows < A.cols ? A.rows : A.cols;
-    lnt_mat U = new_matrix(ctx, A.rows, k), VT = new_matrix(ctx, k, A.cols), B = copy(ctx, A), US;
+    lnt_mat U = new_matrix(ctx, A.rows, full ? A.rows : k), VT = new_matrix(ctx, full ? A.cols : k, A.cols),
+            B = copy(ctx, A), US;
     lnt_mat_scale(B, scale);
     lnt_mat before = copy(ctx, B);
     check_status(ctx, lnt_svd(ctx, U, s, VT, B), LNT_OK);
@@ -197,6 +198,8 @@ static void check_svd(lnt_ctx *ctx, lnt_mat A, double scale, double *s)
         assert_true(s[i] >= 0 && (i == 0 || s[i - 1] >= s[i]));
         lnt_mat_scale(lnt_columns(US, i, 1), s[i] / scale);
     }
+    US = lnt_columns(US, 0, k);
+    VT = lnt_block(VT, 0, 0, k, A.cols);
     check_close(product(ctx, LNT_N, US, LNT_N, VT), A, 1e-13, lnt_sprintf(ctx, "U S VT at scale %g", scale));
 }
 
@@ -208,7 +211,8 @@ static void svd_of_every_shape(void **state)
     for (int c = 0; c < 9 * 4; c++) {
         double s[20];
         lnt_mat parent, A = framed(*state, &parent, size[c / 4][0], size[c / 4][1], &rng);
-        check_svd(*state, A, scale[c % 4], s);
+        check_svd(*state, A, scale[c % 4], s, false);
+        check_svd(*state, A, scale[c % 4], s, true);
     }
 }
 
@@ -217,9 +221,9 @@ static void svd_of_singular_matrices(void **state)
     lnt_rng rng = lnt_rng_stream(SEED, 5, LNT_FOR_TESTS);
     double s[8];
     lnt_mat A = product(*state, LNT_N, random_matrix(*state, 8, 3, &rng), LNT_N, random_matrix(*state, 3, 10, &rng));
-    check_svd(*state, A, 1, s);
+    check_svd(*state, A, 1, s, true);
     assert_true(s[2] > 1e-3 && s[3] < 1e-13 * s[0]);
-    check_svd(*state, new_matrix(*state, 8, 5), 1, s);
+    check_svd(*state, new_matrix(*state, 8, 5), 1, s, true);
     assert_true(s[0] == 0 && s[4] == 0);
 }
 
