@@ -1,4 +1,4 @@
-/* Data sets: samples as they were read, and the readers of NPY, CSV and IDX.
+/* Data sets: samples as they were read, and the readers of NPY, CSV, IDX and HDF5.
  *
  * Samples keep the type of their file where that is bytes (images), so that 70,000 x 784 pixels take 55 MB,
  * not 439. Whoever needs numbers asks for a block of them as doubles. */
@@ -6,6 +6,7 @@
 #define LINNET_DATA_H
 
 #include "linnet/mat.h"
+#include "linnet/rng.h"
 
 #include <stdint.h>
 
@@ -39,6 +40,14 @@ LNT_API void lnt_targets_get(lnt_mat Y, const lnt_dataset *data, const int *rows
 /* Number of outputs: classes, or the dimension of dense targets. */
 LNT_API int lnt_dataset_outputs(const lnt_dataset *data);
 
+/* held <- a random `share` of the rows (rounded, at least one), data <- the others; both keep the order of the file.
+ * The first of a permutation by lnt_rng_shuffle() are held out. LNT_EINVAL where one of the two would be empty. */
+LNT_API lnt_status lnt_dataset_split(lnt_ctx *ctx, lnt_dataset *data, lnt_dataset *held, double share, lnt_rng *rng);
+/* Gives `other` the same kind of targets as `data`: as many classes, or one-hot rows in place of classes. LNT_ESHAPE
+ * where inputs or targets have other dimensions, LNT_EDOMAIN for a class that `data` does not have; `name` stands in
+ * messages. */
+LNT_API lnt_status lnt_dataset_match(lnt_ctx *ctx, lnt_dataset *other, const lnt_dataset *data, const char *name);
+
 /* ---- Bytes of files ---- */
 
 /* A file's content, decompressed if it is gzip. Free p with lnt_heap_free(). */
@@ -67,9 +76,22 @@ LNT_API lnt_status lnt_csv_parse(lnt_ctx *ctx, lnt_samples *samples, const uint8
 /* IDX of unsigned bytes with any number of dimensions; all but the first are one sample. */
 LNT_API lnt_status lnt_idx_parse(lnt_ctx *ctx, lnt_samples *samples, const uint8_t *p, size_t n, const char *name);
 
-/* Reads a file of any of the three formats, plain or gzip, told apart by content. `is_idx` (may be NULL) says
- * whether it was IDX. */
+/* A dataset of real numbers with one or two dimensions, rows as samples, from an HDF5 file; `dataset` may be NULL where
+ * the file holds only one. Files of MATLAB (version 7.3) read as MATLAB shows them. Unsigned bytes stay bytes. The
+ * HDF5 library runs in a child process with limits: hostile files can crash it. Errors as for NPY; LNT_EUSAGE lists
+ * the datasets where one must be named. */
+LNT_API lnt_status lnt_hdf5_samples(lnt_ctx *ctx, lnt_samples *samples, const char *path, const char *dataset);
+/* True if the file has an HDF5 signature. */
+LNT_API bool lnt_hdf5_recognise(const char *path);
+/* Splits "FILE:DATASET" into its two parts where FILE is a file and the whole is none; *dataset is NULL otherwise.
+ * Returns the file's name, or NULL when memory is exhausted. */
+LNT_API char *lnt_file_and_dataset(lnt_ctx *ctx, const char *text, const char **dataset);
+
+/* Reads a file of any of the four formats (the first three plain or gzip), told apart by content; `path` may be
+ * FILE:DATASET for HDF5. `is_idx` (may be NULL) says whether it was IDX. */
 LNT_API lnt_status lnt_samples_read(lnt_ctx *ctx, lnt_samples *samples, bool *is_idx, const char *path);
+/* A <- the matrix in a file of one of these formats, as the file shows it: A_ij is row i, column j. */
+LNT_API lnt_status lnt_matrix_read(lnt_ctx *ctx, lnt_mat *A, const char *path);
 
 /* ---- Sources ---- */
 

@@ -17,8 +17,6 @@ static lnt_status parse_any(lnt_ctx *ctx, lnt_samples *samples, bool *is_idx, ln
         return lnt_idx_parse(ctx, samples, bytes.p, bytes.n, name);
     if (bytes.p[0] == 0x93)
         return lnt_npy_parse(ctx, samples, bytes.p, bytes.n, name);
-    if (bytes.n >= 4 && memcmp(bytes.p, "\x89HDF", 4) == 0)
-        return lnt_fail(ctx, LNT_EFORMAT, "%s: HDF5 is not read here; save the array as NPY or CSV", name);
     return lnt_csv_parse(ctx, samples, bytes.p, bytes.n, name);
 }
 
@@ -26,15 +24,38 @@ lnt_status lnt_samples_read(lnt_ctx *ctx, lnt_samples *samples, bool *is_idx, co
 {
     lnt_bytes bytes;
     bool idx;
+    const char *dataset, *file = lnt_file_and_dataset(ctx, path, &dataset);
     *samples = (lnt_samples){0};
-    lnt_status status = lnt_file_read(ctx, &bytes, path);
-    if (status != LNT_OK)
-        return status;
-    status = parse_any(ctx, samples, is_idx ? is_idx : &idx, bytes, path);
-    lnt_heap_free(bytes.p);
+    is_idx = is_idx ? is_idx : &idx;
+    *is_idx = false;
+    if (!file)
+        return LNT_ENOMEM;
+    lnt_status status;
+    if (dataset || lnt_hdf5_recognise(file)) {
+        status = lnt_hdf5_samples(ctx, samples, file, dataset);
+    } else if ((status = lnt_file_read(ctx, &bytes, path)) == LNT_OK) {
+        status = parse_any(ctx, samples, is_idx, bytes, path);
+        lnt_heap_free(bytes.p);
+    }
     if (status == LNT_OK && (samples->n == 0 || samples->dim == 0))
         return lnt_fail(ctx, LNT_EFORMAT, "%s: no values in it (%d rows of %d)", path, samples->n, samples->dim);
     return status;
+}
+
+lnt_status lnt_matrix_read(lnt_ctx *ctx, lnt_mat *A, const char *path)
+{
+    lnt_samples rows;
+    lnt_status status = lnt_samples_read(ctx, &rows, NULL, path);
+    lnt_mat T;
+    if (status == LNT_OK)
+        status = lnt_mat_alloc(ctx, A, rows.n, rows.dim);
+    if (status == LNT_OK)
+        status = lnt_mat_alloc(ctx, &T, rows.dim, rows.n);
+    if (status != LNT_OK)
+        return status;
+    lnt_samples_get(T, &rows, NULL, 0, rows.n);
+    lnt_mat_transpose(*A, T);
+    return LNT_OK;
 }
 
 /* ---- Targets ---- */

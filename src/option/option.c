@@ -161,17 +161,28 @@ static lnt_value option_value(const lnt_option *o, const void *opts)
 }
 
 /* Files are recorded by their absolute names, so that run.yaml works from everywhere; names of built-in data stay. */
-static lnt_value file_value(const char *text, char resolved[PATH_MAX])
+static lnt_value file_value(const char *text, char resolved[2 * PATH_MAX])
 {
     bool built_in = text && (strcmp(text, "digits") == 0 || strcmp(text, "mnist") == 0);
-    return lnt_string(text && !built_in && realpath(text, resolved) && is_utf8(resolved) ? resolved : text);
+    if (!text || built_in)
+        return lnt_string(text);
+    size_t n = strlen(text);
+    char file[PATH_MAX];
+    if (realpath(text, resolved))
+        return lnt_string(is_utf8(resolved) ? resolved : text);
+    for (const char *colon = strchr(text, ':'); colon && n < sizeof file; colon = strchr(colon + 1, ':')) {
+        snprintf(file, sizeof file, "%.*s", (int)(colon - text), text); /* FILE:DATASET */
+        if (realpath(file, resolved))
+            return lnt_string(is_utf8(resolved) ? strcat(resolved, colon) : text);
+    }
+    return lnt_string(text);
 }
 
 void lnt_options_record(lnt_record *record, const lnt_option *table, const void *opts)
 {
     for (; table->name; table++) {
         lnt_value value = option_value(table, opts);
-        char digits[24], resolved[PATH_MAX];
+        char digits[24], resolved[2 * PATH_MAX];
         if (table->flags & LNT_OPT_INPUT)
             value = file_value(value.string, resolved);
         if (table->type == LNT_OPT_SEED && value.kind == LNT_NOTHING) {

@@ -1,5 +1,5 @@
+#include "../data/hdf5_child.h"
 #include "../record/internal.h"
-#include "hdf5_child.h"
 #include "linnet/store.h"
 
 #include <math.h>
@@ -124,7 +124,7 @@ lnt_status lnt_store_load(lnt_ctx *ctx, lnt_record **record, const char *path)
     *record = lnt_record_new("");
     if (!*record)
         return lnt_fail(ctx, LNT_ENOMEM, "out of memory for the record in %s", path);
-    lnt_status status = lnt_hdf5_scan(ctx, path, load_item, *record);
+    lnt_status status = lnt_hdf5_scan(ctx, path, LNT_H5_ALL, NULL, load_item, *record);
     if (status == LNT_OK)
         status = lnt_record_status(ctx, *record);
     if (status == LNT_OK && (*record)->command[0] == '\0')

@@ -17,6 +17,11 @@
 
 /* ---- The child: reads and sends; it owns nothing that must be freed and leaves by _exit ---- */
 
+typedef struct sender {
+    int fd;
+    lnt_h5_mode mode;
+} sender;
+
 static void send_all(int fd, const void *p, size_t n)
 {
     const char *at = p;
@@ -58,29 +63,46 @@ static void read_unit(hid_t set, char *unit, size_t size)
     H5Aclose(attribute);
 }
 
-static void send_dataset(int fd, hid_t set, const char *path)
+/* The memory type and the shape of a dataset; false where it is not of a kind that is sent. */
+static bool describe(lnt_h5_header *h, hid_t *memory, hid_t type, hid_t space, bool bytes)
 {
-    hid_t space = H5Dget_space(set), type = H5Dget_type(set), memory = H5T_NATIVE_DOUBLE;
     hsize_t dims[H5S_MAX_RANK] = {0};
     int rank = H5Sget_simple_extent_dims(space, dims, NULL);
-    lnt_h5_header h = {.kind = 'f', .rank = (uint32_t)rank, .width = sizeof(double)};
-    if (H5Tget_class(type) == H5T_INTEGER) {
-        h.kind = 'i';
+    *h = (lnt_h5_header){.kind = 'f', .rank = (uint32_t)rank, .width = sizeof(double)};
+    *memory = H5T_NATIVE_DOUBLE;
+    if (H5Tget_class(type) == H5T_INTEGER && bytes && H5Tget_size(type) == 1 && H5Tget_sign(type) == H5T_SGN_NONE) {
+        h->kind = 'u';
+        h->width = 1;
+        *memory = H5T_NATIVE_UCHAR;
+    } else if (H5Tget_class(type) == H5T_INTEGER) {
+        h->kind = 'i';
     } else if (is_fixed_string(type)) {
-        h.kind = 's';
-        h.width = (uint32_t)H5Tget_size(type);
-        memory = type;
+        h->kind = 's';
+        h->width = (uint32_t)H5Tget_size(type);
+        *memory = type;
     } else if (H5Tget_class(type) != H5T_FLOAT) {
-        return;
+        return false;
     }
     if (rank < 0 || rank > 3)
-        return;
-    h.bytes = h.width;
+        return false;
+    h->bytes = h->width;
     for (int d = 0; d < rank; d++) {
-        h.dims[d] = (uint32_t)dims[d];
-        if (dims[d] > INT32_MAX || __builtin_mul_overflow(h.bytes, dims[d], &h.bytes) || h.bytes > MOST_BYTES)
+        h->dims[d] = (uint32_t)dims[d];
+        if (dims[d] > INT32_MAX || __builtin_mul_overflow(h->bytes, dims[d], &h->bytes) || h->bytes > MOST_BYTES)
             _exit(4);
     }
+    return true;
+}
+
+static void send_dataset(const sender *s, hid_t set, const char *path)
+{
+    hid_t space = H5Dget_space(set), type = H5Dget_type(set), memory;
+    lnt_h5_header h;
+    if (!describe(&h, &memory, type, space, s->mode == LNT_H5_ONE) || H5Aexists(set, "MATLAB_empty") > 0)
+        return;
+    h.matlab = H5Aexists(set, "MATLAB_class") > 0;
+    if (s->mode == LNT_H5_LIST)
+        h.bytes = 0;
     /* far more than is stored: no compression does that, only a file that is made to exhaust memory */
     if (h.bytes > MOST_EMPTY && H5Dget_storage_size(set) < h.bytes / 2000)
         _exit(4);
@@ -88,7 +110,7 @@ static void send_dataset(int fd, hid_t set, const char *path)
     if (!payload || (h.bytes && H5Dread(set, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, payload) < 0))
         _exit(4);
     read_unit(set, unit, sizeof unit);
-    send_item(fd, h, path, unit, payload);
+    send_item(s->fd, h, path, unit, payload);
     free(payload);
     H5Tclose(type);
     H5Sclose(space);
@@ -100,7 +122,7 @@ static herr_t visit_object(hid_t root, const char *path, const H5O_info_t *info,
         hid_t set = H5Dopen2(root, path, H5P_DEFAULT);
         if (set < 0)
             _exit(4);
-        send_dataset(*(int *)user, set, path);
+        send_dataset(user, set, path);
         H5Dclose(set);
     }
     return 0;
@@ -113,14 +135,14 @@ static herr_t visit_attribute(hid_t root, const char *name, const H5A_info_t *in
     hid_t attribute = H5Aopen(root, name, H5P_DEFAULT), type = H5Aget_type(attribute);
     if (is_fixed_string(type) && H5Tget_size(type) < sizeof text && H5Aread(attribute, type, text) >= 0) {
         lnt_h5_header h = {.kind = 'a', .width = (uint32_t)strlen(text), .bytes = strlen(text)};
-        send_item(*(int *)user, h, name, "", text);
+        send_item(((const sender *)user)->fd, h, name, "", text);
     }
     H5Tclose(type);
     H5Aclose(attribute);
     return 0;
 }
 
-static void child(int fd, const char *path)
+static void confine(void)
 {
     struct rlimit cpu = {MOST_CPU_SECONDS, MOST_CPU_SECONDS}, none = {0, 0};
     setrlimit(RLIMIT_CPU, &cpu);
@@ -133,13 +155,24 @@ static void child(int fd, const char *path)
     if (quiet >= 0)
         dup2(quiet, STDERR_FILENO); /* what a crash prints is no news to the user: the file is refused */
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+}
+
+static void child(sender *s, const char *path, const char *name)
+{
+    confine();
     hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
-    if (file < 0)
+    hid_t root = file < 0 ? -1 : H5Gopen2(file, "/", H5P_DEFAULT);
+    if (root < 0)
         _exit(4);
-    hid_t root = H5Gopen2(file, "/", H5P_DEFAULT);
-    if (root < 0 || H5Aiterate2(root, H5_INDEX_NAME, H5_ITER_INC, NULL, visit_attribute, &fd) < 0 ||
-        (H5Ovisit2(root, H5_INDEX_CRT_ORDER, H5_ITER_INC, visit_object, &fd, H5O_INFO_BASIC) < 0 &&
-         H5Ovisit2(root, H5_INDEX_NAME, H5_ITER_INC, visit_object, &fd, H5O_INFO_BASIC) < 0))
+    if (s->mode == LNT_H5_ONE) {
+        hid_t set = H5Dopen2(root, name, H5P_DEFAULT);
+        if (set >= 0)
+            send_dataset(s, set, name);
+        _exit(0);
+    }
+    if (H5Aiterate2(root, H5_INDEX_NAME, H5_ITER_INC, NULL, visit_attribute, s) < 0 ||
+        (H5Ovisit2(root, H5_INDEX_CRT_ORDER, H5_ITER_INC, visit_object, s, H5O_INFO_BASIC) < 0 &&
+         H5Ovisit2(root, H5_INDEX_NAME, H5_ITER_INC, visit_object, s, H5O_INFO_BASIC) < 0))
         _exit(4);
     _exit(0);
 }
@@ -160,22 +193,24 @@ static ssize_t receive(int fd, void *p, size_t n)
     return (ssize_t)have;
 }
 
-static bool plausible(const lnt_h5_header *h)
+static bool plausible(const lnt_h5_header *h, bool listing)
 {
     uint64_t bytes = h->width;
     for (uint32_t d = 0; d < h->rank && h->rank <= 3; d++)
         if (h->dims[d] > INT32_MAX || __builtin_mul_overflow(bytes, (uint64_t)h->dims[d], &bytes))
             return false;
-    return h->rank <= 3 && h->path_bytes < 4096 && h->unit_bytes < 4096 && bytes == h->bytes && bytes <= MOST_BYTES;
+    return h->rank <= 3 && h->path_bytes < 4096 && h->unit_bytes < 4096 && bytes <= MOST_BYTES &&
+           h->bytes == (listing && h->kind != 'a' ? 0 : bytes);
 }
 
-static lnt_status receive_items(lnt_ctx *ctx, int fd, const char *path, lnt_h5_visit visit, void *user)
+static lnt_status receive_items(lnt_ctx *ctx, const sender *from, const char *path, lnt_h5_visit visit, void *user)
 {
     lnt_h5_header h;
     ssize_t got;
+    int fd = from->fd;
     while ((got = receive(fd, &h, sizeof h)) == sizeof h) {
         lnt_mark mark = lnt_ctx_mark(ctx);
-        if (!plausible(&h))
+        if (!plausible(&h, from->mode == LNT_H5_LIST))
             return lnt_fail(ctx, LNT_EFORMAT, "%s: damaged HDF5 file", path);
         char *name = lnt_alloc_zero(ctx, h.path_bytes + 1, 1), *unit = lnt_alloc_zero(ctx, h.unit_bytes + 1, 1),
              *payload = lnt_alloc_zero(ctx, h.bytes + 1, 1);
@@ -194,7 +229,8 @@ static lnt_status receive_items(lnt_ctx *ctx, int fd, const char *path, lnt_h5_v
     return got == 0 ? LNT_OK : lnt_fail(ctx, LNT_EFORMAT, "%s: damaged HDF5 file", path);
 }
 
-lnt_status lnt_hdf5_scan(lnt_ctx *ctx, const char *path, lnt_h5_visit visit, void *user)
+lnt_status lnt_hdf5_scan(lnt_ctx *ctx, const char *path, lnt_h5_mode mode, const char *name, lnt_h5_visit visit,
+                         void *user)
 {
     int fds[2], state = 0;
     if (access(path, R_OK) != 0)
@@ -204,7 +240,7 @@ lnt_status lnt_hdf5_scan(lnt_ctx *ctx, const char *path, lnt_h5_visit visit, voi
     pid_t pid = fork();
     if (pid == 0) {
         close(fds[0]);
-        child(fds[1], path);
+        child(&(sender){fds[1], mode}, path, name);
     }
     close(fds[1]);
     if (pid < 0) {
@@ -212,7 +248,7 @@ lnt_status lnt_hdf5_scan(lnt_ctx *ctx, const char *path, lnt_h5_visit visit, voi
         return lnt_fail(ctx, LNT_EIO, "no process for reading %s: %s", path, strerror(errno));
     }
     lnt_mark mark = lnt_ctx_mark(ctx);
-    lnt_status status = receive_items(ctx, fds[0], path, visit, user);
+    lnt_status status = receive_items(ctx, &(sender){fds[0], mode}, path, visit, user);
     lnt_ctx_reset(ctx, mark);
     close(fds[0]);
     if (status != LNT_OK)
