@@ -110,8 +110,8 @@ static lnt_status descend(lnt_ctx *ctx, double *accuracy, double *seconds, int t
 {
     static const int widths[] = {100, 10, 10};
     lnt_task task;
-    network n = {.ctx = ctx, .task = &task, .net = {2, widths}, .threads = threads};
-    lnt_init init = {LNT_INIT_ORTHOGONAL, 0};
+    network n = {.ctx = ctx, .task = &task, .net = {.depth = 2, .width = widths}, .threads = threads};
+    lnt_init init = {.kind = LNT_INIT_ORTHOGONAL};
     lnt_rng rng = lnt_rng_stream(0, 0, LNT_FOR_WEIGHTS);
     lnt_descent_info info;
     double w[1100];
@@ -123,7 +123,7 @@ static lnt_status descend(lnt_ctx *ctx, double *accuracy, double *seconds, int t
     if (status == LNT_OK)
         status = lnt_moments_work_alloc(ctx, &n.moments_work, &n.net);
     if (status == LNT_OK)
-        status = lnt_net_init(ctx, w, &n.net, &init, &rng);
+        status = lnt_net_init(ctx, w, &n.net, &init, NULL, &rng);
     lnt_objective objective = {1100, task.n, rows ? moments_gradient : gradient, rows ? NULL : score, &n};
     lnt_descent opts = {.eta = 0.02, .batch = rows ? 0 : 100, .epochs = rows ? 1000 : 10};
     double start = now();

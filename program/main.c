@@ -80,17 +80,39 @@ static bool same_file(const char *a, const char *b)
     return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
-/* A file of results may replace an older one, but never what it was made from. */
-static lnt_status check_out_file(lnt_ctx *ctx, const lnt_command *command, const void *opts, const char *out)
+/* A file of results may replace an older one, but never what it was made from (weights may be trained on in place). */
+static lnt_status check_out_file(lnt_ctx *ctx, const lnt_command *command, const void *opts, const char *option,
+                                 const char *out)
 {
     for (const lnt_option *o = command->options; o->name; o++) {
         const char *text = o->type == LNT_OPT_TEXT ? *(const char *const *)((const char *)opts + o->offset) : NULL;
         const char *model = text && o->flags & LNT_OPT_POSITIONAL ? lnt_sprintf(ctx, "%s/result.h5", text) : NULL;
-        if ((text && o->flags & LNT_OPT_INPUT && same_file(text, out)) || (model && same_file(model, out)))
-            return lnt_fail(ctx, LNT_EEXIST, "--out %s would overwrite what --%s names; choose another name", out,
-                            o->name);
+        bool in_place = strcmp(option, "weights-out") == 0 && strcmp(o->name, "weights-in") == 0;
+        if ((text && o->flags & LNT_OPT_INPUT && !in_place && same_file(text, out)) || (model && same_file(model, out)))
+            return lnt_fail(ctx, LNT_EEXIST, "--%s %s would overwrite what --%s names; choose another name", option,
+                            out, o->name);
     }
     return LNT_OK;
+}
+
+/* Said before a long run, not after it. */
+static lnt_status check_out_files(lnt_ctx *ctx, const lnt_command *command, const void *opts, const common_opts *common)
+{
+    lnt_status status = LNT_OK;
+    if (common->out && command->out == LNT_OUT_ARRAY)
+        status = check_out_file(ctx, command, opts, "out", common->out);
+    for (const lnt_option *o = command->options; o->name && status == LNT_OK; o++) {
+        const char *path = o->flags & LNT_OPT_WEIGHTS ? *(const char *const *)((const char *)opts + o->offset) : NULL;
+        if (!path)
+            continue;
+        char *folder = lnt_strdup(ctx, path), *slash = folder ? strrchr(folder, '/') : NULL;
+        if (slash)
+            slash[slash == folder] = '\0';
+        if (access(slash ? folder : ".", W_OK | X_OK) != 0)
+            return lnt_fail(ctx, LNT_EIO, "--%s %s: its folder does not exist or cannot be written", o->name, path);
+        status = check_out_file(ctx, command, opts, o->name, path);
+    }
+    return status;
 }
 
 static int run_command(lnt_ctx *ctx, const lnt_command *command, int argc, char **argv, terminal *t)
@@ -104,10 +126,10 @@ static int run_command(lnt_ctx *ctx, const lnt_command *command, int argc, char 
         lnt_ctx_set_progress(ctx, on_progress, t);
     if (status == LNT_OK && common.json && common.csv)
         status = lnt_fail(ctx, LNT_EUSAGE, "--json and --csv exclude each other");
+    if (status == LNT_OK)
+        status = check_out_files(ctx, command, opts, &common);
     if (status == LNT_OK && common.out && command->out == LNT_OUT_FOLDER)
         status = lnt_folder_prepare(ctx, common.out, common.force);
-    if (status == LNT_OK && common.out && command->out == LNT_OUT_ARRAY)
-        status = check_out_file(ctx, command, opts, common.out);
     if (status == LNT_OK && !lnt_blas_reentrant())
         lnt_log(ctx,
                 "the OpenBLAS that was loaded is built without threads and not safe for several: one thread is used");
@@ -119,7 +141,7 @@ static int run_command(lnt_ctx *ctx, const lnt_command *command, int argc, char 
         status = command->study(ctx, record, opts);
     }
     clear_line(t);
-    int code = status == LNT_OK ? put_results(ctx, record, command, &common) : put_failure(ctx, status);
+    int code = status == LNT_OK ? put_results(ctx, record, command, opts, &common) : put_failure(ctx, status);
     if (status != LNT_OK && status != LNT_EEXIST && common.out && command->out == LNT_OUT_FOLDER)
         rmdir(common.out); /* the folder of a run that failed, if nothing else is in it */
     lnt_record_free(record);

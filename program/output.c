@@ -37,6 +37,22 @@ static lnt_status save_array(lnt_ctx *ctx, const lnt_record *record, const char 
     return status;
 }
 
+static lnt_status save_weights(lnt_ctx *ctx, const lnt_record *record, const lnt_command *command, const void *opts)
+{
+    lnt_status status = LNT_OK;
+    for (const lnt_option *o = command->options; o->name && status == LNT_OK; o++) {
+        const char *path = o->flags & LNT_OPT_WEIGHTS ? *(const char *const *)((const char *)opts + o->offset) : NULL;
+        lnt_text bytes = {0};
+        if (!path)
+            continue;
+        status = lnt_store_group(ctx, &bytes, record, "weights");
+        if (status == LNT_OK)
+            status = lnt_write_atomic(ctx, path, bytes.p, bytes.n);
+        lnt_text_free(&bytes);
+    }
+    return status;
+}
+
 static lnt_status save(lnt_ctx *ctx, lnt_record *record, const lnt_command *command, const common_opts *common)
 {
     if (!common->out || command->out == LNT_OUT_OWN)
@@ -76,10 +92,14 @@ static void put_unsaved(lnt_ctx *ctx, const lnt_record *record, const lnt_comman
     lnt_text_free(&out);
 }
 
-int put_results(lnt_ctx *ctx, lnt_record *record, const lnt_command *command, const common_opts *common)
+int put_results(lnt_ctx *ctx, lnt_record *record, const lnt_command *command, const void *opts,
+                const common_opts *common)
 {
     int code = EXIT_DONE;
-    lnt_status status = save(ctx, record, command, common);
+    lnt_status status = save_weights(ctx, record, command, opts);
+    if (status != LNT_OK)
+        code = put_failure(ctx, status);
+    status = save(ctx, record, command, common);
     if (status != LNT_OK) { /* the numbers are not lost: they are printed below */
         code = put_failure(ctx, status);
         put_unsaved(ctx, record, command, common);

@@ -21,7 +21,8 @@ lnt_status read_arguments(lnt_ctx *ctx, const lnt_command *command, void *opts, 
                           char **argv);
 
 /* Saves and prints a record as `common` asks; returns the exit code. */
-int put_results(lnt_ctx *ctx, lnt_record *record, const lnt_command *command, const common_opts *common);
+int put_results(lnt_ctx *ctx, lnt_record *record, const lnt_command *command, const void *opts,
+                const common_opts *common);
 /* Prints "linnet: MESSAGE" for a failure and returns its exit code. */
 int put_failure(lnt_ctx *ctx, lnt_status status);
 

@@ -53,6 +53,8 @@ LNT_API void lnt_mat_fill(lnt_mat A, double value);
 LNT_API void lnt_mat_identity(lnt_mat A);
 /* B <- B + alpha A. */
 LNT_API void lnt_mat_add(lnt_mat B, double alpha, lnt_mat A);
+/* B <- B o A, entry by entry. */
+LNT_API void lnt_mat_multiply(lnt_mat B, lnt_mat A);
 LNT_API void lnt_mat_scale(lnt_mat A, double alpha);
 
 /* sum_ij A_ij B_ij, equal shapes. */

@@ -14,31 +14,47 @@ extern "C" {
 /* Version of the library at run time, as "1.2.3". */
 LNT_API const char *lnt_version(void);
 
+/* ---- What several commands share: the task ---- */
+
+/* Rows with targets, or covariances alone; preparation; rows held out, which are prepared with the statistics of the
+ * training rows and scored beside them, but never used for anything else. */
+typedef struct lnt_task_opts {
+    const char *data, *inputs, *targets; /* see lnt_source */
+    bool one_hot;
+    double split;                           /* share of the rows held out at random, keyed by the seed; 0: none */
+    const char *test_inputs, *test_targets; /* or rows of their own */
+    bool centre;                            /* subtract the mean of the inputs */
+    int pca, whiten;                        /* number of components, 0: off; each includes centring */
+    const char *sigma_xx, *sigma_yx;        /* files of 1/n sum x x^T and 1/n sum y x^T in place of rows */
+    double trace_yy; /* tr 1/n sum y y^T with them; 0: as little as possible, so that the best linear map has loss 0 */
+} lnt_task_opts;
+
 /* ---- train ---- */
 
 typedef enum lnt_optimizer { LNT_SGD, LNT_GD, LNT_ADAM } lnt_optimizer; /* minibatch, full batch, minibatch by Adam */
 /* half: 1/2 mean_i sum_k err^2; sum: mean_i sum_k err^2; mean: averaged over i and k. */
 typedef enum lnt_loss { LNT_LOSS_HALF, LNT_LOSS_SUM, LNT_LOSS_MEAN } lnt_loss;
 
-/* samples: gradients from the rows; covariance: full-batch gradients from their moments, at a cost that does not depend
- * on the number of rows. */
+/* samples: gradients from the rows; covariance: full-batch gradients of a linear network from their moments, at a cost
+ * that does not depend on the number of rows. */
 typedef enum lnt_space { LNT_SPACE_SAMPLES, LNT_SPACE_COVARIANCE } lnt_space;
 
 typedef struct lnt_train_opts {
-    const char *data, *inputs, *targets; /* see lnt_source */
-    bool one_hot;
-    bool centre;         /* subtract the mean of the inputs */
-    int pca, whiten;     /* number of components, 0: off; each includes centring */
-    lnt_int_list layers; /* widths from inputs to outputs; empty: inputs, outputs, outputs */
-    const char *init;    /* "orthogonal" or "gaussian:SD" */
-    int optimizer;       /* lnt_optimizer */
-    int loss;            /* lnt_loss */
-    int space;           /* lnt_space */
-    double lr;           /* multiplies the gradient of that loss */
+    lnt_task_opts task;
+    lnt_int_list layers;    /* widths from inputs to outputs; empty: those of weights_in, or inputs, outputs, outputs */
+    int activation;         /* lnt_activation of the hidden layers */
+    const char *init;       /* see lnt_init_parse() */
+    const char *weights_in; /* HDF5 file with /weights/1, ... (out, in), which replace `init`; with a leading axis for
+                               one start per run */
+    const char *weights_out; /* the program writes the final weights to this HDF5 file */
+    int optimizer;           /* lnt_optimizer */
+    int loss;                /* lnt_loss */
+    int space;               /* lnt_space */
+    double lr;               /* multiplies the gradient of that loss */
     int batch, rows_per_epoch, epochs;
     bool shuffle;
     double momentum, beta1, beta2, epsilon; /* see lnt_descent */
-    double weight_decay, l1;                /* added to the reported loss: weight_decay/2 |w|^2 + l1 |w|_1 */
+    double weight_decay, l1;                /* added to the loss: weight_decay/2 |w|^2 + l1 |w|_1 */
     bool naive_l1;
     int seeds; /* runs, with streams (seed, 0), (seed, 1), ... */
     uint64_t seed;
@@ -46,9 +62,12 @@ typedef struct lnt_train_opts {
 } lnt_train_opts;
 
 LNT_API void lnt_train_defaults(lnt_train_opts *opts);
-/* Trains `seeds` linear networks and compares them with the least-squares optimum.
- * Record: series epoch, t, loss, accuracy (mean and sd over several runs); tables.optimum; weights/1 ...;
- * preparation/mean and /map; facts preparation, training, final; deviations; assumptions; a figure.
+/* Trains `seeds` networks and compares them with the least-squares optimum.
+ * Record: series epoch, t, loss, accuracy, test_loss, test_accuracy (mean and sd over several runs); tables.optimum;
+ * weights/1 ...; preparation/mean and /map; facts preparation, network, training, final, certificate; deviations;
+ * assumptions; a figure. certificate.kkt is the largest violation, over all weights and runs, of the optimality
+ * conditions of loss + penalties on the rows trained on: |g| with g the gradient, g + l1 sign(w) where w is not 0,
+ * max(|g| - l1, 0) where it is.
  * LNT_EDIVERGED names the largest stable learning rate. Memory: the inputs as they are in the file, plus the reduced
  * ones as doubles. */
 LNT_API lnt_status lnt_train_study(lnt_ctx *ctx, lnt_record *record, const lnt_train_opts *opts);

@@ -56,6 +56,9 @@ typedef struct lnt_task {
 /* Prepares a data set, which must outlive the task. */
 LNT_API lnt_status lnt_task_make(lnt_ctx *ctx, lnt_task *task, const lnt_dataset *data, lnt_prep_kind kind,
                                  int components, int threads);
+/* The task of other rows, prepared as `like` was; `data` must fit it (lnt_dataset_match) and outlive it. */
+LNT_API lnt_status lnt_task_like(lnt_ctx *ctx, lnt_task *task, const lnt_dataset *data, const lnt_task *like,
+                                 int threads);
 /* X, Y <- prepared inputs and targets of rows[first..first+count-1] (rows NULL: of first .. first+count-1). */
 LNT_API void lnt_task_get(lnt_mat X, lnt_mat Y, const lnt_task *task, const int *rows, int first, int count);
 /* A view of the prepared inputs of consecutive samples where they lie in memory as doubles; a NULL `a` where not. */
@@ -71,6 +74,20 @@ typedef struct lnt_moments {
 /* The moments of the samples first .. first+count-1, count >= 1. The bytes do not depend on `threads`. */
 LNT_API lnt_status lnt_task_moments(lnt_ctx *ctx, lnt_moments *m, const lnt_task *task, int first, int count,
                                     int threads);
+
+/* Checks and completes moments that were given instead of rows: Sxx symmetric and positive semidefinite, Syx within its
+ * range (both to 1e-6 of the largest entry; otherwise LNT_EDOMAIN: no data have them), shapes that fit (LNT_ESHAPE).
+ * tr_Syy NaN: the least possible, tr Syx Sxx^+ Syx^T, with which the best linear map has loss 0. n is 0. */
+LNT_API lnt_status lnt_moments_complete(lnt_ctx *ctx, lnt_moments *m, lnt_mat Sxx, lnt_mat Syx, double tr_Syy);
+
+/* The modes of a task: Syx = U diag(s) V^T, U (outputs x outputs) and V (inputs x inputs) orthogonal, s descending with
+ * min(outputs, inputs) entries. The sign of a mode makes the largest entry of its v positive. */
+typedef struct lnt_modes {
+    lnt_mat U, VT;
+    double *s;
+} lnt_modes;
+
+LNT_API lnt_status lnt_modes_of(lnt_ctx *ctx, lnt_modes *modes, lnt_mat Syx);
 
 #ifdef __cplusplus
 }

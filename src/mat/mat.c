@@ -52,6 +52,13 @@ void lnt_mat_identity(lnt_mat A)
         *lnt_at(A, i, i) = 1;
 }
 
+void lnt_mat_multiply(lnt_mat B, lnt_mat A)
+{
+    for (int j = 0; j < A.cols; j++)
+        for (int i = 0; i < A.rows; i++)
+            *lnt_at(B, i, j) *= *lnt_at(A, i, j);
+}
+
 void lnt_mat_add(lnt_mat B, double alpha, lnt_mat A)
 {
     for (int j = 0; j < A.cols; j++)

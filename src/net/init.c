@@ -6,22 +6,58 @@
 #include <math.h>
 #include <string.h>
 
+/* Numbers separated by commas; false for anything else. */
+static bool read_values(lnt_init *init, const char *text)
+{
+    for (init->count = 0; init->count < LNT_MOST_STRENGTHS; text++) {
+        size_t n = strcspn(text, ",");
+        double *value = &init->value[init->count++];
+        if (!lnt_number_read(text, n, value) || !(fabs(*value) < 1e100))
+            return false;
+        text += n;
+        if (*text == '\0')
+            return true;
+    }
+    return false;
+}
+
+static bool values_are_valid(const lnt_init *init)
+{
+    switch (init->kind) {
+    case LNT_INIT_GAUSSIAN:
+        return init->count == 1 && init->value[0] >= 0;
+    case LNT_INIT_BALANCED:
+        return init->count == 2 && init->value[1] > 0;
+    default:
+        return true;
+    }
+}
+
 lnt_status lnt_init_parse(lnt_ctx *ctx, lnt_init *init, const char *text)
 {
-    static const char gaussian[] = "gaussian:";
-    *init = (lnt_init){LNT_INIT_ORTHOGONAL, 0};
-    if (strcmp(text, "orthogonal") == 0)
+    static const char *const name[] = {"orthogonal", "gaussian:", "aligned:", "balanced:"};
+    *init = (lnt_init){.kind = LNT_INIT_ORTHOGONAL};
+    if (strcmp(text, name[0]) == 0)
         return LNT_OK;
-    if (strncmp(text, gaussian, sizeof gaussian - 1) == 0) {
-        const char *number = text + sizeof gaussian - 1;
-        init->kind = LNT_INIT_GAUSSIAN;
-        if (lnt_number_read(number, strlen(number), &init->sd) && init->sd >= 0 && init->sd < 1e100)
+    for (int k = LNT_INIT_GAUSSIAN; k <= LNT_INIT_BALANCED; k++) {
+        size_t n = strlen(name[k]);
+        if (strncmp(text, name[k], n) != 0 || !read_values(init, text + n))
+            continue;
+        init->kind = (lnt_init_kind)k;
+        if (k == LNT_INIT_BALANCED && init->count == 1)
+            init->value[init->count++] = 0.01;
+        if (values_are_valid(init))
             return LNT_OK;
     }
     return lnt_fail(ctx, LNT_EUSAGE,
-                    "--init %s: use orthogonal, or gaussian:SD with a standard deviation 0 <= SD < 1e100, as in "
-                    "gaussian:0.01",
+                    "--init %.80s: use orthogonal, gaussian:SD with SD >= 0, aligned:A0,B0 (a strength per layer, or "
+                    "one for all), or balanced:LAMBDA[,SIGMA] with SIGMA > 0, all below 1e100",
                     text);
+}
+
+bool lnt_init_needs_modes(const lnt_init *init)
+{
+    return init->kind == LNT_INIT_ALIGNED || init->kind == LNT_INIT_BALANCED;
 }
 
 /* The leading block of a Haar-distributed orthogonal matrix Q of the longer side's size: QR of a Gaussian matrix, made
@@ -44,19 +80,103 @@ static lnt_status haar(lnt_ctx *ctx, lnt_mat W, lnt_rng *rng)
     return status;
 }
 
-lnt_status lnt_net_init(lnt_ctx *ctx, double *w, const lnt_net *net, const lnt_init *init, lnt_rng *rng)
+/* ---- Starts along the modes of the task ---- */
+
+/* Diagonals of D_1 .. D_L: d[l-1] on the first `modes` hidden directions, rest[l-1] on those beyond. */
+typedef struct strengths {
+    double d[LNT_MOST_STRENGTHS], rest[LNT_MOST_STRENGTHS];
+    int modes;
+} strengths;
+
+static lnt_status balanced_strengths(lnt_ctx *ctx, strengths *s, const lnt_net *net, const lnt_init *init)
 {
-    if (init->kind == LNT_INIT_GAUSSIAN) {
-        for (size_t i = 0; i < lnt_net_size(net); i++)
-            w[i] = init->sd * lnt_rng_normal(rng);
+    double lambda = init->value[0], sigma = init->value[1];
+    int L = net->depth, hidden = net->width[1], room = lambda > 0 ? net->width[L] : net->width[0];
+    if (L != 2 && lambda != 0)
+        return lnt_fail(ctx, LNT_EUSAGE, "--init balanced:%g: only networks of two layers can have lambda other than 0",
+                        lambda);
+    for (int l = 0; l < L; l++)
+        s->d[l] = pow(sigma, 1.0 / L);
+    if (lambda == 0)
         return LNT_OK;
-    }
-    lnt_status status = LNT_OK;
+    if (hidden > room)
+        return lnt_fail(
+            ctx, LNT_EUSAGE,
+            "--init balanced:%g: %d hidden units need at least as many %s, there are %d; use the other sign", lambda,
+            hidden, lambda > 0 ? "outputs" : "inputs", room);
+    int larger = lambda > 0 ? 1 : 0; /* which layer; the smaller strength as a quotient loses no digits */
+    s->d[larger] = sqrt((hypot(lambda, 2 * sigma) + fabs(lambda)) / 2);
+    s->d[1 - larger] = sigma / s->d[larger];
+    s->rest[larger] = sqrt(fabs(lambda));
+    return LNT_OK;
+}
+
+static lnt_status find_strengths(lnt_ctx *ctx, strengths *s, const lnt_net *net, const lnt_init *init)
+{
+    *s = (strengths){.modes = lnt_net_bottleneck(net)};
+    if (init->kind == LNT_INIT_BALANCED)
+        return balanced_strengths(ctx, s, net, init);
+    if (init->count != 1 && init->count != net->depth)
+        return lnt_fail(ctx, LNT_EUSAGE, "--init aligned: %d strengths for %d layers; give one for all or one for each",
+                        init->count, net->depth);
+    for (int l = 0; l < net->depth; l++)
+        s->d[l] = init->value[init->count == 1 ? 0 : l];
+    return LNT_OK;
+}
+
+/* W <- R D R_below^T. */
+static lnt_status along(lnt_ctx *ctx, lnt_mat W, lnt_mat R, lnt_mat R_below, double d, double rest, int modes)
+{
+    int k = W.rows < W.cols ? W.rows : W.cols;
+    lnt_mat RD;
+    lnt_status status = lnt_mat_alloc(ctx, &RD, W.rows, k);
+    if (status != LNT_OK)
+        return status;
+    lnt_mat_copy(RD, lnt_columns(R, 0, k));
+    for (int j = 0; j < k; j++)
+        lnt_mat_scale(lnt_columns(RD, j, 1), j < modes ? d : rest);
+    lnt_gemm(W, 1, LNT_N, RD, LNT_T, lnt_columns(R_below, 0, k), 0);
+    return LNT_OK;
+}
+
+static lnt_status along_modes(lnt_ctx *ctx, double *w, const lnt_net *net, const lnt_init *init, const lnt_modes *modes,
+                              lnt_rng *rng)
+{
+    strengths *s = lnt_alloc(ctx, 1, sizeof *s);
+    lnt_mat R, R_below;
+    if (!s)
+        return LNT_ENOMEM;
+    lnt_status status = find_strengths(ctx, s, net, init);
+    if (status == LNT_OK)
+        status = lnt_mat_alloc(ctx, &R_below, modes->VT.cols, modes->VT.rows);
+    if (status != LNT_OK)
+        return status;
+    lnt_mat_transpose(R_below, modes->VT);
     for (int l = 1; l <= net->depth && status == LNT_OK; l++) {
-        lnt_mark mark = lnt_ctx_mark(ctx);
+        R = modes->U;
+        if (l < net->depth && (status = lnt_mat_alloc(ctx, &R, net->width[l], net->width[l])) == LNT_OK)
+            status = haar(ctx, R, rng);
+        if (status == LNT_OK)
+            status = along(ctx, lnt_net_weights(net, w, l), R, R_below, s->d[l - 1], s->rest[l - 1], s->modes);
+        R_below = R;
+    }
+    return status;
+}
+
+lnt_status lnt_net_init(lnt_ctx *ctx, double *w, const lnt_net *net, const lnt_init *init, const lnt_modes *modes,
+                        lnt_rng *rng)
+{
+    lnt_status status = LNT_OK;
+    lnt_mark mark = lnt_ctx_mark(ctx);
+    if (lnt_init_needs_modes(init))
+        status = along_modes(ctx, w, net, init, modes, rng);
+    for (size_t i = 0; init->kind == LNT_INIT_GAUSSIAN && i < lnt_net_size(net); i++)
+        w[i] = init->value[0] * lnt_rng_normal(rng);
+    for (int l = 1; init->kind == LNT_INIT_ORTHOGONAL && l <= net->depth && status == LNT_OK; l++) {
         status = haar(ctx, lnt_net_weights(net, w, l), rng);
         lnt_ctx_reset(ctx, mark);
     }
+    lnt_ctx_reset(ctx, mark);
     return status;
 }
 

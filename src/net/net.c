@@ -49,19 +49,26 @@ lnt_status lnt_net_product(lnt_ctx *ctx, lnt_mat P, const lnt_net *net, const do
     return status;
 }
 
+static lnt_status layers_alloc(lnt_ctx *ctx, lnt_mat **Z, const lnt_net *net, int first, int last, int width)
+{
+    *Z = lnt_alloc_zero(ctx, (size_t)net->depth + 1, sizeof **Z);
+    lnt_status status = *Z ? LNT_OK : LNT_ENOMEM;
+    for (int l = first; l <= last && status == LNT_OK; l++)
+        status = lnt_mat_alloc(ctx, &(*Z)[l], net->width[l], width);
+    return status;
+}
+
 lnt_status lnt_net_work_alloc(lnt_ctx *ctx, lnt_net_work *work, const lnt_net *net, int width)
 {
-    int widest = 0;
+    int widest = 0, L = net->depth;
+    for (int l = 0; l <= L; l++)
+        widest = net->width[l] > widest ? net->width[l] : widest;
     work->width = width;
-    work->A = lnt_alloc(ctx, (size_t)net->depth + 1, sizeof *work->A);
-    lnt_status status = work->A ? LNT_OK : LNT_ENOMEM;
-    for (int l = 0; l <= net->depth && status == LNT_OK; l++) {
-        status = lnt_mat_alloc(ctx, &work->A[l], net->width[l], width);
-        if (net->width[l] > widest)
-            widest = net->width[l];
-    }
+    lnt_status status = layers_alloc(ctx, &work->Z, net, 0, L, width);
     if (status == LNT_OK)
-        status = lnt_mat_alloc(ctx, &work->Y, net->width[net->depth], width);
+        status = layers_alloc(ctx, &work->slope, net, 1, net->activation == LNT_LINEAR ? 0 : L - 1, width);
+    if (status == LNT_OK)
+        status = lnt_mat_alloc(ctx, &work->Y, net->width[L], width);
     if (status == LNT_OK)
         status = lnt_mat_alloc(ctx, &work->D, widest, width);
     if (status == LNT_OK)
@@ -69,47 +76,76 @@ lnt_status lnt_net_work_alloc(lnt_ctx *ctx, lnt_net_work *work, const lnt_net *n
     return status;
 }
 
-static lnt_mat activation(const lnt_net_work *work, lnt_mat A0, int l, int count)
+/* z_l of the first `count` samples; z_0 are the inputs, wherever these lie. */
+static lnt_mat output(const lnt_net_work *work, lnt_mat Z0, int l)
 {
-    return l == 0 ? A0 : lnt_columns(work->A[l], 0, count);
+    return l == 0 ? Z0 : lnt_columns(work->Z[l], 0, Z0.cols);
 }
 
-static void forward(const lnt_net_work *work, const lnt_net *net, const double *w, lnt_mat A0)
+static lnt_mat slope(const lnt_net_work *work, const lnt_net *net, int l, int count)
 {
-    for (int l = 1; l <= net->depth; l++)
-        lnt_gemm(activation(work, A0, l, A0.cols), 1, LNT_N, lnt_net_weights(net, w, l), LNT_N,
-                 activation(work, A0, l - 1, A0.cols), 0);
+    return net->activation == LNT_LINEAR || l == net->depth ? (lnt_mat){0} : lnt_columns(work->slope[l], 0, count);
 }
 
-/* g <- beta g + scale dE/dw, given D = dE/dA_L; two buffers take turns for the layers below. */
-static void backward(double *g, const lnt_net_work *work, const lnt_net *net, const double *w, lnt_mat A0, lnt_mat D,
+static void forward(const lnt_net_work *work, const lnt_net *net, const double *w, lnt_mat Z0)
+{
+    for (int l = 1; l <= net->depth; l++) {
+        lnt_mat Z = output(work, Z0, l);
+        lnt_gemm(Z, 1, LNT_N, lnt_net_weights(net, w, l), LNT_N, output(work, Z0, l - 1), 0);
+        lnt_activate(Z, slope(work, net, l, Z0.cols), l < net->depth ? net->activation : LNT_LINEAR);
+    }
+}
+
+/* g <- beta g + scale dE/dw, given D = dE/da_L; two buffers take turns for the layers below. */
+static void backward(double *g, const lnt_net_work *work, const lnt_net *net, const double *w, lnt_mat Z0, lnt_mat D,
                      double scale, double beta)
 {
     for (int l = net->depth; l >= 1; l--) {
-        lnt_gemm(lnt_net_weights(net, g, l), scale, LNT_N, D, LNT_T, activation(work, A0, l - 1, D.cols), beta);
+        lnt_gemm(lnt_net_weights(net, g, l), scale, LNT_N, D, LNT_T, output(work, Z0, l - 1), beta);
         if (l == 1)
             break;
         lnt_mat below = lnt_block(l % 2 ? work->D : work->D_next, 0, 0, net->width[l - 1], D.cols);
         lnt_gemm(below, 1, LNT_T, lnt_net_weights(net, w, l), LNT_N, D, 0);
+        if (net->activation != LNT_LINEAR)
+            lnt_mat_multiply(below, slope(work, net, l - 1, D.cols));
         D = below;
     }
+}
+
+lnt_status lnt_net_forward(lnt_ctx *ctx, lnt_mat F, const lnt_net *net, const double *w, lnt_mat X)
+{
+    lnt_mark mark = lnt_ctx_mark(ctx);
+    lnt_mat below = X;
+    lnt_status status = LNT_OK;
+    for (int l = 1; l <= net->depth && status == LNT_OK; l++) {
+        lnt_mat Z = F;
+        if (l < net->depth)
+            status = lnt_mat_alloc(ctx, &Z, net->width[l], X.cols);
+        if (status != LNT_OK)
+            break;
+        lnt_gemm(Z, 1, LNT_N, lnt_net_weights(net, w, l), LNT_N, below, 0);
+        lnt_activate(Z, (lnt_mat){0}, l < net->depth ? net->activation : LNT_LINEAR);
+        below = Z;
+    }
+    lnt_ctx_reset(ctx, mark);
+    return status;
 }
 
 /* Adds to g the gradient of one block of `count` <= work->width rows, each weighing 1/total. */
 static void add_block(double *g, lnt_net_work *work, const lnt_net *net, const double *w, const lnt_task *task,
                       const int *rows, int first, int count, double total, double beta)
 {
-    lnt_mat A0 = rows ? (lnt_mat){0} : lnt_task_view(task, first, count), Y = lnt_columns(work->Y, 0, count);
-    if (A0.a) {
+    lnt_mat Z0 = rows ? (lnt_mat){0} : lnt_task_view(task, first, count), Y = lnt_columns(work->Y, 0, count);
+    if (Z0.a) {
         lnt_targets_get(Y, &task->data, rows, first, count);
     } else {
-        A0 = lnt_columns(work->A[0], 0, count);
-        lnt_task_get(A0, Y, task, rows, first, count);
+        Z0 = lnt_columns(work->Z[0], 0, count);
+        lnt_task_get(Z0, Y, task, rows, first, count);
     }
-    forward(work, net, w, A0);
-    lnt_mat D = activation(work, A0, net->depth, count);
+    forward(work, net, w, Z0);
+    lnt_mat D = output(work, Z0, net->depth);
     lnt_mat_add(D, -1, Y);
-    backward(g, work, net, w, A0, D, 1 / total, beta);
+    backward(g, work, net, w, Z0, D, 1 / total, beta);
 }
 
 void lnt_net_gradient(double *g, lnt_net_work *work, const lnt_net *net, const double *w, const lnt_task *task,

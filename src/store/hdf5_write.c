@@ -262,3 +262,35 @@ lnt_status lnt_store_hdf5(lnt_ctx *ctx, lnt_text *out, const lnt_record *record)
     H5Pclose(im.group);
     return status;
 }
+
+lnt_status lnt_store_group(lnt_ctx *ctx, lnt_text *out, const lnt_record *record, const char *group)
+{
+    lnt_record part = {.memory = record->memory, .command = record->command};
+    lnt_array_node **array = &part.arrays;
+    lnt_scalar **fact = &part.facts;
+    size_t n = strlen(group);
+    lnt_mark mark = lnt_ctx_mark(ctx);
+    lnt_status status = LNT_OK;
+    for (const lnt_array_node *a = record->arrays; a && status == LNT_OK; a = a->next) {
+        if (a->array.is_series || strncmp(a->array.path, group, n) != 0 || a->array.path[n] != '/')
+            continue;
+        lnt_array_node *copy = *array = lnt_alloc(ctx, 1, sizeof *copy);
+        if (copy)
+            *copy = (lnt_array_node){.array = a->array};
+        status = copy ? LNT_OK : LNT_ENOMEM;
+        array = copy ? &copy->next : array;
+    }
+    for (const lnt_scalar *f = record->facts; f && status == LNT_OK; f = f->next) {
+        if (strcmp(f->group, "network") != 0)
+            continue;
+        lnt_scalar *copy = *fact = lnt_alloc(ctx, 1, sizeof *copy);
+        if (copy)
+            *copy = *f, copy->next = NULL;
+        status = copy ? LNT_OK : LNT_ENOMEM;
+        fact = copy ? &copy->next : fact;
+    }
+    if (status == LNT_OK)
+        status = lnt_store_hdf5(ctx, out, &part);
+    lnt_ctx_reset(ctx, mark);
+    return status;
+}

@@ -127,8 +127,6 @@ lnt_status lnt_store_load(lnt_ctx *ctx, lnt_record **record, const char *path)
     lnt_status status = lnt_hdf5_scan(ctx, path, LNT_H5_ALL, NULL, load_item, *record);
     if (status == LNT_OK)
         status = lnt_record_status(ctx, *record);
-    if (status == LNT_OK && (*record)->command[0] == '\0')
-        status = lnt_fail(ctx, LNT_EFORMAT, "%s: not a result of linnet (no attribute 'command')", path);
     if (status != LNT_OK) {
         lnt_record_free(*record);
         *record = NULL;

@@ -1,8 +1,8 @@
+#include "weights.h"
+
 #include "linnet/linalg.h"
 #include "linnet/store.h"
-#include "linnet/study.h"
 
-#include <limits.h>
 #include <math.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,29 +12,16 @@ void lnt_apply_defaults(lnt_apply_opts *opts)
     *opts = (lnt_apply_opts){.run = "mean"};
 }
 
-/* A saved network: its maps, one per run, and its preparation. */
+/* A saved network with its preparation. */
 typedef struct model {
     lnt_prep prep;
-    lnt_mat *P; /* outputs x components */
-    int runs, outputs, classes;
-    int first; /* number of the first of the runs */
+    lnt_saved_net saved;
+    int outputs, classes;
 } model;
 
 static lnt_status damaged(lnt_ctx *ctx, const char *path, const char *what)
 {
     return lnt_fail(ctx, LNT_EFORMAT, "%s: not a saved network of linnet train (%s)", path, what);
-}
-
-/* Run k's matrix of an array (rows, cols) or (runs, rows, cols). */
-static lnt_status get_matrix(lnt_ctx *ctx, lnt_mat *A, const lnt_array *array, int k)
-{
-    int rows = array->dims[array->rank - 2], cols = array->dims[array->rank - 1];
-    lnt_status status = lnt_mat_alloc(ctx, A, rows, cols);
-    if (status == LNT_OK) {
-        double *at = (double *)(uintptr_t)array->values + (size_t)k * (size_t)rows * (size_t)cols;
-        lnt_mat_transpose(*A, lnt_mat_view(at, cols, rows));
-    }
-    return status;
 }
 
 /* What the kind of preparation says that there must be. */
@@ -48,17 +35,6 @@ static bool preparation_is_whole(const lnt_record *record, bool has_mean, bool h
     return has_map == needs_map && has_mean == needs_mean && (needs_mean || strcmp(kind.string, "none") == 0);
 }
 
-static bool is_finite(const lnt_array *a)
-{
-    size_t size = 1;
-    for (int d = 0; d < a->rank; d++)
-        size *= (size_t)a->dims[d];
-    for (size_t i = 0; i < size; i++)
-        if (!isfinite(a->values[i]))
-            return false;
-    return size > 0;
-}
-
 static lnt_status load_preparation(lnt_ctx *ctx, model *m, const lnt_record *record, int components, const char *path)
 {
     lnt_array mean, map;
@@ -67,13 +43,13 @@ static lnt_status load_preparation(lnt_ctx *ctx, model *m, const lnt_record *rec
     m->prep = (lnt_prep){.inputs = components, .outputs = components};
     if (!preparation_is_whole(record, has_mean, has_map))
         return damaged(ctx, path, "its preparation is incomplete");
-    if ((has_mean && !is_finite(&mean)) || (has_map && !is_finite(&map)))
+    if ((has_mean && !lnt_array_finite(&mean)) || (has_map && !lnt_array_finite(&map)))
         return damaged(ctx, path, "its preparation is not finite");
     if (has_map) {
         if (map.rank != 2 || map.dims[0] != components)
             return damaged(ctx, path, "/preparation/map does not fit the weights");
         m->prep.inputs = map.dims[1];
-        lnt_status status = get_matrix(ctx, &m->prep.map, &map, 0);
+        lnt_status status = lnt_array_matrix(ctx, &m->prep.map, &map, 0);
         if (status != LNT_OK)
             return status;
     }
@@ -86,43 +62,6 @@ static lnt_status load_preparation(lnt_ctx *ctx, model *m, const lnt_record *rec
         memcpy(m->prep.mean, mean.values, (size_t)mean.dims[0] * sizeof *m->prep.mean);
     }
     return LNT_OK;
-}
-
-/* P_k <- W_L ... W_1 of every run. */
-static lnt_status load_maps(lnt_ctx *ctx, model *m, const lnt_record *record, const char *path)
-{
-    lnt_array a;
-    for (int l = 1;; l++) {
-        const char *name = lnt_sprintf(ctx, "weights/%d", l);
-        if (!name)
-            return LNT_ENOMEM;
-        if (!lnt_record_array(record, name, &a))
-            return l > 1 ? LNT_OK : damaged(ctx, path, "/weights/1 is missing");
-        int runs = a.rank == 3 ? a.dims[0] : 1, cols = a.rank >= 2 ? a.dims[a.rank - 1] : 0;
-        if (a.rank < 2 || runs < 1 || (l > 1 && (runs != m->runs || cols != m->P[0].rows)))
-            return damaged(ctx, path, "the weights do not fit each other");
-        if (!is_finite(&a))
-            return damaged(ctx, path, "the weights are empty or not finite");
-        if (l == 1) {
-            m->runs = runs;
-            m->P = lnt_alloc(ctx, (size_t)runs, sizeof *m->P);
-        }
-        for (int k = 0; k < runs && m->P; k++) {
-            lnt_mat W, product;
-            lnt_status status = get_matrix(ctx, &W, &a, k);
-            if (status == LNT_OK && l > 1) {
-                if ((status = lnt_mat_alloc(ctx, &product, W.rows, m->P[k].cols)) == LNT_OK)
-                    lnt_gemm(product, 1, LNT_N, W, LNT_N, m->P[k], 0);
-                W = product;
-            }
-            if (status != LNT_OK)
-                return status;
-            m->P[k] = W;
-        }
-        if (!m->P)
-            return LNT_ENOMEM;
-        m->outputs = m->P[0].rows;
-    }
 }
 
 static lnt_status load_model(lnt_ctx *ctx, model *m, const char *folder)
@@ -138,45 +77,58 @@ static lnt_status load_model(lnt_ctx *ctx, model *m, const char *folder)
     lnt_status status = lnt_store_load(ctx, &record, path);
     if (status != LNT_OK)
         return status;
-    status = load_maps(ctx, m, record, path);
+    status = lnt_saved_net_get(ctx, &m->saved, record, path);
     if (status == LNT_OK)
-        status = load_preparation(ctx, m, record, m->P[0].cols, path); // NOLINT: there is a first map by now
-    if (lnt_record_get_fact(record, "preparation", "classes", &classes) && classes.integer == m->outputs)
+        status = load_preparation(ctx, m, record, m->saved.net.width[0], path);
+    if (status == LNT_OK)
+        m->outputs = m->saved.net.width[m->saved.net.depth];
+    if (status == LNT_OK && lnt_record_get_fact(record, "preparation", "classes", &classes) &&
+        classes.integer == m->outputs)
         m->classes = m->outputs;
     lnt_record_free(record);
     return status;
 }
 
-/* Keeps the maps that are asked for: all, one, or in place of all their mean. */
-static lnt_status choose_runs(lnt_ctx *ctx, model *m, const char *which)
+/* Which runs are asked for: the first of them and how many. */
+typedef struct selection {
+    int first, count;
+    bool mean; /* of several */
+} selection;
+
+static lnt_status choose_runs(lnt_ctx *ctx, selection *s, const model *m, const char *which)
 {
+    int runs = m->saved.runs;
     double number;
-    if (strcmp(which, "each") == 0 || m->runs == 0)
+    *s = (selection){0, runs, strcmp(which, "mean") == 0 && runs > 1};
+    if (strcmp(which, "each") == 0 || strcmp(which, "mean") == 0)
         return LNT_OK;
-    if (strcmp(which, "mean") == 0) {
-        for (int k = 1; k < m->runs; k++)
-            lnt_mat_add(m->P[0], 1, m->P[k]);
-        lnt_mat_scale(m->P[0], 1.0 / m->runs);
-    } else {
-        if (!lnt_number_read(which, strlen(which), &number) || number != floor(number) || number < 0 ||
-            number >= m->runs)
-            return lnt_fail(ctx, LNT_EUSAGE, "--run %s: use mean, each, or a number from 0 to %d", which, m->runs - 1);
-        m->first = (int)number;
-        m->P[0] = m->P[m->first];
-    }
-    m->runs = 1;
+    if (!lnt_number_read(which, strlen(which), &number) || number != floor(number) || number < 0 || number >= runs)
+        return lnt_fail(ctx, LNT_EUSAGE, "--run %s: use mean, each, or a number from 0 to %d", which, runs - 1);
+    *s = (selection){(int)number, 1, false};
     return LNT_OK;
 }
 
-static lnt_status predict(lnt_ctx *ctx, lnt_mat *F, const model *m, lnt_mat Z)
+/* F <- the outputs of every run chosen, or their mean. *count is how many there are. */
+static lnt_status predict(lnt_ctx *ctx, lnt_mat **F, int *count, const model *m, const selection *s, lnt_mat Z)
 {
-    for (int k = 0; k < m->runs; k++) {
-        lnt_status status = lnt_mat_alloc(ctx, &F[k], m->outputs, Z.cols);
-        if (status != LNT_OK)
-            return status;
-        lnt_gemm(F[k], 1, LNT_N, m->P[k], LNT_N, Z, 0);
+    lnt_mat next;
+    *count = s->mean ? 1 : s->count;
+    if (!(*F = lnt_alloc(ctx, (size_t)*count, sizeof **F)))
+        return LNT_ENOMEM;
+    lnt_status status = lnt_mat_alloc(ctx, &next, m->outputs, Z.cols);
+    for (int k = 0; k < s->count && status == LNT_OK; k++) {
+        const double *w = m->saved.w[s->first + k];
+        bool new = k == 0 || !s->mean;
+        if (new)
+            status = lnt_mat_alloc(ctx, &(*F)[k], m->outputs, Z.cols);
+        if (status == LNT_OK)
+            status = lnt_net_forward(ctx, new ? (*F)[k] : next, &m->saved.net, w, Z);
+        if (status == LNT_OK && !new)
+            lnt_mat_add((*F)[0], 1, next);
     }
-    return LNT_OK;
+    if (status == LNT_OK && s->mean)
+        lnt_mat_scale((*F)[0], 1.0 / s->count);
+    return status;
 }
 
 static void put_classes(lnt_record *record, lnt_mat F, lnt_ctx *ctx)
@@ -192,8 +144,8 @@ static void put_classes(lnt_record *record, lnt_mat F, lnt_ctx *ctx)
     }
 }
 
-static lnt_status put_score(lnt_ctx *ctx, lnt_record *record, const model *m, const lnt_dataset *data, lnt_mat Z,
-                            bool averaged)
+static lnt_status put_score(lnt_ctx *ctx, lnt_record *record, const model *m, const lnt_dataset *data, const lnt_mat *F,
+                            const selection *s, int count)
 {
     int outputs = lnt_dataset_outputs(data);
     bool fewer_classes = data->classes > 0 && m->classes >= data->classes;
@@ -201,20 +153,19 @@ static lnt_status put_score(lnt_ctx *ctx, lnt_record *record, const model *m, co
         return lnt_fail(ctx, LNT_ESHAPE,
                         "the targets have %d columns, the network has %d outputs (--one-hot for classes?)", outputs,
                         m->outputs);
-    lnt_task task = {.n = Z.cols, .inputs = Z.rows, .outputs = m->outputs, .data = *data};
-    task.data.inputs = lnt_samples_view(Z);
-    if (data->classes)
-        task.data.classes = m->outputs;
+    lnt_dataset known = *data;
+    if (known.classes)
+        known.classes = m->outputs;
     lnt_table *table = lnt_record_table(record, "score");
-    for (int k = 0; k < m->runs; k++) {
+    for (int k = 0; k < count; k++) {
         lnt_score score;
-        lnt_status status = lnt_map_score(ctx, &score, m->P[k], &task, 0, Z.cols, 1);
+        lnt_status status = lnt_outputs_score(ctx, &score, F[k], &known);
         if (status != LNT_OK)
             return status;
         lnt_table_row(table);
-        lnt_table_set(table, "run", "", averaged ? lnt_string("mean") : lnt_integer(m->first + k));
+        lnt_table_set(table, "run", "", s->mean ? lnt_string("mean") : lnt_integer(s->first + k));
         lnt_table_set(table, "half_loss", "", lnt_number(score.loss));
-        if (data->classes)
+        if (known.classes)
             lnt_table_set(table, "accuracy", "", lnt_number(score.accuracy));
     }
     return LNT_OK;
@@ -247,30 +198,30 @@ static lnt_status apply(lnt_ctx *ctx, lnt_record *record, const lnt_apply_opts *
         return lnt_fail(ctx, LNT_EUSAGE, "which result? linnet apply DIR --inputs FILE --out FILE");
     if (!opts->data && !opts->inputs)
         return lnt_fail(ctx, LNT_EUSAGE, "which rows? linnet apply %s --inputs FILE --out FILE", opts->folder);
+    lnt_mat *F;
+    selection s;
+    int count;
     lnt_status status = load_model(ctx, &m, opts->folder);
-    int runs = status == LNT_OK ? m.runs : 0; /* that were saved */
-    bool averaged = runs > 1 && strcmp(opts->run, "mean") == 0;
     if (status == LNT_OK)
-        status = choose_runs(ctx, &m, opts->run);
+        status = choose_runs(ctx, &s, &m, opts->run);
     if (status == LNT_OK)
         status = lnt_source_read(ctx, &data, &source, false);
     if (status == LNT_OK)
         status = lnt_mat_alloc(ctx, &Z, m.prep.outputs, data.inputs.n);
     if (status == LNT_OK)
         status = lnt_prep_apply(ctx, Z, &m.prep, &data.inputs, opts->threads);
-    lnt_mat *F = status == LNT_OK ? lnt_alloc(ctx, (size_t)m.runs, sizeof *F) : NULL;
     if (status == LNT_OK)
-        status = F ? predict(ctx, F, &m, Z) : LNT_ENOMEM;
+        status = predict(ctx, &F, &count, &m, &s, Z);
     if (status != LNT_OK)
         return status;
     lnt_record_fact(record, "applied", "rows", "", lnt_integer(Z.cols));
     lnt_record_fact(record, "applied", "outputs", "", lnt_integer(m.outputs));
-    lnt_record_fact(record, "applied", "runs", "", lnt_integer(runs));
-    put_predictions(ctx, record, F, m.runs);
+    lnt_record_fact(record, "applied", "runs", "", lnt_integer(m.saved.runs));
+    put_predictions(ctx, record, F, count);
     if (m.classes)
         put_classes(record, F[0], ctx);
     if (lnt_dataset_outputs(&data))
-        status = put_score(ctx, record, &m, &data, Z, averaged);
+        status = put_score(ctx, record, &m, &data, F, &s, count);
     return status;
 }
 

@@ -30,22 +30,43 @@ static const char *const losses[] = {"half", "sum", "mean", NULL};
 #define THREADS \
     INTEGER("threads", threads, LNT_OPT_HOW, 0, 1024, "threads; results do not depend on it; 0: all processors")
 #define END {NULL, LNT_OPT_FLAG, 0, 0, 0, 0, NULL, NULL, NULL}
+/* The rows of lnt_task_opts, as the field `task` of a command's options. */
+#define TASK_ROWS \
+    TEXT("data", task.data, LNT_OPT_INPUT, "NAME", \
+         "digits (built in), mnist, a folder of IDX files, or an IDX image file"), \
+    TEXT("inputs", task.inputs, LNT_OPT_INPUT, "FILE", \
+         "inputs, a row per sample: NPY, CSV, IDX, or HDF5 (FILE:DATASET, MATLAB 7.3 too)"), \
+    TEXT("targets", task.targets, LNT_OPT_INPUT, "FILE", \
+         "targets, a row per sample; rows with a single 1 count as classes"), \
+    FLAG("one-hot", task.one_hot, 0, "the targets are one column of classes 0, 1, ..., to be one-hot encoded"), \
+    REAL("split", task.split, 0, 0.999, "F", \
+         "share of the rows, drawn at random, that is held out and only scored; 0: none"), \
+    TEXT("test-inputs", task.test_inputs, LNT_OPT_INPUT, "FILE", "rows held out in files of their own: inputs"), \
+    TEXT("test-targets", task.test_targets, LNT_OPT_INPUT, "FILE", "and their targets"), \
+    FLAG("centre", task.centre, 0, "subtract the mean of the inputs"), \
+    INTEGER("pca", task.pca, 0, 0, INT_MAX, "centre and keep N principal components; 0: off"), \
+    INTEGER("whiten", task.whiten, 0, 0, INT_MAX, "the same, scaled to unit variance; 0: off"), \
+    TEXT("sigma-xx", task.sigma_xx, LNT_OPT_INPUT, "FILE", "in place of rows: 1/n sum x x', inputs x inputs"), \
+    TEXT("sigma-yx", task.sigma_yx, LNT_OPT_INPUT, "FILE", "and 1/n sum y x', outputs x inputs"), \
+    REAL("trace-yy", task.trace_yy, 0, 1e300, "X", \
+         "with them the mean of |y|^2; 0: as little as they allow, losses then count from the best linear map's")
 /* clang-format on */
 
 /* ---- train ---- */
 
 #define OPTS lnt_train_opts
 const lnt_option lnt_train_options[] = {
-    TEXT("data", data, LNT_OPT_INPUT, "NAME", "digits (built in), mnist, a folder of IDX files, or an IDX image file"),
-    TEXT("inputs", inputs, LNT_OPT_INPUT, "FILE", "inputs, a row per sample: NPY, CSV or IDX, plain or gzip"),
-    TEXT("targets", targets, LNT_OPT_INPUT, "FILE", "targets, a row per sample; rows with a single 1 count as classes"),
-    FLAG("one-hot", one_hot, 0, "the targets are one column of classes 0, 1, ..., to be one-hot encoded"),
-    FLAG("centre", centre, 0, "subtract the mean of the inputs"),
-    INTEGER("pca", pca, 0, 0, INT_MAX, "centre and keep N principal components; 0: off"),
-    INTEGER("whiten", whiten, 0, 0, INT_MAX, "the same, scaled to unit variance; 0: off"),
+    TASK_ROWS,
     {"layers", LNT_OPT_INTEGERS, offsetof(OPTS, layers), 0, 1, 1e6, "N,N,...", NULL,
      "widths from inputs to outputs; 8x3 stands for 8,8,8 (default inputs,outputs,outputs)"},
-    TEXT("init", init, 0, "START", "orthogonal (Haar), or gaussian:SD"),
+    CHOICE("activation", activation, lnt_activation_names, "of the hidden layers; the last layer is linear"),
+    TEXT("init", init, 0, "START",
+         "orthogonal (Haar), gaussian:SD, aligned:A0,B0 (strengths of the layers along the task's modes), or "
+         "balanced:LAMBDA[,SIGMA] (W2'W2 - W1 W1' = LAMBDA I, product SIGMA)"),
+    TEXT("weights-in", weights_in, LNT_OPT_INPUT, "FILE",
+         "start from the weights in this HDF5 file, /weights/1, ... as --weights-out and result.h5 have them"),
+    TEXT("weights-out", weights_out, LNT_OPT_HOW | LNT_OPT_WEIGHTS, "FILE",
+         "write the final weights to this HDF5 file"),
     CHOICE("optimizer", optimizer, optimizers, "minibatch descent, full-batch descent, or minibatch Adam"),
     CHOICE(
         "space", space, spaces,

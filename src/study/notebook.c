@@ -55,9 +55,9 @@ static void set_up(arm arms[ARMS], bool mnist, const lnt_reproduce_opts *opts)
     for (int k = 0; k < ARMS; k++) {
         lnt_train_opts *o = &arms[k].opts;
         lnt_train_defaults(o);
-        o->data = mnist ? "mnist" : "digits";
-        o->whiten = mnist ? 100 : 40;
-        o->layers = (lnt_int_list){3, {o->whiten, 10, 10}};
+        o->task.data = mnist ? "mnist" : "digits";
+        o->task.whiten = mnist ? 100 : 40;
+        o->layers = (lnt_int_list){3, {o->task.whiten, 10, 10}};
         o->loss = LNT_LOSS_SUM;
         o->lr = 0.01;
         o->batch = mnist ? 100 : 10;

@@ -21,85 +21,14 @@ void lnt_train_defaults(lnt_train_opts *opts)
                              .seeds = 1};
 }
 
-/* ---- Set-up ---- */
-
-static lnt_status make_task(lnt_ctx *ctx, training *t)
-{
-    const lnt_train_opts *o = t->opts;
-    lnt_source source = {o->data, o->inputs, o->targets, o->one_hot};
-    lnt_dataset data;
-    if (o->pca > 0 && o->whiten > 0)
-        return lnt_fail(ctx, LNT_EUSAGE, "--pca and --whiten exclude each other");
-    lnt_prep_kind kind = o->whiten > 0 ? LNT_PREP_WHITEN
-                         : o->pca > 0  ? LNT_PREP_PCA
-                         : o->centre   ? LNT_PREP_CENTRE
-                                       : LNT_PREP_NONE;
-    lnt_status status = lnt_source_read(ctx, &data, &source, true);
-    if (status == LNT_OK)
-        status = lnt_task_make(ctx, &t->task, &data, kind, o->whiten > 0 ? o->whiten : o->pca, o->threads);
-    return status;
-}
-
-/* Fills in the layers that were not given and checks those that were. */
-static lnt_status make_net(lnt_ctx *ctx, training *t, lnt_train_opts *opts)
-{
-    lnt_int_list *layers = &opts->layers;
-    int inputs = t->task.inputs, outputs = t->task.outputs;
-    if (layers->count == 0)
-        *layers = (lnt_int_list){3, {inputs, outputs, outputs}};
-    if (layers->count < 2)
-        return lnt_fail(ctx, LNT_EUSAGE, "--layers needs at least two widths, inputs and outputs: --layers %d,%d",
-                        inputs, outputs);
-    if (layers->item[0] != inputs)
-        return lnt_fail(
-            ctx, LNT_ESHAPE, "--layers starts with %d, but the prepared inputs have %d values%s: use --layers %d,...",
-            layers->item[0], inputs, t->task.prep.map.a ? " (directions with variance that were kept)" : "", inputs);
-    if (layers->item[layers->count - 1] != outputs)
-        return lnt_fail(ctx, LNT_ESHAPE, "--layers ends with %d, but the targets have %d values: use --layers ...,%d",
-                        layers->item[layers->count - 1], outputs, outputs);
-    t->net = (lnt_net){layers->count - 1, layers->item};
-    return LNT_OK;
-}
-
-static lnt_status check_rows(lnt_ctx *ctx, training *t)
-{
-    const lnt_train_opts *o = t->opts;
-    if (o->rows_per_epoch > t->task.n)
-        return lnt_fail(ctx, LNT_EUSAGE, "--rows-per-epoch %d: there are only %d rows", o->rows_per_epoch, t->task.n);
-    if (o->space == LNT_SPACE_COVARIANCE && o->shuffle && o->rows_per_epoch > 0)
-        return lnt_fail(ctx, LNT_EUSAGE, "--space covariance takes all rows, or with --no-shuffle the first ones");
-    bool subset = !o->shuffle && o->rows_per_epoch > 0;
-    t->fitted_rows = subset ? o->rows_per_epoch : t->task.n;
-    return LNT_OK;
-}
-
-lnt_status lnt_training_prepare(lnt_ctx *ctx, training *t, lnt_train_opts *opts)
-{
-    *t = (training){.opts = opts};
-    lnt_status status = lnt_init_parse(ctx, &t->init, opts->init);
-    if (status == LNT_OK)
-        status = make_task(ctx, t);
-    if (status == LNT_OK)
-        status = make_net(ctx, t, opts);
-    if (status == LNT_OK)
-        status = check_rows(ctx, t);
-    if (status == LNT_OK)
-        status = lnt_task_moments(ctx, &t->all, &t->task, 0, t->task.n, opts->threads);
-    t->fitted = t->all;
-    if (status == LNT_OK && t->fitted_rows < t->task.n)
-        status = lnt_task_moments(ctx, &t->fitted, &t->task, 0, t->fitted_rows, opts->threads);
-    t->scale = opts->loss == LNT_LOSS_HALF ? 1 : opts->loss == LNT_LOSS_SUM ? 2 : 2.0 / t->task.outputs;
-    t->eta = t->scale * opts->lr;
-    return status;
-}
-
 /* ---- Runs ---- */
 
-#define BLOCK 256 /* samples that pass the network together: activations stay in the second-level cache */
+#define BLOCK 256       /* samples that pass the network together: activations stay in the second-level cache */
+#define PROBE_ROWS 1024 /* rows for the curvature of a network that is not linear */
 
 typedef struct run {
     lnt_ctx *ctx;
-    training *t;
+    const training *t;
     int index;
     lnt_net_work work;
     lnt_moments_work moments;
@@ -118,41 +47,9 @@ static void scale_gradient(double *g, const run *r)
 static int gradient(double *g, const double *w, const lnt_batch *batch, void *user)
 {
     run *r = user;
-    lnt_net_gradient(g, &r->work, &r->t->net, w, &r->t->task, batch->rows, batch->first, batch->count);
+    lnt_net_gradient(g, &r->work, &r->t->net, w, &r->t->setup.task, batch->rows, batch->first, batch->count);
     scale_gradient(g, r);
     return 0;
-}
-
-/* The score of the weights over all rows: by the rows themselves, or the loss alone from their moments. */
-static lnt_status score_weights(lnt_ctx *ctx, lnt_score *score, const training *t, const double *w, bool by_rows)
-{
-    lnt_mark mark = lnt_ctx_mark(ctx);
-    lnt_mat P;
-    lnt_status status = lnt_mat_alloc(ctx, &P, t->task.outputs, t->task.inputs);
-    if (status == LNT_OK)
-        status = lnt_net_product(ctx, P, &t->net, w);
-    score->accuracy = NAN;
-    if (status == LNT_OK && by_rows)
-        status = lnt_map_score(ctx, score, P, &t->task, 0, t->task.n, t->opts->threads);
-    else if (status == LNT_OK)
-        status = lnt_linear_loss(ctx, &score->loss, P, &t->all);
-    lnt_ctx_reset(ctx, mark);
-    return status;
-}
-
-static int score_epoch(const double *w, int epoch, void *user)
-{
-    run *r = user;
-    training *t = r->t;
-    size_t at = (size_t)r->index * ((size_t)t->opts->epochs + 1) + (size_t)epoch;
-    lnt_score score;
-    r->status = score_weights(r->ctx, &score, t, w, t->opts->space == LNT_SPACE_SAMPLES);
-    if (r->status != LNT_OK)
-        return -1;
-    r->overflow = !isfinite(score.loss);
-    t->loss[at] = t->scale * score.loss;
-    t->accuracy[at] = score.accuracy;
-    return r->overflow ? -1 : 0;
 }
 
 static int moments_gradient(double *g, const double *w, const lnt_batch *batch, void *user)
@@ -164,32 +61,144 @@ static int moments_gradient(double *g, const double *w, const lnt_batch *batch, 
     return 0;
 }
 
-/* From the largest curvature at the start of run 0 and at the balanced optimum, where a long run ends. */
+/* The objective of a run over `rows` rows, with work space for batches of `width`. */
+static lnt_status make_objective(lnt_ctx *ctx, lnt_objective *f, run *r, bool moments, int rows, int width)
+{
+    *f = (lnt_objective){r->size, rows, moments ? moments_gradient : gradient, NULL, r};
+    return moments ? lnt_moments_work_alloc(ctx, &r->moments, &r->t->net)
+                   : lnt_net_work_alloc(ctx, &r->work, &r->t->net, width);
+}
+
+lnt_status lnt_training_gradient(lnt_ctx *ctx, double *g, const training *t, const double *w)
+{
+    lnt_mark mark = lnt_ctx_mark(ctx);
+    run r = {.ctx = ctx, .t = t, .size = lnt_net_size(&t->net)};
+    lnt_objective f;
+    lnt_batch all = {NULL, 0, t->fitted_rows};
+    lnt_status status = make_objective(ctx, &f, &r, t->net.activation == LNT_LINEAR, t->fitted_rows, BLOCK);
+    if (status == LNT_OK)
+        f.gradient(g, w, &all, &r);
+    lnt_ctx_reset(ctx, mark);
+    return status;
+}
+
+/* ---- Scores ---- */
+
+bool lnt_training_tracks(const training *t, lnt_track track)
+{
+    bool classes = t->setup.task.data.classes && t->opts->space == LNT_SPACE_SAMPLES;
+    return (track < LNT_TRACK_TEST_LOSS || t->setup.test.n > 0) && (track % 2 == 0 || classes);
+}
+
+/* Over the rows themselves, or the loss alone from their moments. */
+static lnt_status score_one(lnt_ctx *ctx, lnt_score *score, const training *t, const double *w, const lnt_task *task,
+                            const lnt_moments *m, bool by_rows)
+{
+    if (by_rows)
+        return lnt_net_score(ctx, score, &t->net, w, task, 0, task->n, t->opts->threads);
+    lnt_mark mark = lnt_ctx_mark(ctx);
+    lnt_mat P;
+    lnt_status status = lnt_mat_alloc(ctx, &P, t->setup.task.outputs, t->setup.task.inputs);
+    if (status == LNT_OK)
+        status = lnt_net_product(ctx, P, &t->net, w);
+    if (status == LNT_OK)
+        status = lnt_linear_loss(ctx, &score->loss, P, m);
+    score->accuracy = NAN;
+    lnt_ctx_reset(ctx, mark);
+    return status;
+}
+
+/* Enters the scores of the weights in the tracks of run `index` at `epoch`. */
+static lnt_status score_weights(lnt_ctx *ctx, const training *t, int index, int epoch, const double *w, bool by_rows)
+{
+    size_t at = (size_t)index * ((size_t)t->opts->epochs + 1) + (size_t)epoch;
+    lnt_score score[2] = {{NAN, NAN}, {NAN, NAN}};
+    lnt_status status = score_one(ctx, &score[0], t, w, &t->setup.task, &t->setup.all, by_rows);
+    if (status == LNT_OK && t->setup.test.n)
+        status = score_one(ctx, &score[1], t, w, &t->setup.test, &t->setup.held, by_rows);
+    for (int k = 0; k < 2; k++) {
+        t->track[2 * k][at] = t->scale * score[k].loss;
+        t->track[2 * k + 1][at] = score[k].accuracy;
+    }
+    return status;
+}
+
+static int score_epoch(const double *w, int epoch, void *user)
+{
+    run *r = user;
+    const training *t = r->t;
+    size_t at = (size_t)r->index * ((size_t)t->opts->epochs + 1) + (size_t)epoch;
+    r->status = score_weights(r->ctx, t, r->index, epoch, w, t->opts->space == LNT_SPACE_SAMPLES);
+    if (r->status != LNT_OK)
+        return -1;
+    r->overflow = !isfinite(t->track[LNT_TRACK_LOSS][at]);
+    return r->overflow ? -1 : 0;
+}
+
+/* In covariance space classes are compared only once, at the end, where there are rows. */
+static lnt_status final_accuracy(lnt_ctx *ctx, const training *t, int index)
+{
+    int epoch = t->info[index].epochs;
+    size_t at = (size_t)index * ((size_t)t->opts->epochs + 1) + (size_t)epoch;
+    double loss = t->track[LNT_TRACK_LOSS][at], test_loss = t->track[LNT_TRACK_TEST_LOSS][at];
+    if (!t->setup.task.data.classes)
+        return LNT_OK;
+    lnt_status status = score_weights(ctx, t, index, epoch, t->w[index], true);
+    t->track[LNT_TRACK_LOSS][at] = loss;
+    t->track[LNT_TRACK_TEST_LOSS][at] = test_loss;
+    return status;
+}
+
+/* ---- Stability ---- */
+
+/* Heavy ball: eta h < 2 (1 + beta) for every eigenvalue h of the Hessian (Polyak 1964). */
+static double stable_step(const lnt_train_opts *o, double curvature)
+{
+    return o->optimizer == LNT_ADAM ? (double)NAN : 2 * (1 + o->momentum) / (curvature + o->weight_decay);
+}
+
+/* A linear network: from the largest curvature at the start of run 0 and at the balanced optimum, where a long run
+ * ends. */
 static lnt_status measure_stability(lnt_ctx *ctx, training *t, double *w)
 {
     run r = {.ctx = ctx, .t = t, .size = lnt_net_size(&t->net)};
-    lnt_objective objective = {r.size, t->fitted_rows, moments_gradient, NULL, &r};
-    lnt_rng rng = lnt_rng_stream(t->opts->seed, 0, LNT_FOR_WEIGHTS), probe = lnt_rng_stream(0, 0, LNT_FOR_PROBE);
-    double start = 0, end = 0;
+    lnt_objective f;
+    lnt_rng probe = lnt_rng_stream(0, 0, LNT_FOR_PROBE);
+    double first = 0, last = 0;
     lnt_mat P;
-    lnt_status status = lnt_moments_work_alloc(ctx, &r.moments, &t->net);
+    t->stable_lr = NAN;
+    if (t->net.activation != LNT_LINEAR)
+        return LNT_OK;
+    lnt_status status = make_objective(ctx, &f, &r, true, t->fitted_rows, 0);
     if (status == LNT_OK)
-        status = lnt_mat_alloc(ctx, &P, t->task.outputs, t->task.inputs);
+        status = lnt_mat_alloc(ctx, &P, t->setup.task.outputs, t->setup.task.inputs);
     if (status == LNT_OK)
-        status = lnt_net_init(ctx, w, &t->net, &t->init, &rng);
+        status = lnt_training_start(ctx, w, t, 0);
     if (status == LNT_OK)
-        status = lnt_sharpness(ctx, &start, &objective, w, &probe);
+        status = lnt_sharpness(ctx, &first, &f, w, &probe);
     if (status == LNT_OK)
         status = lnt_least_squares(ctx, P, NULL, &t->fitted, lnt_net_bottleneck(&t->net));
     if (status == LNT_OK)
         status = lnt_net_factor(ctx, w, &t->net, P);
     if (status == LNT_OK)
-        status = lnt_sharpness(ctx, &end, &objective, w, &probe);
-    /* heavy ball: eta h < 2 (1 + beta) for every eigenvalue h of the Hessian (Polyak 1964) */
-    const lnt_train_opts *o = t->opts;
-    double curvature = fmax(start, end) + o->weight_decay;
-    t->stable_lr = o->optimizer == LNT_ADAM ? (double)NAN : 2 * (1 + o->momentum) / curvature;
+        status = lnt_sharpness(ctx, &last, &f, w, &probe);
+    t->stable_lr = stable_step(t->opts, fmax(first, last));
     return status;
+}
+
+/* A network that is not linear, and only once it has diverged: at its start, from the first rows. */
+static double probe_stability(lnt_ctx *ctx, const training *t, int index)
+{
+    run r = {.ctx = ctx, .t = t, .size = lnt_net_size(&t->net)};
+    lnt_objective f;
+    lnt_rng probe = lnt_rng_stream(0, 0, LNT_FOR_PROBE);
+    int rows = t->fitted_rows < PROBE_ROWS ? t->fitted_rows : PROBE_ROWS;
+    double curvature = NAN, *w = lnt_alloc(ctx, r.size, sizeof *w);
+    if (w && make_objective(ctx, &f, &r, false, rows, BLOCK) == LNT_OK &&
+        lnt_training_start(ctx, w, t, index) == LNT_OK)
+        lnt_sharpness(ctx, &curvature, &f, w, &probe);
+    lnt_ctx_clear(ctx);
+    return stable_step(t->opts, curvature);
 }
 
 static lnt_status diverged(lnt_ctx *ctx, const training *t, int index)
@@ -200,11 +209,15 @@ static lnt_status diverged(lnt_ctx *ctx, const training *t, int index)
     if (t->opts->optimizer == LNT_ADAM)
         return lnt_fail(ctx, LNT_EDIVERGED,
                         "run %d diverged in epoch %d: --lr %s is too large for Adam; 0.001 is usual", index, epoch, lr);
-    return lnt_fail(
-        ctx, LNT_EDIVERGED,
-        "run %d diverged in epoch %d: --lr %s is too large; full-batch descent is stable below about %.2g "
-        "(from the largest Hessian eigenvalue), minibatches below less; --whiten N makes larger steps stable",
-        index, epoch, lr, t->stable_lr);
+    bool linear = t->net.activation == LNT_LINEAR;
+    const char *advice = t->setup.task.prep.kind == LNT_PREP_WHITEN ? ""
+                         : t->opts->task.sigma_xx ? "; inputs scaled to unit variance allow larger steps"
+                                                  : "; --whiten N makes larger steps stable";
+    return lnt_fail(ctx, LNT_EDIVERGED,
+                    "run %d diverged in epoch %d: --lr %s is too large; full-batch descent is stable below about %.2g "
+                    "(from the largest Hessian eigenvalue%s), minibatches below less%s",
+                    index, epoch, lr, linear ? t->stable_lr : probe_stability(ctx, t, index),
+                    linear ? "" : " at the start", advice);
 }
 
 #define NOT_BEGUN (-1)
@@ -227,17 +240,6 @@ static lnt_descent descent_options(const lnt_train_opts *o)
                          .naive_l1 = o->naive_l1};
 }
 
-/* In covariance space classes are compared only once, at the end. */
-static lnt_status final_accuracy(lnt_ctx *ctx, training *t, int index)
-{
-    lnt_score score;
-    size_t at = (size_t)index * ((size_t)t->opts->epochs + 1) + (size_t)t->info[index].epochs;
-    lnt_status status = score_weights(ctx, &score, t, t->w[index], true);
-    if (status == LNT_OK)
-        t->accuracy[at] = score.accuracy;
-    return status;
-}
-
 static lnt_status one_run(lnt_ctx *ctx, int index, void *user)
 {
     training *t = user;
@@ -246,20 +248,19 @@ static lnt_status one_run(lnt_ctx *ctx, int index, void *user)
     if (index > 0 && lnt_cancelled(ctx))
         return LNT_OK;
     run r = {.ctx = ctx, .t = t, .index = index, .size = lnt_net_size(&t->net)};
-    lnt_rng weights = lnt_rng_stream(o->seed, (uint32_t)index, LNT_FOR_WEIGHTS),
-            order = lnt_rng_stream(o->seed, (uint32_t)index, LNT_FOR_SHUFFLE);
+    lnt_rng order = lnt_rng_stream(o->seed, (uint32_t)index, LNT_FOR_SHUFFLE);
     lnt_descent descent = descent_options(o);
-    lnt_objective objective = {r.size, t->task.n, moments ? moments_gradient : gradient, score_epoch, &r};
+    lnt_objective f;
     int width = descent.batch > 0 && descent.batch < BLOCK ? descent.batch : BLOCK;
-    lnt_status status =
-        moments ? lnt_moments_work_alloc(ctx, &r.moments, &t->net) : lnt_net_work_alloc(ctx, &r.work, &t->net, width);
+    lnt_status status = make_objective(ctx, &f, &r, moments, moments ? 1 : t->setup.task.n, width);
+    f.after_epoch = score_epoch;
     if (status == LNT_OK)
-        status = lnt_net_init(ctx, t->w[index], &t->net, &t->init, &weights);
+        status = lnt_training_start(ctx, t->w[index], t, index);
     if (status == LNT_OK)
         status = lnt_imbalance(ctx, &t->imbalance[index], &t->net, t->w[index]);
     if (status != LNT_OK)
         return status;
-    status = lnt_descend(ctx, t->w[index], &t->info[index], &objective, &descent, &order);
+    status = lnt_descend(ctx, t->w[index], &t->info[index], &f, &descent, &order);
     if (r.status != LNT_OK)
         return r.status;
     if (r.overflow || t->info[index].stop == LNT_STOP_DIVERGED) {
@@ -282,8 +283,8 @@ static void keep_finished(training *t)
         if (t->info[k].epochs < least || (least == 0 && k > 0))
             continue;
         size_t to = (size_t)kept * (size_t)stride, from = (size_t)k * (size_t)stride;
-        memmove(t->loss + to, t->loss + from, (size_t)stride * sizeof *t->loss);
-        memmove(t->accuracy + to, t->accuracy + from, (size_t)stride * sizeof *t->accuracy);
+        for (int track = 0; track < LNT_TRACKS; track++)
+            memmove(t->track[track] + to, t->track[track] + from, (size_t)stride * sizeof **t->track);
         t->info[kept] = t->info[k];
         t->w[kept++] = t->w[k];
     }
@@ -295,13 +296,14 @@ lnt_status lnt_training_run(lnt_ctx *ctx, training *t)
 {
     size_t runs = (size_t)t->opts->seeds, rows = (size_t)t->opts->epochs + 1, size = lnt_net_size(&t->net);
     t->w = lnt_alloc(ctx, runs, sizeof *t->w);
-    t->loss = lnt_alloc_zero(ctx, runs * rows, sizeof *t->loss);
-    t->accuracy = lnt_alloc_zero(ctx, runs * rows, sizeof *t->accuracy);
     t->info = lnt_alloc_zero(ctx, runs, sizeof *t->info);
     t->imbalance = lnt_alloc_zero(ctx, runs, sizeof *t->imbalance);
     double *probe = lnt_alloc(ctx, size, sizeof *probe);
-    if (!t->w || !t->loss || !t->accuracy || !t->info || !t->imbalance || !probe)
+    if (!t->w || !t->info || !t->imbalance || !probe)
         return LNT_ENOMEM;
+    for (int track = 0; track < LNT_TRACKS; track++)
+        if (!(t->track[track] = lnt_alloc_zero(ctx, runs * rows, sizeof **t->track)))
+            return LNT_ENOMEM;
     for (size_t k = 0; k < runs; k++)
         if (!(t->w[k] = lnt_alloc(ctx, size, sizeof **t->w)))
             return LNT_ENOMEM;

@@ -9,8 +9,8 @@ int main(void)
     lnt_record *record = lnt_record_new("train");
     lnt_train_opts opts;
     lnt_train_defaults(&opts);
-    opts.data = "digits";
-    opts.whiten = 10;
+    opts.task.data = "digits";
+    opts.task.whiten = 10;
     opts.epochs = 2;
     lnt_status status = ctx && record ? lnt_train_study(ctx, record, &opts) : LNT_ENOMEM;
     lnt_value loss = {LNT_NOTHING, 0, 0, NULL, NULL};

@@ -259,7 +259,7 @@ def test_hdf5_holds_what_json_says():
                 if isinstance(values[0], bool):
                     values = [float(value) for value in values]
                 take(f"{name}/{column}", values)
-        for group in ("preparation", "training", "final"):
+        for group in ("preparation", "network", "training", "final", "certificate"):
             for name, value in result[group].items():
                 take(f"{group}/{name}", value)
         if result["warnings"]:

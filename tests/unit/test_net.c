@@ -34,6 +34,22 @@ static lnt_mat as_column(double *v, size_t n)
     return lnt_mat_view(v, (int)n, 1);
 }
 
+static double phi(lnt_activation activation, double a)
+{
+    switch (activation) {
+    case LNT_TANH:
+        return tanh(a);
+    case LNT_RELU:
+        return a > 0 ? a : 0;
+    case LNT_LOGISTIC:
+        return 1 / (1 + exp(-a));
+    case LNT_SOFTPLUS:
+        return log(1 + exp(a));
+    default:
+        return a;
+    }
+}
+
 /* E by loops over samples, layers and units. */
 static double plain_loss(const setting *s, const double *w, const int *rows, int first, int count)
 {
@@ -49,6 +65,7 @@ static double plain_loss(const setting *s, const double *w, const int *rows, int
                 b[i] = 0;
                 for (int j = 0; j < W.cols; j++)
                     b[i] += *lnt_at(W, i, j) * a[j];
+                b[i] = l < s->net.depth ? phi(s->net.activation, b[i]) : b[i];
             }
             memcpy(a, b, sizeof a);
         }
@@ -81,9 +98,13 @@ static void gradient_matches_finite_differences(void **state)
     lnt_ctx *ctx = *state;
     lnt_rng rng = lnt_rng_stream(SEED, 0, LNT_FOR_TESTS);
     const int rows[] = {8, 3, 3, 0, 5, 1, 2};
-    for (size_t k = 0; k < SHAPES; k++) {
-        setting s = make_setting(ctx, shapes[k], 9, &rng);
+    for (size_t k = 0; k < 5 * SHAPES; k++) {
+        setting s = make_setting(ctx, shapes[k % SHAPES], 9, &rng);
         lnt_net_work work;
+        lnt_score score;
+        s.net.activation = (lnt_activation)(k / SHAPES);
+        check_status(ctx, lnt_net_score(ctx, &score, &s.net, s.w, &s.task, 2, 7, 1), LNT_OK);
+        check_near(score.loss, plain_loss(&s, s.w, NULL, 2, 7), 1e-13, "loss");
         check_status(ctx, lnt_net_work_alloc(ctx, &work, &s.net, 4), LNT_OK); /* blocks of 4: the last one is short */
         lnt_net_gradient(s.g, &work, &s.net, s.w, &s.task, NULL, 2, 7);
         plain_gradient(&s, NULL, 2, 7);
@@ -149,11 +170,11 @@ static void orthogonal_starts_are_orthogonal(void **state)
 {
     lnt_ctx *ctx = *state;
     const int widths[] = {7, 3, 3, 12};
-    lnt_net net = {3, widths};
-    lnt_init init = {LNT_INIT_ORTHOGONAL, 0};
+    lnt_net net = {.depth = 3, .width = widths};
+    lnt_init init = {.kind = LNT_INIT_ORTHOGONAL};
     lnt_rng rng = lnt_rng_stream(SEED, 3, LNT_FOR_WEIGHTS);
     double *w = lnt_alloc(ctx, lnt_net_size(&net), sizeof *w), imbalance;
-    check_status(ctx, lnt_net_init(ctx, w, &net, &init, &rng), LNT_OK);
+    check_status(ctx, lnt_net_init(ctx, w, &net, &init, NULL, &rng), LNT_OK);
     for (int l = 1; l <= 3; l++) {
         lnt_mat W = lnt_net_weights(&net, w, l), G, I;
         bool wide = W.cols > W.rows;
@@ -174,13 +195,13 @@ static void orthogonal_starts_are_haar(void **state)
 {
     lnt_ctx *ctx = *state;
     const int widths[] = {5, 5}, draws = 4000;
-    lnt_net net = {1, widths};
-    lnt_init init = {LNT_INIT_ORTHOGONAL, 0};
+    lnt_net net = {.depth = 1, .width = widths};
+    lnt_init init = {.kind = LNT_INIT_ORTHOGONAL};
     lnt_rng rng = lnt_rng_stream(SEED, 4, LNT_FOR_WEIGHTS);
     double Q[25], mean = 0, square = 0, fourth = 0;
     for (int k = 0; k < draws; k++) {
         double trace = 0;
-        check_status(ctx, lnt_net_init(ctx, Q, &net, &init, &rng), LNT_OK);
+        check_status(ctx, lnt_net_init(ctx, Q, &net, &init, NULL, &rng), LNT_OK);
         for (int i = 0; i < 5; i++)
             trace += Q[6 * i];
         mean += trace / draws;
@@ -210,17 +231,127 @@ static void factors_of_a_map_are_balanced(void **state)
     }
 }
 
+/* m_i = u_i' W v_i of every pair of modes: diag(strength) on the modes that pass the bottleneck. */
+static void check_modes(lnt_ctx *ctx, const lnt_net *net, const double *w, const lnt_modes *modes, double strength)
+{
+    lnt_mat P, UP, M, expected;
+    int outputs = net->width[net->depth], inputs = net->width[0];
+    check_status(ctx, lnt_mat_alloc(ctx, &P, outputs, inputs), LNT_OK);
+    check_status(ctx, lnt_mat_alloc(ctx, &UP, outputs, inputs), LNT_OK);
+    check_status(ctx, lnt_mat_alloc(ctx, &M, outputs, inputs), LNT_OK);
+    check_status(ctx, lnt_mat_alloc_zero(ctx, &expected, outputs, inputs), LNT_OK);
+    check_status(ctx, lnt_net_product(ctx, P, net, w), LNT_OK);
+    lnt_gemm(UP, 1, LNT_T, modes->U, LNT_N, P, 0);
+    lnt_gemm(M, 1, LNT_N, UP, LNT_T, modes->VT, 0);
+    for (int k = 0; k < lnt_net_bottleneck(net); k++)
+        *lnt_at(expected, k, k) = strength;
+    check_close(M, expected, 1e-13, "U' W V");
+}
+
+static void starts_lie_along_the_modes(void **state)
+{
+    lnt_ctx *ctx = *state;
+    lnt_rng rng = lnt_rng_stream(SEED, 6, LNT_FOR_TESTS);
+    static const struct {
+        int depth, width[6];
+        const char *init;
+        double strength;
+    } cases[] = {{1, {4, 3}, "aligned:0.5", 0.5},     {2, {5, 2, 3}, "aligned:0.5,-3", -1.5},
+                 {2, {3, 8, 6}, "aligned:2", 4},      {3, {3, 6, 4, 2}, "aligned:2,3,0.5", 3},
+                 {2, {5, 2, 3}, "balanced:2", 0.01},  {2, {7, 4, 6}, "balanced:-0.3,1e-9", 1e-9},
+                 {2, {3, 5, 6}, "balanced:1e4,2", 2}, {4, {3, 5, 4, 6, 2}, "balanced:0,0.2", 0.2},
+                 {2, {1, 1, 1}, "balanced:-1,1", 1}};
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        lnt_net net = {.depth = cases[k].depth, .width = cases[k].width};
+        lnt_modes modes;
+        lnt_init init;
+        double *w = lnt_alloc(ctx, lnt_net_size(&net), sizeof *w);
+        check_status(ctx, lnt_modes_of(ctx, &modes, random_matrix(ctx, net.width[net.depth], net.width[0], &rng)),
+                     LNT_OK);
+        check_status(ctx, lnt_init_parse(ctx, &init, cases[k].init), LNT_OK);
+        check_status(ctx, lnt_net_init(ctx, w, &net, &init, &modes, &rng), LNT_OK);
+        check_modes(ctx, &net, w, &modes, cases[k].strength);
+        if (init.kind != LNT_INIT_BALANCED || net.depth != 2)
+            continue;
+        lnt_mat W1 = lnt_net_weights(&net, w, 1), W2 = lnt_net_weights(&net, w, 2), B, lambda;
+        check_status(ctx, lnt_mat_alloc(ctx, &B, W1.rows, W1.rows), LNT_OK);
+        check_status(ctx, lnt_mat_alloc(ctx, &lambda, W1.rows, W1.rows), LNT_OK);
+        lnt_mat_identity(lambda);
+        lnt_mat_scale(lambda, init.value[0]);
+        lnt_gemm(B, 1, LNT_T, W2, LNT_N, W2, 0);
+        lnt_gemm(B, -1, LNT_N, W1, LNT_T, W1, 1);
+        check_close(B, lambda, 1e-13, "W2'W2 - W1 W1'");
+    }
+}
+
+static void starts_that_do_not_fit_are_refused(void **state)
+{
+    lnt_ctx *ctx = *state;
+    const int widths[] = {3, 5, 4}, deep[] = {2, 2, 2, 2};
+    lnt_net net = {.depth = 2, .width = widths}, three = {.depth = 3, .width = deep};
+    lnt_rng rng = lnt_rng_stream(SEED, 7, LNT_FOR_TESTS);
+    lnt_modes modes, square;
+    lnt_init init;
+    double w[50];
+    check_status(ctx, lnt_modes_of(ctx, &modes, random_matrix(ctx, 4, 3, &rng)), LNT_OK);
+    check_status(ctx, lnt_modes_of(ctx, &square, random_matrix(ctx, 2, 2, &rng)), LNT_OK);
+    check_status(ctx, lnt_init_parse(ctx, &init, "balanced:1"), LNT_OK);
+    check_failure(ctx, lnt_net_init(ctx, w, &net, &init, &modes, &rng), LNT_EUSAGE, "5 hidden units");
+    check_failure(ctx, lnt_net_init(ctx, w, &three, &init, &square, &rng), LNT_EUSAGE, "two layers");
+    check_status(ctx, lnt_init_parse(ctx, &init, "aligned:1,2,3"), LNT_OK);
+    check_failure(ctx, lnt_net_init(ctx, w, &net, &init, &modes, &rng), LNT_EUSAGE, "3 strengths for 2 layers");
+}
+
+/* Against long double, where the functions saturate and where they are small. */
+static void activations_keep_their_digits(void **state)
+{
+    static const double at[] = {-800, -40, -3, -1e-3, -1e-9, 0, 1e-9, 1e-3, 0.7, 5, 40, 800};
+    (void)state;
+    for (size_t k = 0; k < sizeof at / sizeof *at; k++)
+        for (int f = LNT_LINEAR; f <= LNT_SOFTPLUS; f++) {
+            double z = at[k], slope = 1;
+            long double a = at[k], e = expl(-fabsl(a)),
+                        expected[5][2] = {{a, 1},
+                                          {tanhl(a), 4 * e * e / ((1 + e * e) * (1 + e * e))},
+                                          {a > 0 ? a : 0, a > 0},
+                                          {a >= 0 ? 1 / (1 + e) : e / (1 + e), e / ((1 + e) * (1 + e))},
+                                          {fmaxl(a, 0) + log1pl(e), a >= 0 ? 1 / (1 + e) : e / (1 + e)}};
+            lnt_activate(lnt_mat_view(&z, 1, 1), lnt_mat_view(&slope, 1, 1), (lnt_activation)f);
+            double error = (double)fabsl(z - expected[f][0]), error_slope = (double)fabsl(slope - expected[f][1]);
+            if (!(error <= 1e-15 * fabsl(expected[f][0]) + 1e-300) || !(error_slope <= 2e-15 * expected[f][1] + 1e-300))
+                fail_msg("activation %d at %g: value off by %g, slope by %g", f, at[k], error, error_slope);
+        }
+}
+
 static void starts_are_read_from_text(void **state)
 {
     lnt_ctx *ctx = *state;
     lnt_init init;
     check_status(ctx, lnt_init_parse(ctx, &init, "gaussian:1e-3"), LNT_OK);
-    assert_true(init.kind == LNT_INIT_GAUSSIAN && init.sd == 1e-3);
+    assert_true(init.kind == LNT_INIT_GAUSSIAN && init.value[0] == 1e-3);
     check_status(ctx, lnt_init_parse(ctx, &init, "orthogonal"), LNT_OK);
-    static const char *const bad[] = {
-        "", "gauss", "gaussian", "gaussian:", "gaussian:-1", "gaussian:nan", "orthogonal:1"};
+    static const char *const bad[] = {"",
+                                      "gauss",
+                                      "gaussian",
+                                      "gaussian:",
+                                      "gaussian:-1",
+                                      "gaussian:nan",
+                                      "orthogonal:1",
+                                      "gaussian:1,2",
+                                      "aligned",
+                                      "aligned:",
+                                      "aligned:1,",
+                                      "aligned:1,x",
+                                      "aligned:1e100",
+                                      "balanced:",
+                                      "balanced:1,0",
+                                      "balanced:1,2,3"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        check_failure(ctx, lnt_init_parse(ctx, &init, bad[i]), LNT_EUSAGE, "gaussian:0.01");
+        check_failure(ctx, lnt_init_parse(ctx, &init, bad[i]), LNT_EUSAGE, "gaussian:SD");
+    check_status(ctx, lnt_init_parse(ctx, &init, "aligned:0.1,-2"), LNT_OK);
+    assert_true(init.kind == LNT_INIT_ALIGNED && init.count == 2 && init.value[1] == -2);
+    check_status(ctx, lnt_init_parse(ctx, &init, "balanced:-3"), LNT_OK);
+    assert_true(init.kind == LNT_INIT_BALANCED && init.value[0] == -3 && init.value[1] == 0.01);
 }
 
 int main(void)
@@ -229,6 +360,8 @@ int main(void)
         WITH_CTX(gradient_matches_finite_differences), WITH_CTX(gradient_from_moments_is_that_from_samples),
         WITH_CTX(score_is_the_loss_of_the_product),    WITH_CTX(accuracy_counts_the_largest_output),
         WITH_CTX(orthogonal_starts_are_orthogonal),    WITH_CTX(orthogonal_starts_are_haar),
-        WITH_CTX(factors_of_a_map_are_balanced),       WITH_CTX(starts_are_read_from_text)};
+        WITH_CTX(factors_of_a_map_are_balanced),       WITH_CTX(starts_are_read_from_text),
+        WITH_CTX(starts_lie_along_the_modes),          WITH_CTX(starts_that_do_not_fit_are_refused),
+        WITH_CTX(activations_keep_their_digits)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,8 +17,8 @@ static void *failing_resize(void *p, size_t bytes)
 static void small_options(lnt_train_opts *o)
 {
     lnt_train_defaults(o);
-    o->data = "digits";
-    o->whiten = 8;
+    o->task.data = "digits";
+    o->task.whiten = 8;
     o->layers = (lnt_int_list){3, {8, 4, 10}};
     o->rows_per_epoch = 200;
     o->shuffle = false;
@@ -132,7 +132,7 @@ static void wrong_options_say_what_would_be_right(void **state)
     o.layers.item[2] = 9;
     check_failure(ctx, lnt_train_study(ctx, record, &o), LNT_ESHAPE, "use --layers ...,10");
     small_options(&o);
-    o.pca = 3;
+    o.task.pca = 3;
     check_failure(ctx, lnt_train_study(ctx, record, &o), LNT_EUSAGE, "exclude each other");
     small_options(&o);
     o.rows_per_epoch = 5000;
@@ -142,7 +142,7 @@ static void wrong_options_say_what_would_be_right(void **state)
     o.epochs = 50;
     check_failure(ctx, lnt_train_study(ctx, record, &o), LNT_EDIVERGED, "stable below about");
     small_options(&o);
-    o.data = NULL;
+    o.task.data = NULL;
     check_failure(ctx, lnt_train_study(ctx, record, &o), LNT_EUSAGE, "--data digits");
     lnt_record_free(record);
 }

@@ -52,7 +52,7 @@ static void reduced_rank_is_the_minimum_of_its_rank(void **state)
     lnt_moments m = random_moments(ctx, &task, 5, 4, 60, &rng);
     for (int rank = 1; rank <= 3; rank++) {
         const int widths[] = {5, rank, 4};
-        lnt_net net = {2, widths};
+        lnt_net net = {.depth = 2, .width = widths};
         lnt_moments_work work;
         lnt_mat W, P;
         double best, loss = 0, w[64], g[64];
@@ -109,7 +109,7 @@ static void measures_of_assumptions(void **state)
     lnt_ctx *ctx = *state;
     double S[4] = {1, 0.25, 0.25, 0.5}, w[] = {2, 3}, imbalance;
     const int widths[] = {1, 1, 1};
-    lnt_net net = {2, widths};
+    lnt_net net = {.depth = 2, .width = widths};
     assert_true(lnt_whiteness(lnt_mat_view(S, 2, 2)) == 0.5);
     check_status(ctx, lnt_imbalance(ctx, &imbalance, &net, w), LNT_OK);
     assert_true(imbalance == 5); /* 3^2 - 2^2 */

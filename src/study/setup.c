@@ -1,0 +1,116 @@
+#include "setup.h"
+
+#include <math.h>
+
+/* Options that contradict each other. */
+static lnt_status check_options(lnt_ctx *ctx, const lnt_task_opts *o)
+{
+    if (o->pca > 0 && o->whiten > 0)
+        return lnt_fail(ctx, LNT_EUSAGE, "--pca and --whiten exclude each other");
+    if ((o->sigma_xx == NULL) != (o->sigma_yx == NULL))
+        return lnt_fail(ctx, LNT_EUSAGE, "--sigma-xx and --sigma-yx need each other");
+    if (o->trace_yy > 0 && !o->sigma_xx)
+        return lnt_fail(ctx, LNT_EUSAGE, "--trace-yy goes with --sigma-xx and --sigma-yx only");
+    if (o->sigma_xx && (o->data || o->inputs || o->targets || o->test_inputs || o->test_targets || o->split > 0))
+        return lnt_fail(ctx, LNT_EUSAGE,
+                        "--sigma-xx and --sigma-yx stand in place of rows: leave out --data, --inputs, "
+                        "--targets, --split and the test files");
+    if (o->sigma_xx && (o->centre || o->pca > 0 || o->whiten > 0))
+        return lnt_fail(ctx, LNT_EUSAGE, "--centre, --pca and --whiten need rows; prepare the covariances yourself");
+    if ((o->test_inputs == NULL) != (o->test_targets == NULL))
+        return lnt_fail(ctx, LNT_EUSAGE, "--test-inputs and --test-targets need each other");
+    if (o->test_inputs && o->split > 0)
+        return lnt_fail(ctx, LNT_EUSAGE, "--split and --test-inputs exclude each other");
+    return LNT_OK;
+}
+
+static lnt_status read_rows(lnt_ctx *ctx, lnt_dataset *data, lnt_dataset *held, const lnt_task_opts *o, uint64_t seed)
+{
+    lnt_source source = {o->data, o->inputs, o->targets, o->one_hot},
+               test = {NULL, o->test_inputs, o->test_targets, o->one_hot};
+    lnt_rng rng = lnt_rng_stream(seed, 0, LNT_FOR_SPLIT);
+    *held = (lnt_dataset){0};
+    lnt_status status = lnt_source_read(ctx, data, &source, true);
+    if (status == LNT_OK && o->split > 0)
+        status = lnt_dataset_split(ctx, data, held, o->split, &rng);
+    if (status == LNT_OK && o->test_inputs)
+        status = lnt_source_read(ctx, held, &test, true);
+    if (status == LNT_OK && o->test_inputs)
+        status = lnt_dataset_match(ctx, held, data, o->test_inputs);
+    return status;
+}
+
+static lnt_status make_from_rows(lnt_ctx *ctx, lnt_setup *s, const lnt_task_opts *o, uint64_t seed, int threads)
+{
+    lnt_dataset data, held;
+    lnt_prep_kind kind = o->whiten > 0 ? LNT_PREP_WHITEN
+                         : o->pca > 0  ? LNT_PREP_PCA
+                         : o->centre   ? LNT_PREP_CENTRE
+                                       : LNT_PREP_NONE;
+    lnt_status status = read_rows(ctx, &data, &held, o, seed);
+    if (status == LNT_OK)
+        status = lnt_task_make(ctx, &s->task, &data, kind, o->whiten > 0 ? o->whiten : o->pca, threads);
+    if (status == LNT_OK)
+        status = lnt_task_moments(ctx, &s->all, &s->task, 0, s->task.n, threads);
+    if (status == LNT_OK && held.inputs.n > 0)
+        status = lnt_task_like(ctx, &s->test, &held, &s->task, threads);
+    if (status == LNT_OK && held.inputs.n > 0)
+        status = lnt_task_moments(ctx, &s->held, &s->test, 0, s->test.n, threads);
+    return status;
+}
+
+static lnt_status make_from_covariances(lnt_ctx *ctx, lnt_setup *s, const lnt_task_opts *o)
+{
+    lnt_mat Sxx, Syx;
+    lnt_status status = lnt_matrix_read(ctx, &Sxx, o->sigma_xx);
+    if (status == LNT_OK)
+        status = lnt_matrix_read(ctx, &Syx, o->sigma_yx);
+    if (status == LNT_OK)
+        status = lnt_moments_complete(ctx, &s->all, Sxx, Syx, o->trace_yy > 0 ? o->trace_yy : (double)NAN);
+    if (status != LNT_OK)
+        return status;
+    int D = Sxx.rows;
+    s->task =
+        (lnt_task){.inputs = D, .outputs = Syx.rows, .prep = {.inputs = D, .outputs = D, .rank = D, .retained = 1}};
+    return LNT_OK;
+}
+
+lnt_status lnt_setup_make(lnt_ctx *ctx, lnt_setup *setup, const lnt_task_opts *opts, uint64_t seed, int threads)
+{
+    *setup = (lnt_setup){0};
+    lnt_status status = check_options(ctx, opts);
+    if (status != LNT_OK)
+        return status;
+    return opts->sigma_xx ? make_from_covariances(ctx, setup, opts) : make_from_rows(ctx, setup, opts, seed, threads);
+}
+
+void lnt_setup_report(lnt_record *record, const lnt_setup *setup, const lnt_task_opts *opts)
+{
+    static const char *const kinds[] = {"none", "centre", "pca", "whiten"};
+    const lnt_prep *prep = &setup->task.prep;
+    int asked = opts->whiten > 0 ? opts->whiten : opts->pca;
+    lnt_record_fact(record, "preparation", "kind", "", lnt_string(kinds[prep->kind]));
+    if (setup->task.n)
+        lnt_record_fact(record, "preparation", "rows", "", lnt_integer(setup->task.n));
+    if (setup->test.n)
+        lnt_record_fact(record, "preparation", "test_rows", "", lnt_integer(setup->test.n));
+    lnt_record_fact(record, "preparation", "inputs", "", lnt_integer(prep->inputs));
+    lnt_record_fact(record, "preparation", "components", "", lnt_integer(prep->outputs));
+    lnt_record_fact(record, "preparation", "classes", "", lnt_integer(setup->task.data.classes));
+    lnt_record_fact(record, "preparation", "whiteness", "", lnt_number(lnt_whiteness(setup->all.Sxx)));
+    if (opts->sigma_xx && opts->trace_yy == 0)
+        lnt_record_warn(record, "without --trace-yy losses count from that of the best linear map, which has loss 0");
+    if (prep->map.a) {
+        lnt_record_fact(record, "preparation", "rank", "", lnt_integer(prep->rank));
+        lnt_record_fact(record, "preparation", "retained_variance", "", lnt_number(prep->retained));
+        lnt_record_matrix(record, "preparation/map", "", &prep->map, 1);
+        lnt_record_vector(record, "preparation/sd", "", prep->sd, prep->outputs);
+        if (prep->outputs < asked)
+            lnt_record_warn(
+                record,
+                "only %d directions of the inputs have variance: %d of the %d components asked for were dropped",
+                prep->rank, asked - prep->outputs, asked);
+    }
+    if (prep->mean)
+        lnt_record_vector(record, "preparation/mean", "", prep->mean, prep->inputs);
+}

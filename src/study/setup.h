@@ -1,0 +1,18 @@
+/* The task of a study, from the options that several commands share. */
+#ifndef LINNET_SETUP_H
+#define LINNET_SETUP_H
+
+#include "linnet/study.h"
+
+typedef struct lnt_setup {
+    lnt_task task;    /* n = 0: covariances alone */
+    lnt_task test;    /* n = 0: no rows are held out */
+    lnt_moments all;  /* of all training rows */
+    lnt_moments held; /* of the rows held out */
+} lnt_setup;
+
+lnt_status lnt_setup_make(lnt_ctx *ctx, lnt_setup *setup, const lnt_task_opts *opts, uint64_t seed, int threads);
+/* Facts and arrays of the preparation. */
+void lnt_setup_report(lnt_record *record, const lnt_setup *setup, const lnt_task_opts *opts);
+
+#endif
