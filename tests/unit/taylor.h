@@ -83,12 +83,13 @@ static inline lnt_mat product_of(lnt_ctx *ctx, lnt_mat A, lnt_mat B)
     return C;
 }
 
-/* A random orthogonal matrix. */
+/* A random orthogonal matrix, of either determinant. */
 static inline lnt_mat random_rotation(lnt_ctx *ctx, int n, lnt_rng *rng)
 {
     lnt_mat Q = random_matrix(ctx, n, n, rng);
     double *diag = lnt_alloc(ctx, (size_t)n + 1, sizeof *diag);
     check_status(ctx, lnt_qr(ctx, Q, diag), LNT_OK);
+    lnt_mat_scale(lnt_columns(Q, 0, 1), lnt_rng_uniform(rng) < 0.5 ? -1 : 1);
     return Q;
 }
 
