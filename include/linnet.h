@@ -8,6 +8,7 @@
 #include "linnet/learn.h"
 #include "linnet/linalg.h"
 #include "linnet/mat.h"
+#include "linnet/modes.h"
 #include "linnet/net.h"
 #include "linnet/option.h"
 #include "linnet/parallel.h"
