@@ -39,6 +39,31 @@ static int jacobian(N_Vector v, N_Vector Jv, sunrealtype t, N_Vector y, N_Vector
     return got;
 }
 
+/* ---- Vectors: GMRES is little else, and SUNDIALS' own loops add one number at a time ---- */
+
+static sunrealtype dot(N_Vector a, N_Vector b)
+{
+    return lnt_dot(NV_DATA_S(a), NV_DATA_S(b), (size_t)NV_LENGTH_S(a));
+}
+
+static sunrealtype weighted_norm(N_Vector x, N_Vector w)
+{
+    return lnt_weighted_norm(NV_DATA_S(x), NV_DATA_S(w), (size_t)NV_LENGTH_S(x));
+}
+
+static void linear_sum(sunrealtype a, N_Vector x, sunrealtype b, N_Vector y, N_Vector z)
+{
+    lnt_linear_sum(NV_DATA_S(z), a, NV_DATA_S(x), b, NV_DATA_S(y), (size_t)NV_LENGTH_S(x));
+}
+
+static void use_own_loops(N_Vector v)
+{
+    v->ops->nvdotprod = dot;
+    v->ops->nvdotprodlocal = dot;
+    v->ops->nvwrmsnorm = weighted_norm;
+    v->ops->nvlinearsum = linear_sum;
+}
+
 /* SUNDIALS would print its messages. */
 static void quiet(int code, const char *module, const char *function, char *message, void *user)
 {
@@ -109,6 +134,7 @@ static bool make(lnt_stepper *s, bdf *m)
     m->cvode = CVodeCreate(CV_BDF, m->sun);
     if (!m->y || !m->cvode || CVodeSetErrHandlerFn(m->cvode, quiet, NULL) != CV_SUCCESS)
         return false;
+    use_own_loops(m->y);
     m->solver = SUNLinSol_SPGMR(m->y, SUN_PREC_NONE, KRYLOV, m->sun);
     return m->solver && CVodeInit(m->cvode, slope, s->t, m->y) == CV_SUCCESS &&
            CVodeSStolerances(m->cvode, s->opts->rtol, s->opts->atol) == CV_SUCCESS &&

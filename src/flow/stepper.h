@@ -40,6 +40,11 @@ void lnt_combine(double *out, const double *y, double *const *k, const double *c
 double lnt_weighted_squares(const lnt_flow_opts *o, const double *x, const double *a, const double *b, size_t n);
 /* |a - b|, b NULL: |a|. */
 double lnt_distance(const double *a, const double *b, size_t n);
+double lnt_dot(const double *a, const double *b, size_t n);
+/* Root mean square of x_i w_i. */
+double lnt_weighted_norm(const double *x, const double *w, size_t n);
+/* z <- a x + b y; z may be x or y. */
+void lnt_linear_sum(double *z, double a, const double *x, double b, const double *y, size_t n);
 bool lnt_all_finite(const double *x, size_t n);
 
 /* Ready the stepper at (s->t, s->y), whose vector stays the caller's and is replaced by later ones of the method's own.

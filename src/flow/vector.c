@@ -94,6 +94,39 @@ WIDE double lnt_distance(const double *a, const double *b, size_t n)
     return sqrt(add_lanes(lane));
 }
 
+WIDE double lnt_dot(const double *a, const double *b, size_t n)
+{
+    double lane[LANES] = {0};
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (int l = 0; l < LANES; l++)
+            lane[l] += a[i + l] * b[i + l];
+    for (; i < n; i++)
+        lane[0] += a[i] * b[i];
+    return add_lanes(lane);
+}
+
+WIDE double lnt_weighted_norm(const double *x, const double *w, size_t n)
+{
+    double lane[LANES] = {0};
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (int l = 0; l < LANES; l++) {
+            double r = x[i + l] * w[i + l];
+            lane[l] += r * r;
+        }
+    for (; i < n; i++)
+        lane[0] += x[i] * w[i] * (x[i] * w[i]);
+    return sqrt(add_lanes(lane) / (double)n);
+}
+
+WIDE void lnt_linear_sum(double *z, double a, const double *x, double b, const double *y, size_t n)
+{
+#pragma GCC ivdep
+    for (size_t i = 0; i < n; i++)
+        z[i] = a * x[i] + b * y[i];
+}
+
 WIDE bool lnt_all_finite(const double *x, size_t n)
 {
     double lane[LANES] = {0}; /* 0 x is NaN for whatever is not finite */
