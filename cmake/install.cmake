@@ -25,7 +25,7 @@ configure_package_config_file(cmake/linnet-config.cmake.in linnet-config.cmake
 # Before 1.0 a minor release may change the interface.
 write_basic_package_version_file(linnet-config-version.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/linnet-config.cmake ${PROJECT_BINARY_DIR}/linnet-config-version.cmake
-        DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/linnet)
+        cmake/FindCVODES.cmake DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/linnet)
 install(EXPORT linnet-targets NAMESPACE linnet:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/linnet)
 
 set(CPACK_GENERATOR DEB)

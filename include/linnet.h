@@ -5,6 +5,7 @@
 #include "linnet/ctx.h"
 #include "linnet/data.h"
 #include "linnet/figure.h"
+#include "linnet/flow.h"
 #include "linnet/learn.h"
 #include "linnet/linalg.h"
 #include "linnet/mat.h"

@@ -5,6 +5,7 @@
 #ifndef LINNET_THEORY_H
 #define LINNET_THEORY_H
 
+#include "linnet/flow.h"
 #include "linnet/net.h"
 
 #ifdef __cplusplus
@@ -27,6 +28,55 @@ LNT_API lnt_status lnt_least_squares(lnt_ctx *ctx, lnt_mat W, int *used, const l
 LNT_API double lnt_whiteness(lnt_mat Sxx);
 /* max_l |W_{l+1}^T W_{l+1} - W_l W_l^T|_F: how far a network is from zero-balanced. 0 for one layer. */
 LNT_API lnt_status lnt_imbalance(lnt_ctx *ctx, double *imbalance, const lnt_net *net, const double *w);
+
+/* ---- Flows: where there is no closed form ----
+ *
+ * All times are in units of tau, times[0] >= 0 ascending, and the start is at time 0. Tolerances, methods, what is left
+ * in columns that were not reached, info and errors as for lnt_flow(); opts NULL: its defaults; info may be NULL. */
+
+/* One mode of a network of `depth` layers with strengths a_1 .. a_L of any size (not balanced): da_l/dt =
+ * (prod_{k != l} a_k) (s - prod_k a_k), a(0) = a0. A (depth x count) <- a at the times. All a_l^2 - a_k^2 are
+ * conserved, so only the layer of smallest |a| is integrated and the invariants hold to rounding error in every answer:
+ * a_l = sign(a_l(0)) sqrt(a_m^2 + a_l(0)^2 - a_m(0)^2); a_m may cross zero, the others cannot. LNT_EDOMAIN where s or a
+ * start value is not finite; LNT_EINVAL for depth < 1. */
+LNT_API lnt_status lnt_depth_unequal(lnt_ctx *ctx, lnt_mat A, lnt_flow_info *info, const double *a0, int depth,
+                                     double s, const double *times, int count, const lnt_flow_opts *opts);
+
+/* When modes are learned: mode i is m_i = u_i^T W v_i for columns u_i of U (outputs x modes) and v_i of V (inputs x
+ * modes); time[i] receives when m_i first crosses level[i], NaN if it did not up to the last output time. */
+typedef struct lnt_mode_times {
+    lnt_mat U, V;
+    const double *level;
+    double *time;
+} lnt_mode_times;
+
+/* Gradient flow of a layered linear network of any depth, balanced or not, dW_l/dt = -dE/dW_l with E(W_L ... W_1) from
+ * the moments m, any Sxx: column k of Y (lnt_net_size x count) <- the weights at times[k] from w0. Where this is the
+ * limit of small steps of gradient descent with rate eta on E, t = eta steps. modes may be NULL.
+ * W_{l+1}^T W_{l+1} - W_l W_l^T is conserved, to about the tolerance.
+ *
+ * Gradient flow commutes with rotations of inputs and outputs, so it is integrated in the eigenbasis of Sxx, where
+ * inputs cost no product, or for white inputs (Sxx within 1e-13 of I) in the singular bases of Syx, the modes;
+ * tolerances apply to the weights in these bases. There two layers are integrated as W1' = W2^T S - K W1, W2' = S W1^T
+ * - W2 (K - C) with K = W2^T W2 and its conserved difference C = W2^T W2 - W1 W1^T, where that is cheaper: the
+ * invariant is then attracting. A slope takes 2 outputs (3 weights) operations and no more than 3 products of matrices
+ * for two layers, whatever the number of samples. LNT_ESHAPE where net and moments do not fit. */
+LNT_API lnt_status lnt_net_flow(lnt_ctx *ctx, lnt_mat Y, lnt_flow_info *info, const lnt_mode_times *modes,
+                                const lnt_net *net, const double *w0, const lnt_moments *m, const double *times,
+                                int count, const lnt_flow_opts *opts);
+
+/* A loss of linear maps: G <- dE/dW at W, of equal shape. Returns as a slope of lnt_ode. */
+typedef int (*lnt_map_gradient)(lnt_mat G, lnt_mat W, void *user);
+
+/* The product W = W_N ... W_1 of a zero-balanced network of `depth` N layers, none narrower than the rank of W0, on any
+ * loss (Arora et al. 2018): W' = -sum_{j=1}^N (W W^T)^{(N-j)/N} G(W) (W^T W)^{(j-1)/N}, 0^0 = 1. Column k of Y
+ * (rows*cols x count) <- W at times[k], column-major. For N >= 2 the rank is conserved and is held: in every slope all
+ * singular values beyond the rank of W0 count as 0 (round-off raised to the power 2/N does not). W0 has the rank of
+ * singular values above max(rows, cols) * 2e-16 of the largest; W0 = 0 stays.
+ * A slope takes one gradient, one singular value decomposition and 4 rows cols (rows + cols) operations. */
+LNT_API lnt_status lnt_product_flow(lnt_ctx *ctx, lnt_mat Y, lnt_flow_info *info, lnt_mat W0, int depth,
+                                    lnt_map_gradient gradient, void *user, const double *times, int count,
+                                    const lnt_flow_opts *opts);
 
 #ifdef __cplusplus
 }
