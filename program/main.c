@@ -142,6 +142,8 @@ static int run_command(lnt_ctx *ctx, const lnt_command *command, int argc, char 
     }
     clear_line(t);
     int code = status == LNT_OK ? put_results(ctx, record, command, opts, &common) : put_failure(ctx, status);
+    if (status == LNT_EUSER && interrupted)
+        code = EXIT_INTERRUPTED;
     if (status != LNT_OK && status != LNT_EEXIST && common.out && command->out == LNT_OUT_FOLDER)
         rmdir(common.out); /* the folder of a run that failed, if nothing else is in it */
     lnt_record_free(record);

@@ -19,6 +19,7 @@ LNT_API const char *lnt_version(void);
 /* Rows with targets, or covariances alone; preparation; rows held out, which are prepared with the statistics of the
  * training rows and scored beside them, but never used for anything else. */
 typedef struct lnt_task_opts {
+    const char *builtin;                 /* see lnt_builtin_make(); in place of the next three */
     const char *data, *inputs, *targets; /* see lnt_source */
     bool one_hot;
     double split;                           /* share of the rows held out at random, keyed by the seed; 0: none */
@@ -71,6 +72,40 @@ LNT_API void lnt_train_defaults(lnt_train_opts *opts);
  * LNT_EDIVERGED names the largest stable learning rate. Memory: the inputs as they are in the file, plus the reduced
  * ones as doubles. */
 LNT_API lnt_status lnt_train_study(lnt_ctx *ctx, lnt_record *record, const lnt_train_opts *opts);
+
+/* ---- modes ---- */
+
+typedef enum lnt_descend_part { LNT_DESCEND_BOTH, LNT_DESCEND_FIT, LNT_DESCEND_COMPETITION } lnt_descend_part;
+
+/* Time t is in units in which tau = 1/eta, with eta = lr (times 2 for the loss `sum`, 2/outputs for `mean`). */
+typedef struct lnt_modes_opts {
+    lnt_task_opts task;
+    int hidden;                       /* units of one hidden layer; 0: as many as there are modes */
+    lnt_int_list layers;              /* or all widths */
+    const char *init;                 /* see lnt_init_parse() */
+    const char *weights_in, *w1, *w2; /* or weights from files: as for train, or W_1 and W_2 by themselves */
+    int loss;                         /* lnt_loss */
+    double lr, dt;                    /* the descent steps by eta dt */
+    double time;                      /* t at the end; 0: until the modes are learned */
+    const char *times;                /* or the output times themselves, separated by commas */
+    int epochs;                       /* or the number of steps of descent */
+    const char *method;               /* of closed, riccati, flow, map, descent, by commas; NULL: all that apply */
+    int descend;                      /* lnt_descend_part: which part of the energy the descent follows */
+    int item, feature;                /* whose prediction is followed, from 1; 0: none */
+    int seeds;                        /* starts, with streams (seed, 0), (seed, 1), ... */
+    uint64_t seed;
+    int threads; /* 0: all processors */
+} lnt_modes_opts;
+
+LNT_API void lnt_modes_defaults(lnt_modes_opts *opts);
+/* Follows the modes of a task, Syx = U diag(s) V^T, through the learning of a linear network by every method that
+ * applies: closed forms of single modes, the Riccati solution, integration of the gradient flow, the discrete map of
+ * single modes, and gradient descent as it is run, all in covariance space.
+ * Record: series t, t_over_tau, strength.METHOD.MODE (m_k = u_k' W v_k; strength_sd over several starts), loss.METHOD,
+ * outside.METHOD, fit, competition, alignment, prediction; tables modes and fixed_points; arrays product/METHOD (times,
+ * outputs, inputs) of the first start, modes/U, /V, /s, /W1bar, /W2bar; facts modes, time, trap, fixed_point;
+ * deviations between methods; assumptions; a figure. LNT_EDIVERGED names the largest stable step. */
+LNT_API lnt_status lnt_modes_study(lnt_ctx *ctx, lnt_record *record, const lnt_modes_opts *opts);
 
 /* ---- apply ---- */
 

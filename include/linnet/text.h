@@ -39,6 +39,10 @@ LNT_API char *lnt_number_short(double x, char *out);
  * characters are no number. */
 LNT_API bool lnt_number_read(const char *s, size_t n, double *x);
 
+/* Reads numbers separated by commas, at most `most` of them, all finite and below 1e100 in size; false for anything
+ * else, an empty text included. */
+LNT_API bool lnt_numbers_read(const char *text, double *values, int most, int *count);
+
 #ifdef __cplusplus
 }
 #endif

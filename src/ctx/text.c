@@ -152,3 +152,17 @@ bool lnt_number_read(const char *s, size_t n, double *x)
     *x = value;
     return true;
 }
+
+bool lnt_numbers_read(const char *text, double *values, int most, int *count)
+{
+    for (*count = 0; *count < most; text++) {
+        size_t n = strcspn(text, ",");
+        double *value = &values[(*count)++];
+        if (!lnt_number_read(text, n, value) || !(fabs(*value) < 1e100))
+            return false;
+        text += n;
+        if (*text == '\0')
+            return true;
+    }
+    return false;
+}

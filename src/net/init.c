@@ -6,21 +6,6 @@
 #include <math.h>
 #include <string.h>
 
-/* Numbers separated by commas; false for anything else. */
-static bool read_values(lnt_init *init, const char *text)
-{
-    for (init->count = 0; init->count < LNT_MOST_STRENGTHS; text++) {
-        size_t n = strcspn(text, ",");
-        double *value = &init->value[init->count++];
-        if (!lnt_number_read(text, n, value) || !(fabs(*value) < 1e100))
-            return false;
-        text += n;
-        if (*text == '\0')
-            return true;
-    }
-    return false;
-}
-
 static bool values_are_valid(const lnt_init *init)
 {
     switch (init->kind) {
@@ -41,7 +26,7 @@ lnt_status lnt_init_parse(lnt_ctx *ctx, lnt_init *init, const char *text)
         return LNT_OK;
     for (int k = LNT_INIT_GAUSSIAN; k <= LNT_INIT_BALANCED; k++) {
         size_t n = strlen(name[k]);
-        if (strncmp(text, name[k], n) != 0 || !read_values(init, text + n))
+        if (strncmp(text, name[k], n) != 0 || !lnt_numbers_read(text + n, init->value, LNT_MOST_STRENGTHS, &init->count))
             continue;
         init->kind = (lnt_init_kind)k;
         if (k == LNT_INIT_BALANCED && init->count == 1)

@@ -1,6 +1,7 @@
 /* The command table: for each command its options, examples, defaults and study. */
 #include "experiment.h"
 #include "linnet/version.h"
+#include "modes.h"
 #include "train.h"
 
 #include <limits.h>
@@ -13,6 +14,7 @@ const char *lnt_version(void)
 
 static const char *const optimizers[] = {"sgd", "gd", "adam", NULL};
 static const char *const spaces[] = {"samples", "covariance", NULL};
+static const char *const parts[] = {"both", "fit", "competition", NULL};
 static const char *const losses[] = {"half", "sum", "mean", NULL};
 
 /* Each macro would get four lines. */
@@ -32,6 +34,7 @@ static const char *const losses[] = {"half", "sum", "mean", NULL};
 #define END {NULL, LNT_OPT_FLAG, 0, 0, 0, 0, NULL, NULL, NULL}
 /* The rows of lnt_task_opts, as the field `task` of a command's options. */
 #define TASK_ROWS \
+    TEXT("task", task.builtin, 0, "NAME", "a built-in task; see below"), \
     TEXT("data", task.data, LNT_OPT_INPUT, "NAME", \
          "digits (built in), mnist, a folder of IDX files, or an IDX image file"), \
     TEXT("inputs", task.inputs, LNT_OPT_INPUT, "FILE", \
@@ -46,7 +49,7 @@ static const char *const losses[] = {"half", "sum", "mean", NULL};
     FLAG("centre", task.centre, 0, "subtract the mean of the inputs"), \
     INTEGER("pca", task.pca, 0, 0, INT_MAX, "centre and keep N principal components; 0: off"), \
     INTEGER("whiten", task.whiten, 0, 0, INT_MAX, "the same, scaled to unit variance; 0: off"), \
-    TEXT("sigma-xx", task.sigma_xx, LNT_OPT_INPUT, "FILE", "in place of rows: 1/n sum x x', inputs x inputs"), \
+    TEXT("sigma-xx", task.sigma_xx, LNT_OPT_INPUT, "FILE", "in place of rows: 1/n sum x x', inputs x inputs (default: white)"), \
     TEXT("sigma-yx", task.sigma_yx, LNT_OPT_INPUT, "FILE", "and 1/n sum y x', outputs x inputs"), \
     REAL("trace-yy", task.trace_yy, 0, 1e300, "X", \
          "with them the mean of |y|^2; 0: as little as they allow, losses then count from the best linear map's")
@@ -113,6 +116,57 @@ static const char train_description[] =
     "With --out, result.h5 holds /weights/1, ... each as (out, in), with a leading axis for several runs, the "
     "preparation, and everything that --json prints; `linnet apply` uses it, `linnet run DIR/run.yaml` repeats it.";
 
+/* ---- modes ---- */
+
+#define OPTS lnt_modes_opts
+const lnt_option lnt_modes_options[] = {
+    TASK_ROWS,
+    INTEGER("hidden", hidden, 0, 0, 1000000, "units of one hidden layer; 0: as many as there are modes"),
+    {"layers", LNT_OPT_INTEGERS, offsetof(OPTS, layers), 0, 1, 1e6, "N,N,...", NULL,
+     "or all widths from inputs to outputs; 8x3 stands for 8,8,8"},
+    TEXT("init", init, 0, "START", "gaussian:SD, orthogonal (Haar), aligned:A0,B0, or balanced:LAMBDA[,SIGMA]"),
+    TEXT("weights-in", weights_in, LNT_OPT_INPUT, "FILE", "start from the weights in this HDF5 file, as for train"),
+    TEXT("w1", w1, LNT_OPT_INPUT, "FILE", "start from W1 (hidden x inputs) in this file"),
+    TEXT("w2", w2, LNT_OPT_INPUT, "FILE", "and W2 (outputs x hidden) in this one"),
+    CHOICE("loss", loss, losses, "half, sum or mean, as for train: eta is lr, 2 lr, or 2 lr / outputs"),
+    REAL("lr", lr, 1e-300, 1e300, "X", "learning rate of that loss; tau = 1/eta"),
+    REAL("dt", dt, 1e-300, 1e300, "X", "Euler step of the descent in t; 1: plain gradient descent with rate eta"),
+    REAL("time", time, 0, 1e300, "X", "t at the end; 0: until the modes are learned"),
+    TEXT("times", times, 0, "X,X,...", "or the output times themselves"),
+    INTEGER("epochs", epochs, 0, 0, 100000000, "or the number of steps of the descent; 0: as --time says"),
+    TEXT("method", method, 0, "NAME,...",
+         "of closed, riccati, flow, map, descent, separated by commas (default: all that apply)"),
+    CHOICE("descend", descend, parts, "let the descent follow one part of the energy alone"),
+    INTEGER("item", item, 0, 0, INT_MAX, "follow the prediction for this item (row of the data, from 1), with"),
+    INTEGER("feature", feature, 0, 0, INT_MAX, "this feature (output, from 1)"),
+    INTEGER("seeds", seeds, 0, 1, 100000, "number of starts"),
+    SEED,
+    THREADS,
+    END};
+#undef OPTS
+
+static const char *const modes_examples[] = {
+    "linnet modes --task exercise --hidden 16 --init gaussian:0.01 --lr 0.4 --dt 0.1 --time 15 --out m",
+    "linnet modes --data digits --whiten 40 --hidden 10 --init orthogonal --loss sum --lr 0.01 --json",
+    "linnet modes --sigma-yx S.npy --w1 W1.npy --w2 W2.npy --times 0,1,5,20,200 --method riccati --json", NULL};
+
+static const char modes_description[] =
+    "Says which mode of a task a linear network learns when. The modes are those of the data, C_YX = U S V', fixed "
+    "once; "
+    "mode k has the strength m_k = u_k' W v_k in the network's map W, and is learned when m_k reaches its target "
+    "s_k/d_k "
+    "with d_k = v_k' C_XX v_k. Every method that applies is run, and they are compared:\n\n"
+    "closed   formulas for single modes: exact for starts along the modes, close for small random ones;\n"
+    "riccati  the whole map of two layers in closed form, for lambda-balanced starts and C_XX = d I;\n"
+    "flow     integration of the gradient flow tau dW/dt = -dE/dW, for everything;\n"
+    "map      the discrete map that gradient descent is for a single mode;\n"
+    "descent  gradient descent itself, W <- W - eta dt dE/dW.\n\n"
+    "E = 1/2 mean |y - W x|^2. Times are in units in which tau = 1/eta; t/tau is beside them. A half-time is when a "
+    "mode "
+    "has half of its target. All gradients come from covariances, at a cost that does not depend on the number of "
+    "rows. "
+    "--sigma-yx alone stands for white inputs.";
+
 /* ---- apply ---- */
 
 #define OPTS lnt_apply_opts
@@ -175,12 +229,15 @@ static const char reproduce_description[] =
         return lnt_##name##_study(ctx, record, (const type *)opts);                                                    \
     }
 ADAPT(train, lnt_train_opts)
+ADAPT(modes, lnt_modes_opts)
 ADAPT(apply, lnt_apply_opts)
 ADAPT(reproduce, lnt_reproduce_opts)
 
 const lnt_command lnt_commands[] = {
     {"train", "train a layered linear network and compare it with theory", train_description, train_examples,
      lnt_train_options, sizeof(lnt_train_opts), train_defaults, train_study, LNT_OUT_FOLDER, NULL},
+    {"modes", "follow the modes of a task through the learning of a linear network", modes_description, modes_examples,
+     lnt_modes_options, sizeof(lnt_modes_opts), modes_defaults, modes_study, LNT_OUT_FOLDER, NULL},
     {"apply", "apply a trained network to new rows", apply_description, apply_examples, apply_options,
      sizeof(lnt_apply_opts), apply_defaults, apply_study, LNT_OUT_ARRAY, "prediction"},
     {"reproduce", "run the published experiments and write the report", reproduce_description, reproduce_examples,

@@ -7,15 +7,15 @@ static lnt_status check_options(lnt_ctx *ctx, const lnt_task_opts *o)
 {
     if (o->pca > 0 && o->whiten > 0)
         return lnt_fail(ctx, LNT_EUSAGE, "--pca and --whiten exclude each other");
-    if ((o->sigma_xx == NULL) != (o->sigma_yx == NULL))
-        return lnt_fail(ctx, LNT_EUSAGE, "--sigma-xx and --sigma-yx need each other");
-    if (o->trace_yy > 0 && !o->sigma_xx)
+    if (o->sigma_xx && !o->sigma_yx)
+        return lnt_fail(ctx, LNT_EUSAGE, "--sigma-xx needs --sigma-yx");
+    if (o->trace_yy > 0 && !o->sigma_yx)
         return lnt_fail(ctx, LNT_EUSAGE, "--trace-yy goes with --sigma-xx and --sigma-yx only");
-    if (o->sigma_xx && (o->data || o->inputs || o->targets || o->test_inputs || o->test_targets || o->split > 0))
+    if (o->sigma_yx && (o->data || o->inputs || o->targets || o->test_inputs || o->test_targets || o->split > 0))
         return lnt_fail(ctx, LNT_EUSAGE,
                         "--sigma-xx and --sigma-yx stand in place of rows: leave out --data, --inputs, "
                         "--targets, --split and the test files");
-    if (o->sigma_xx && (o->centre || o->pca > 0 || o->whiten > 0))
+    if (o->sigma_yx && (o->centre || o->pca > 0 || o->whiten > 0))
         return lnt_fail(ctx, LNT_EUSAGE, "--centre, --pca and --whiten need rows; prepare the covariances yourself");
     if ((o->test_inputs == NULL) != (o->test_targets == NULL))
         return lnt_fail(ctx, LNT_EUSAGE, "--test-inputs and --test-targets need each other");
@@ -62,9 +62,11 @@ static lnt_status make_from_rows(lnt_ctx *ctx, lnt_setup *s, const lnt_task_opts
 static lnt_status make_from_covariances(lnt_ctx *ctx, lnt_setup *s, const lnt_task_opts *o)
 {
     lnt_mat Sxx, Syx;
-    lnt_status status = lnt_matrix_read(ctx, &Sxx, o->sigma_xx);
-    if (status == LNT_OK)
-        status = lnt_matrix_read(ctx, &Syx, o->sigma_yx);
+    lnt_status status = lnt_matrix_read(ctx, &Syx, o->sigma_yx);
+    if (status == LNT_OK && o->sigma_xx)
+        status = lnt_matrix_read(ctx, &Sxx, o->sigma_xx);
+    else if (status == LNT_OK && (status = lnt_mat_alloc(ctx, &Sxx, Syx.cols, Syx.cols)) == LNT_OK)
+        lnt_mat_identity(Sxx); /* white inputs */
     if (status == LNT_OK)
         status = lnt_moments_complete(ctx, &s->all, Sxx, Syx, o->trace_yy > 0 ? o->trace_yy : (double)NAN);
     if (status != LNT_OK)
@@ -81,7 +83,7 @@ lnt_status lnt_setup_make(lnt_ctx *ctx, lnt_setup *setup, const lnt_task_opts *o
     lnt_status status = check_options(ctx, opts);
     if (status != LNT_OK)
         return status;
-    return opts->sigma_xx ? make_from_covariances(ctx, setup, opts) : make_from_rows(ctx, setup, opts, seed, threads);
+    return opts->sigma_yx ? make_from_covariances(ctx, setup, opts) : make_from_rows(ctx, setup, opts, seed, threads);
 }
 
 void lnt_setup_report(lnt_record *record, const lnt_setup *setup, const lnt_task_opts *opts)
@@ -98,7 +100,7 @@ void lnt_setup_report(lnt_record *record, const lnt_setup *setup, const lnt_task
     lnt_record_fact(record, "preparation", "components", "", lnt_integer(prep->outputs));
     lnt_record_fact(record, "preparation", "classes", "", lnt_integer(setup->task.data.classes));
     lnt_record_fact(record, "preparation", "whiteness", "", lnt_number(lnt_whiteness(setup->all.Sxx)));
-    if (opts->sigma_xx && opts->trace_yy == 0)
+    if (opts->sigma_yx && opts->trace_yy == 0)
         lnt_record_warn(record, "without --trace-yy losses count from that of the best linear map, which has loss 0");
     if (prep->map.a) {
         lnt_record_fact(record, "preparation", "rank", "", lnt_integer(prep->rank));

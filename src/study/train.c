@@ -157,32 +157,16 @@ static double stable_step(const lnt_train_opts *o, double curvature)
     return o->optimizer == LNT_ADAM ? (double)NAN : 2 * (1 + o->momentum) / (curvature + o->weight_decay);
 }
 
-/* A linear network: from the largest curvature at the start of run 0 and at the balanced optimum, where a long run
- * ends. */
 static lnt_status measure_stability(lnt_ctx *ctx, training *t, double *w)
 {
-    run r = {.ctx = ctx, .t = t, .size = lnt_net_size(&t->net)};
-    lnt_objective f;
-    lnt_rng probe = lnt_rng_stream(0, 0, LNT_FOR_PROBE);
-    double first = 0, last = 0;
-    lnt_mat P;
+    double curvature = NAN;
     t->stable_lr = NAN;
     if (t->net.activation != LNT_LINEAR)
         return LNT_OK;
-    lnt_status status = make_objective(ctx, &f, &r, true, t->fitted_rows, 0);
+    lnt_status status = lnt_training_start(ctx, w, t, 0);
     if (status == LNT_OK)
-        status = lnt_mat_alloc(ctx, &P, t->setup.task.outputs, t->setup.task.inputs);
-    if (status == LNT_OK)
-        status = lnt_training_start(ctx, w, t, 0);
-    if (status == LNT_OK)
-        status = lnt_sharpness(ctx, &first, &f, w, &probe);
-    if (status == LNT_OK)
-        status = lnt_least_squares(ctx, P, NULL, &t->fitted, lnt_net_bottleneck(&t->net));
-    if (status == LNT_OK)
-        status = lnt_net_factor(ctx, w, &t->net, P);
-    if (status == LNT_OK)
-        status = lnt_sharpness(ctx, &last, &f, w, &probe);
-    t->stable_lr = stable_step(t->opts, fmax(first, last));
+        status = lnt_largest_curvature(ctx, &curvature, &t->net, w, &t->fitted);
+    t->stable_lr = stable_step(t->opts, t->scale * curvature);
     return status;
 }
 
@@ -211,7 +195,7 @@ static lnt_status diverged(lnt_ctx *ctx, const training *t, int index)
                         "run %d diverged in epoch %d: --lr %s is too large for Adam; 0.001 is usual", index, epoch, lr);
     bool linear = t->net.activation == LNT_LINEAR;
     const char *advice = t->setup.task.prep.kind == LNT_PREP_WHITEN ? ""
-                         : t->opts->task.sigma_xx ? "; inputs scaled to unit variance allow larger steps"
+                         : t->opts->task.sigma_yx ? "; inputs scaled to unit variance allow larger steps"
                                                   : "; --whiten N makes larger steps stable";
     return lnt_fail(ctx, LNT_EDIVERGED,
                     "run %d diverged in epoch %d: --lr %s is too large; full-batch descent is stable below about %.2g "

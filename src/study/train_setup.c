@@ -67,7 +67,7 @@ static lnt_status make_net(lnt_ctx *ctx, training *t, lnt_train_opts *opts)
 
 static lnt_status check_rows(lnt_ctx *ctx, training *t, lnt_train_opts *o)
 {
-    if (o->task.sigma_xx)
+    if (o->task.sigma_yx)
         o->space = LNT_SPACE_COVARIANCE;
     if (o->space == LNT_SPACE_COVARIANCE && o->activation != LNT_LINEAR)
         return lnt_fail(ctx, LNT_EUSAGE, "--activation %s needs rows: covariances determine linear networks only",

@@ -76,7 +76,7 @@ static void fixed_points_of_one_mode(void **state)
 static void numerical_spectrum(lnt_ctx *ctx, double *value, int *count, lnt_mat W1, lnt_mat W2, lnt_mat Syx)
 {
     const int widths[] = {W1.cols, W1.rows, W2.rows};
-    lnt_net net = {2, widths};
+    lnt_net net = {.depth = 2, .width = widths};
     int n = (int)lnt_net_size(&net);
     lnt_moments m = {1, taylor_new(ctx, W1.cols, W1.cols), Syx, 0};
     lnt_moments_work work;
@@ -385,7 +385,7 @@ static void end_to_end_velocity_is_that_of_the_layers(void **state)
         lnt_ctx *ctx = *state;
         lnt_mark mark = lnt_ctx_mark(ctx);
         lnt_rng rng = lnt_rng_stream(SEED, 50 + (uint32_t)c, LNT_FOR_TESTS);
-        lnt_net net = {depths[c], widths[c]};
+        lnt_net net = {.depth = depths[c], .width = widths[c]};
         int N1 = widths[c][0], N3 = widths[c][depths[c]], rank;
         double w[256];
         lnt_mat C = random_matrix(ctx, N1, N1, &rng), P = random_matrix(ctx, N3, N1, &rng);

@@ -1,0 +1,123 @@
+#include "modes.h"
+
+#include "linnet/linalg.h"
+#include "linnet/parallel.h"
+
+#include <string.h>
+
+const char *const lnt_method_names[] = {"closed", "riccati", "flow", "map", "descent", NULL};
+const char *const lnt_watch_names[] = {"loss", "outside", "fit", "competition", "alignment", "prediction", NULL};
+
+static bool watches(const lnt_modes_run *m, lnt_method method, lnt_watch watch)
+{
+    bool weights = method == LNT_FLOW || method == LNT_DESCENT, pair = m->net.depth == 2;
+    switch (watch) {
+    case LNT_WATCH_FIT:
+    case LNT_WATCH_COMPETITION:
+        return weights && pair && m->isotropy <= 1e-6;
+    case LNT_WATCH_ALIGNMENT:
+        return pair && (weights || method == LNT_RICCATI);
+    case LNT_WATCH_PREDICTION:
+        return m->x != NULL;
+    default:
+        return true;
+    }
+}
+
+/* Room for what one method finds; products and kernels of the first start only. */
+static lnt_status course_alloc(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run *m, lnt_method method, bool first)
+{
+    size_t times = (size_t)m->times, count = (size_t)m->count;
+    int inputs = m->setup.task.inputs, outputs = m->setup.task.outputs;
+    c->strength = lnt_alloc_zero(ctx, times * count, sizeof *c->strength);
+    c->half = lnt_alloc_zero(ctx, count, sizeof *c->half);
+    if (!c->strength || !c->half)
+        return LNT_ENOMEM;
+    for (int k = 0; k < LNT_WATCHES; k++)
+        if (watches(m, method, (lnt_watch)k) && (k != LNT_WATCH_ALIGNMENT || first) &&
+            !(c->watch[k] = lnt_alloc_zero(ctx, times, sizeof **c->watch)))
+            return LNT_ENOMEM;
+    if (!first)
+        return LNT_OK;
+    bool kernels = watches(m, method, LNT_WATCH_ALIGNMENT);
+    if (!(c->W = lnt_alloc(ctx, times, sizeof *c->W)) ||
+        (kernels && (!(c->A = lnt_alloc(ctx, times, sizeof *c->A)) || !(c->B = lnt_alloc(ctx, times, sizeof *c->B)))))
+        return LNT_ENOMEM;
+    lnt_status status = LNT_OK;
+    for (size_t j = 0; j < times && status == LNT_OK; j++) {
+        status = lnt_mat_alloc(ctx, &c->W[j], outputs, inputs);
+        if (status == LNT_OK && kernels)
+            status = lnt_mat_alloc(ctx, &c->A[j], inputs, inputs);
+        if (status == LNT_OK && kernels)
+            status = lnt_mat_alloc(ctx, &c->B[j], outputs, outputs);
+    }
+    return status;
+}
+
+static lnt_status allocate(lnt_ctx *ctx, lnt_modes_run *m)
+{
+    size_t seeds = (size_t)m->opts->seeds, size = lnt_net_size(&m->net);
+    lnt_status status = LNT_OK;
+    m->w0 = lnt_alloc(ctx, seeds, sizeof *m->w0);
+    m->w = lnt_alloc(ctx, seeds, sizeof *m->w);
+    m->done = lnt_alloc_zero(ctx, seeds, sizeof *m->done);
+    if (!m->w0 || !m->w || !m->done)
+        return LNT_ENOMEM;
+    for (size_t i = 0; i < seeds; i++)
+        if (!(m->w0[i] = lnt_alloc(ctx, size, sizeof **m->w0)) || !(m->w[i] = lnt_alloc(ctx, size, sizeof **m->w)))
+            return LNT_ENOMEM;
+    for (int k = 0; k < LNT_METHODS && status == LNT_OK; k++) {
+        if (m->why[k])
+            continue;
+        if (!(m->course[k] = lnt_alloc_zero(ctx, seeds, sizeof *m->course[k])))
+            return LNT_ENOMEM;
+        for (size_t i = 0; i < seeds && status == LNT_OK; i++)
+            status = course_alloc(ctx, &m->course[k][i], m, (lnt_method)k, i == 0);
+    }
+    return status;
+}
+
+static lnt_status one_start(lnt_ctx *ctx, int index, void *user)
+{
+    lnt_modes_run *m = user;
+    if (index > 0 && lnt_cancelled(ctx))
+        return LNT_OK;
+    lnt_status status = lnt_modes_start(ctx, m->w0[index], m, index);
+    memcpy(m->w[index], m->w0[index], lnt_net_size(&m->net) * sizeof *m->w[index]);
+    if (status == LNT_OK)
+        status = lnt_modes_courses(ctx, m, index);
+    m->done[index] = status == LNT_OK && !lnt_cancelled(ctx);
+    lnt_progress_step(ctx);
+    return status;
+}
+
+static lnt_status study(lnt_ctx *ctx, lnt_record *record, lnt_modes_run *m, lnt_modes_opts *opts)
+{
+    lnt_status status = lnt_modes_prepare(ctx, m, opts);
+    if (status == LNT_OK)
+        status = allocate(ctx, m);
+    if (status != LNT_OK)
+        return status;
+    lnt_progress_begin(ctx, "starts", opts->seeds);
+    status = lnt_parallel(ctx, opts->seeds, opts->threads, one_start, m);
+    while (status == LNT_OK && m->runs < opts->seeds && m->done[m->runs])
+        m->runs++;
+    m->interrupted = m->runs < opts->seeds;
+    if (status == LNT_OK && m->runs == 0)
+        return lnt_fail(ctx, LNT_EUSER, "interrupted before the first start was finished: there is nothing to keep");
+    return status == LNT_OK ? lnt_modes_report(ctx, record, m) : status;
+}
+
+lnt_status lnt_modes_study(lnt_ctx *ctx, lnt_record *record, const lnt_modes_opts *opts)
+{
+    lnt_mark mark = lnt_ctx_mark(ctx);
+    lnt_modes_opts resolved = *opts;
+    lnt_modes_run m;
+    lnt_blas_pin();
+    lnt_status status = study(ctx, record, &m, &resolved);
+    if (status == LNT_OK)
+        status = lnt_record_status(ctx, record);
+    lnt_blas_unpin();
+    lnt_ctx_reset(ctx, mark);
+    return status;
+}

@@ -1,0 +1,79 @@
+/* The parts of the modes study: set up, courses by each method, report. */
+#ifndef LINNET_STUDY_MODES_H
+#define LINNET_STUDY_MODES_H
+
+#include "linnet/flow.h"
+#include "linnet/modes.h"
+#include "setup.h"
+#include "weights.h"
+
+typedef enum lnt_method { LNT_CLOSED, LNT_RICCATI, LNT_FLOW, LNT_MAP, LNT_DESCENT } lnt_method;
+#define LNT_METHODS 5
+extern const char *const lnt_method_names[];
+
+/* What is followed in time beside the strengths, NaN where a method does not know it. */
+typedef enum lnt_watch {
+    LNT_WATCH_LOSS,
+    LNT_WATCH_OUTSIDE, /* share of |W|^2 that is outside the modes */
+    LNT_WATCH_FIT,     /* the two energies; two layers and white inputs */
+    LNT_WATCH_COMPETITION,
+    LNT_WATCH_ALIGNMENT,  /* of the tangent kernel with its final one; two layers */
+    LNT_WATCH_PREDICTION, /* of the item and feature that were asked for */
+    LNT_WATCHES
+} lnt_watch;
+extern const char *const lnt_watch_names[];
+
+/* What one method finds for one start. */
+typedef struct lnt_course {
+    double *strength; /* mode k at output time j: [j * modes + k] */
+    double *half;     /* time at which each mode has half its final strength; infinity where it never does */
+    double *watch[LNT_WATCHES];
+    lnt_mat *W;     /* the product at every output time, of the first start only */
+    lnt_mat *A, *B; /* W1^T W1 and W2 W2^T at every output time, for the alignment; or NULL */
+} lnt_course;
+
+typedef struct lnt_modes_run {
+    const lnt_modes_opts *opts;
+    lnt_setup setup;
+    lnt_net net;
+    lnt_init init;
+    lnt_saved_net given;
+    lnt_modes modes;
+    int count;                /* of modes, min(inputs, outputs) */
+    double *d, *target;       /* v_i' Sxx v_i, and s_i/d_i (0 where s_i is) */
+    double off, isotropy, d0; /* |V' Sxx V - diag d|_F, max |Sxx - d0 I|, and d0 = the mean of d, relative to d0 */
+    double eta, scale;        /* tau = 1/eta; reported loss = scale * E */
+    int times;
+    double *t;                    /* in units in which tau = 1/eta */
+    double *x;                    /* the item whose prediction is wanted, or NULL */
+    bool asked[LNT_METHODS];      /* by name, not by default */
+    const char *why[LNT_METHODS]; /* NULL where the method applies, else why it does not */
+    bool decoupled;               /* closed form from the exact start, else from the effective one */
+    double imbalance, lambda, misaligned, curvature;
+    lnt_trap trap;
+    lnt_course *course[LNT_METHODS]; /* per start */
+    double **w0, **w;                /* start and end of the descent, per start */
+    lnt_flow_info flow;              /* of the first start */
+    bool *done;                      /* per start */
+    bool interrupted;
+    int runs; /* the starts that are kept: the first ones that are done */
+} lnt_modes_run;
+
+lnt_status lnt_modes_prepare(lnt_ctx *ctx, lnt_modes_run *m, lnt_modes_opts *opts);
+/* The courses of all methods that apply, for start number `index`. */
+lnt_status lnt_modes_courses(lnt_ctx *ctx, lnt_modes_run *m, int index);
+lnt_status lnt_modes_closed(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run *m, const double *w);
+lnt_status lnt_modes_map(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run *m, const double *w);
+/* Enter what the product, or the weights, tell at output time j. */
+lnt_status lnt_modes_watch_product(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run *m, int j, lnt_mat W);
+lnt_status lnt_modes_watch_weights(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run *m, int j, const double *w);
+/* The tangent kernel at every time against the last one; uses up A and B. */
+lnt_status lnt_modes_watch_alignment(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run *m);
+/* The half-time of mode i from its strengths, linear between output times. */
+void lnt_modes_half_time(lnt_course *c, const lnt_modes_run *m, int i);
+lnt_status lnt_modes_report(lnt_ctx *ctx, lnt_record *record, lnt_modes_run *m);
+/* w <- where start number `index` is. */
+lnt_status lnt_modes_start(lnt_ctx *ctx, double *w, const lnt_modes_run *m, int index);
+extern const lnt_option lnt_modes_options[];
+
+#endif

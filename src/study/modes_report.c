@@ -1,0 +1,476 @@
+#include "modes.h"
+
+#include "linnet/linalg.h"
+
+#include <math.h>
+#include <string.h>
+
+#define MOST_SERIES 24 /* modes in the series; arrays hold all */
+#define MOST_DRAWN 6
+#define MOST_SUBSETS 64
+
+/* Mean over the starts, and their standard deviation. */
+typedef struct moments {
+    double mean, sd;
+} moments;
+
+static moments over_starts(const lnt_modes_run *m, lnt_method method,
+                           const double *(*value)(const lnt_course *, size_t), size_t at)
+{
+    moments r = {0, 0};
+    for (int i = 0; i < m->runs; i++)
+        r.mean += *value(&m->course[method][i], at) / m->runs;
+    for (int i = 0; i < m->runs && m->runs > 1; i++) {
+        double d = *value(&m->course[method][i], at) - r.mean;
+        r.sd += d * d / (m->runs - 1);
+    }
+    r.sd = sqrt(r.sd);
+    return r;
+}
+
+static const double *strength_of(const lnt_course *c, size_t at)
+{
+    return c->strength + at;
+}
+
+static const double *half_of(const lnt_course *c, size_t at)
+{
+    return c->half + at;
+}
+
+static const double *loss_of(const lnt_course *c, size_t at)
+{
+    return c->watch[LNT_WATCH_LOSS] + at;
+}
+
+/* ---- Series ---- */
+
+static lnt_status put_strength(lnt_ctx *ctx, lnt_record *record, const lnt_modes_run *m, lnt_method method, int k)
+{
+    size_t times = (size_t)m->times;
+    double *mean = lnt_alloc(ctx, times, sizeof *mean), *sd = lnt_alloc(ctx, times, sizeof *sd);
+    const char *path = lnt_sprintf(ctx, "strength/%s/%d", lnt_method_names[method], k + 1),
+               *spread = lnt_sprintf(ctx, "strength_sd/%s/%d", lnt_method_names[method], k + 1);
+    if (!mean || !sd || !path || !spread)
+        return LNT_ENOMEM;
+    for (size_t j = 0; j < times; j++) {
+        moments v = over_starts(m, method, strength_of, j * (size_t)m->count + (size_t)k);
+        mean[j] = v.mean;
+        sd[j] = v.sd;
+    }
+    lnt_record_series(record, path, "", mean, m->times);
+    if (m->runs > 1)
+        lnt_record_series(record, spread, "", sd, m->times);
+    return LNT_OK;
+}
+
+static lnt_status put_watch(lnt_ctx *ctx, lnt_record *record, const lnt_modes_run *m, lnt_watch watch)
+{
+    lnt_status status = LNT_OK;
+    for (int k = 0; k < LNT_METHODS && status == LNT_OK; k++) {
+        if (m->why[k] || !m->course[k][0].watch[watch])
+            continue;
+        double *values = m->course[k][0].watch[watch];
+        const char *path = lnt_sprintf(ctx, "%s/%s", lnt_watch_names[watch], lnt_method_names[k]);
+        if (watch == LNT_WATCH_LOSS && m->runs > 1) {
+            if (!(values = lnt_alloc(ctx, (size_t)m->times, sizeof *values)))
+                return LNT_ENOMEM;
+            for (size_t j = 0; j < (size_t)m->times; j++)
+                values[j] = over_starts(m, (lnt_method)k, loss_of, j).mean;
+        }
+        status = path ? LNT_OK : LNT_ENOMEM;
+        if (path)
+            lnt_record_series(record, path, "", values, m->times);
+    }
+    return status;
+}
+
+static lnt_status put_series(lnt_ctx *ctx, lnt_record *record, const lnt_modes_run *m)
+{
+    double *T = lnt_alloc(ctx, (size_t)m->times, sizeof *T);
+    if (!T)
+        return LNT_ENOMEM;
+    for (int j = 0; j < m->times; j++)
+        T[j] = m->eta * m->t[j];
+    lnt_record_series(record, "t", "", m->t, m->times);
+    lnt_record_series(record, "t_over_tau", "tau", T, m->times);
+    lnt_status status = LNT_OK;
+    int shown = m->count < MOST_SERIES ? m->count : MOST_SERIES;
+    for (int k = 0; k < LNT_METHODS; k++)
+        for (int i = 0; i < shown && !m->why[k] && status == LNT_OK; i++)
+            status = put_strength(ctx, record, m, (lnt_method)k, i);
+    for (int watch = 0; watch < LNT_WATCHES && status == LNT_OK; watch++)
+        status = put_watch(ctx, record, m, (lnt_watch)watch);
+    if (shown < m->count)
+        lnt_record_warn(record, "the series hold the first %d of %d modes; /strengths in result.h5 holds all", shown,
+                        m->count);
+    return status;
+}
+
+/* ---- Tables ---- */
+
+static lnt_value finite_number(double x)
+{
+    return isfinite(x) ? lnt_number(x) : (lnt_value){0};
+}
+
+/* The scalar that grows alike: sqrt of the effective product for two layers, else of the strength itself. */
+static lnt_status start_scalars(lnt_ctx *ctx, double *a0, const lnt_modes_run *m)
+{
+    int k = m->count, L = m->net.depth;
+    lnt_mat U = lnt_columns(m->modes.U, 0, k), VT = lnt_block(m->modes.VT, 0, 0, k, m->modes.VT.cols), P;
+    const double *w = m->w0[0];
+    double misaligned;
+    if (L == 2) {
+        lnt_status status =
+            lnt_start_first_order(ctx, a0, U, VT, lnt_net_weights(&m->net, w, 1), lnt_net_weights(&m->net, w, 2));
+        for (int i = 0; i < k; i++)
+            a0[i] = sqrt(a0[i]);
+        return status;
+    }
+    lnt_status status = lnt_mat_alloc(ctx, &P, U.rows, VT.cols);
+    if (status == LNT_OK)
+        status = lnt_net_product(ctx, P, &m->net, w);
+    if (status == LNT_OK)
+        status = lnt_alignedness(ctx, &misaligned, a0, P, U, VT);
+    for (int i = 0; i < k && status == LNT_OK; i++)
+        a0[i] = copysign(pow(fabs(a0[i]), 1.0 / L), a0[i]);
+    return status;
+}
+
+static lnt_status put_modes(lnt_ctx *ctx, lnt_record *record, const lnt_modes_run *m)
+{
+    lnt_table *table = lnt_record_table(record, "modes");
+    double *a0 = lnt_alloc(ctx, (size_t)m->count, sizeof *a0);
+    lnt_status status = a0 ? start_scalars(ctx, a0, m) : LNT_ENOMEM;
+    for (int i = 0; i < m->count && status == LNT_OK; i++) {
+        lnt_table_row(table);
+        lnt_table_set(table, "index", "", lnt_integer(i + 1));
+        lnt_table_set(table, "s", "", lnt_number(m->modes.s[i]));
+        lnt_table_set(table, "target", "", lnt_number(m->target[i]));
+        lnt_table_set(table, "a0", "", lnt_number(a0[i]));
+        for (int k = 0; k < LNT_METHODS; k++) {
+            const char *name = lnt_sprintf(ctx, "half_%s", lnt_method_names[k]);
+            if (!m->why[k] && name)
+                lnt_table_set(table, name, "", finite_number(over_starts(m, (lnt_method)k, half_of, (size_t)i).mean));
+        }
+        for (int k = 0; k < LNT_METHODS; k++) {
+            const char *name = lnt_sprintf(ctx, "final_%s", lnt_method_names[k]);
+            size_t last = (size_t)(m->times - 1) * (size_t)m->count + (size_t)i;
+            if (!m->why[k] && name)
+                lnt_table_set(table, name, "", finite_number(over_starts(m, (lnt_method)k, strength_of, last).mean));
+        }
+    }
+    return status;
+}
+
+/* The balanced fixed point whose product is the sum of the modes in `in`. */
+static lnt_status put_point(lnt_ctx *ctx, lnt_record *record, const lnt_modes_run *m, const int *in)
+{
+    int N1 = m->setup.task.inputs, N3 = m->setup.task.outputs, h = m->net.width[1], index, k = 0;
+    double *value = lnt_alloc(ctx, (size_t)h * (size_t)(N1 + N3), sizeof *value), missing = 0;
+    lnt_text names = {0};
+    lnt_status status = value ? lnt_hessian_balanced(ctx, value, &index, m->target, in, N1, N3, h) : LNT_ENOMEM;
+    for (int i = 0; i < m->count && status == LNT_OK; i++) {
+        if (in[i])
+            lnt_text_add(&names, "%s%d", k++ ? "," : "", i + 1);
+        else
+            missing += m->scale * m->d0 * m->target[i] * m->target[i] / 2;
+    }
+    if (status == LNT_OK) {
+        lnt_table *table = lnt_record_table(record, "fixed_points");
+        lnt_table_row(table);
+        lnt_table_set(table, "modes", "", lnt_string(k ? names.p : "none"));
+        lnt_table_set(table, "kind", "", lnt_string(index ? "saddle" : "minimum"));
+        lnt_table_set(table, "index", "", lnt_integer(index));
+        lnt_table_set(table, "excess", "", lnt_number(missing));
+        lnt_table_set(table, "least_eigenvalue", "", lnt_number(m->d0 * value[0]));
+        lnt_table_set(table, "largest_eigenvalue", "", lnt_number(m->d0 * value[(size_t)h * (size_t)(N1 + N3) - 1]));
+    }
+    lnt_text_free(&names);
+    return status;
+}
+
+/* All subsets of the modes where these are few, else those that a small start passes, one mode after the other. */
+static lnt_status put_fixed_points(lnt_ctx *ctx, lnt_record *record, const lnt_modes_run *m)
+{
+    int r = 0, h = m->net.width[1], *in = lnt_alloc(ctx, (size_t)m->count, sizeof *in);
+    size_t unknowns = (size_t)h * (size_t)(m->setup.task.inputs + m->setup.task.outputs);
+    lnt_status status = in ? LNT_OK : LNT_ENOMEM;
+    if (m->net.depth != 2 || m->isotropy > 1e-6 || unknowns > 1000000)
+        return LNT_OK;
+    while (r < m->count && m->target[r] > 0)
+        r++;
+    bool all = r < 31 && (1L << r) <= MOST_SUBSETS;
+    for (long set = 0; status == LNT_OK && set <= (all ? (1L << r) - 1 : r); set++) {
+        int size = 0;
+        for (int i = 0; i < m->count; i++) {
+            in[i] = i < r && (all ? (int)(set >> i & 1) : i < set);
+            size += in[i];
+        }
+        if (size <= h)
+            status = put_point(ctx, record, m, in);
+    }
+    return status;
+}
+
+/* ---- Deviations ---- */
+
+/* Root mean squares over modes and times, averaged over the starts. */
+static void put_pair(lnt_ctx *ctx, lnt_record *record, const lnt_modes_run *m, lnt_method simulated,
+                     lnt_method predicted, bool halves)
+{
+    size_t n = (size_t)m->times * (size_t)m->count;
+    double a = 0, b = 0, d = 0;
+    if (m->why[simulated] || m->why[predicted])
+        return;
+    for (int i = 0; i < m->runs; i++) {
+        lnt_mat x = lnt_mat_view(m->course[simulated][i].strength, (int)n, 1),
+                y = lnt_mat_view(m->course[predicted][i].strength, (int)n, 1);
+        double square = 0;
+        for (size_t j = 0; j < n; j++)
+            square += (x.a[j] - y.a[j]) * (x.a[j] - y.a[j]);
+        a += lnt_mat_rms(x) / m->runs;
+        b += lnt_mat_rms(y) / m->runs;
+        d += sqrt(square / (double)n) / m->runs;
+    }
+    const char *name =
+        lnt_sprintf(ctx, "rms(strengths), %s against %s", lnt_method_names[simulated], lnt_method_names[predicted]);
+    if (name)
+        lnt_record_deviation(record, name, a, b, d, NAN);
+    for (int k = 0; halves && k < m->count && k < MOST_DRAWN; k++) {
+        moments x = over_starts(m, simulated, half_of, (size_t)k), y = over_starts(m, predicted, half_of, (size_t)k);
+        name = lnt_sprintf(ctx, "half-time of mode %d, %s against %s", k + 1, lnt_method_names[simulated],
+                           lnt_method_names[predicted]);
+        if (name && isfinite(x.mean) && isfinite(y.mean) && m->target[k] > 0)
+            lnt_record_deviation(record, name, x.mean, y.mean, NAN, m->runs > 1 ? x.sd / sqrt(m->runs) : (double)NAN);
+    }
+}
+
+/* Half-times where like is compared with like: both discrete, or both flows. */
+static void put_deviations(lnt_ctx *ctx, lnt_record *record, const lnt_modes_run *m)
+{
+    for (int simulated = LNT_DESCENT; simulated >= LNT_FLOW; simulated -= LNT_DESCENT - LNT_FLOW)
+        for (int predicted = 0; predicted < simulated; predicted++)
+            put_pair(ctx, record, m, (lnt_method)simulated, (lnt_method)predicted,
+                     simulated == LNT_DESCENT ? predicted == LNT_MAP || (predicted == LNT_FLOW && m->why[LNT_MAP])
+                                              : predicted == (m->why[LNT_RICCATI] ? LNT_CLOSED : LNT_RICCATI));
+}
+
+/* ---- Assumptions and facts ---- */
+
+static void put_assumptions(lnt_record *record, const lnt_modes_run *m)
+{
+    double s1 = m->target[0];
+    lnt_record_assumption(record, "modes and C_XX share a basis: |V'C_XX V - diag| / max|C_XX|", m->off, 1e-6,
+                          "modes are coupled by the inputs: read flow and descent");
+    lnt_record_assumption(record, "C_XX is a multiple of I: max deviation / max|C_XX|", m->isotropy, 1e-6,
+                          "the Riccati solution does not apply, and modes have clocks of their own");
+    lnt_record_assumption(record, "start is lambda-balanced: |W2'W2 - W1 W1' - lambda I| / s_1", m->imbalance / s1,
+                          LNT_IMBALANCE_WARN,
+                          "the Riccati solution is off by about expected_riccati_error (facts, start)");
+    lnt_record_assumption(record, "start is aligned: share of |W|^2 outside the modes", m->misaligned, 1e-12,
+                          "closed and map start from the effective strengths of a small start");
+    lnt_record_assumption(record, "step is stable: lr dt over the largest stable one",
+                          m->opts->lr * m->opts->dt * m->scale * m->curvature / 2, 1,
+                          "descent oscillates or diverges where the flow does not; lower --lr or --dt");
+}
+
+static void put_facts(lnt_record *record, const lnt_modes_run *m)
+{
+    double end = m->t[m->times - 1], s1 = m->target[0];
+    int rank = 0;
+    while (rank < m->count && m->modes.s[rank] > 0)
+        rank++;
+    lnt_record_fact(record, "modes", "count", "", lnt_integer(m->count));
+    lnt_record_fact(record, "modes", "rank", "", lnt_integer(rank));
+    lnt_record_fact(record, "modes", "input_scale", "", lnt_number(m->d0));
+    lnt_record_fact(record, "time", "eta", "", lnt_number(m->eta));
+    lnt_record_fact(record, "time", "tau", "", lnt_number(1 / m->eta));
+    lnt_record_fact(record, "time", "end", "", lnt_number(end));
+    lnt_record_fact(record, "time", "end_over_tau", "tau", lnt_number(end * m->eta));
+    lnt_record_fact(record, "time", "steps", "", lnt_integer(lround(end / m->opts->dt)));
+    lnt_record_fact(record, "time", "largest_stable_lr_dt", "", lnt_number(2 / (m->scale * m->curvature)));
+    lnt_record_fact(record, "start", "imbalance", "", lnt_number(m->imbalance));
+    lnt_record_fact(record, "start", "misaligned", "", lnt_number(m->misaligned));
+    if (m->net.depth == 2) {
+        lnt_record_fact(record, "start", "lambda", "", lnt_number(m->lambda));
+        lnt_record_fact(record, "start", "expected_riccati_error", "",
+                        lnt_number(s1 * lnt_imbalance_error(m->imbalance / s1)));
+    }
+    if (!m->why[LNT_FLOW]) {
+        lnt_record_fact(record, "flow", "steps", "", lnt_integer(m->flow.steps));
+        lnt_record_fact(record, "flow", "evaluations", "", lnt_integer(m->flow.evaluations));
+        lnt_record_fact(record, "flow", "method", "",
+                        lnt_string(m->flow.method == LNT_FLOW_BDF ? "bdf" : "runge-kutta"));
+    }
+}
+
+static void put_warnings(lnt_record *record, const lnt_modes_run *m)
+{
+    if (m->interrupted) {
+        lnt_record_set_interrupted(record);
+        lnt_record_warn(record, "interrupted: kept are %d of %d starts", m->runs, m->opts->seeds);
+    }
+    if (m->trap.trapped) {
+        lnt_record_fact(record, "trap", "trapped", "", lnt_flag(true));
+        lnt_record_fact(record, "trap", "missed_s", "", lnt_number(m->trap.s_min));
+        lnt_record_fact(record, "trap", "excess", "", lnt_number(m->scale * m->trap.excess));
+        lnt_record_fact(record, "trap", "escape", "tau", lnt_number(m->trap.escape));
+        lnt_record_warn(
+            record,
+            "determinant-sign trap: det W and det C_YX differ in sign at this balanced start; the flow ends "
+            "on the saddle without the weakest mode (s = %.4g), and only rounding errors leave it, after "
+            "about %.3g tau",
+            m->trap.s_min, m->trap.escape);
+    }
+    for (int k = 0; k < LNT_METHODS; k++)
+        if (m->why[k] && strcmp(m->why[k], "not asked for") != 0)
+            lnt_record_warn(record, "%s is left out: %s", lnt_method_names[k], m->why[k]);
+    if (!m->why[LNT_RICCATI] && m->imbalance > LNT_IMBALANCE_WARN * m->target[0])
+        lnt_record_warn(record,
+                        "the start is not lambda-balanced (%.3g of s_1): expect riccati to be off by about %.2g",
+                        m->imbalance / m->target[0], m->target[0] * lnt_imbalance_error(m->imbalance / m->target[0]));
+    if (!m->why[LNT_FLOW] && m->flow.stop != LNT_FLOW_DONE)
+        lnt_record_warn(record, "the integration of the flow stopped at t/tau = %.4g", m->flow.t);
+    if (m->opts->lr * m->opts->dt * m->scale * m->curvature > 2)
+        lnt_record_warn(record, "lr dt = %.4g is beyond the largest stable step, %.4g: descent does not settle",
+                        m->opts->lr * m->opts->dt, 2 / (m->scale * m->curvature));
+}
+
+/* ---- Arrays ---- */
+
+static lnt_status put_connectivity(lnt_ctx *ctx, lnt_record *record, const lnt_modes_run *m)
+{
+    if (m->net.depth != 2 || m->why[LNT_DESCENT])
+        return LNT_OK;
+    lnt_mat W1 = lnt_net_weights(&m->net, m->w[0], 1), W2 = lnt_net_weights(&m->net, m->w[0], 2), W1b, W2b, R;
+    lnt_status status = lnt_mat_alloc(ctx, &W1b, W1.rows, W1.cols);
+    if (status == LNT_OK)
+        status = lnt_mat_alloc(ctx, &W2b, W2.rows, W2.cols);
+    if (status == LNT_OK)
+        status = lnt_mat_alloc_zero(ctx, &R, W2.rows, W1.cols);
+    if (status != LNT_OK)
+        return status;
+    lnt_gemm(W1b, 1, LNT_N, W1, LNT_T, m->modes.VT, 0);
+    lnt_gemm(W2b, 1, LNT_T, m->modes.U, LNT_N, W2, 0);
+    lnt_record_matrix(record, "modes/W1bar", "", &W1b, 1);
+    lnt_record_matrix(record, "modes/W2bar", "", &W2b, 1);
+    for (int i = 0; i < m->count; i++)
+        *lnt_at(R, i, i) = m->target[i];
+    double scale = lnt_mat_rms(R);
+    lnt_gemm(R, -1, LNT_N, W2b, LNT_N, W1b, 1);
+    lnt_record_fact(record, "fixed_point", "rms", "", lnt_number(lnt_mat_rms(R)));
+    lnt_record_fact(record, "fixed_point", "relative", "", lnt_number(lnt_mat_rms(R) / scale));
+    return LNT_OK;
+}
+
+static lnt_status put_arrays(lnt_ctx *ctx, lnt_record *record, const lnt_modes_run *m)
+{
+    int k = m->count;
+    lnt_mat V;
+    lnt_status status = lnt_mat_alloc(ctx, &V, m->modes.VT.cols, k);
+    if (status != LNT_OK)
+        return status;
+    lnt_mat_transpose(V, lnt_block(m->modes.VT, 0, 0, k, V.rows));
+    lnt_mat U = lnt_columns(m->modes.U, 0, k);
+    lnt_record_matrix(record, "modes/U", "", &U, 1);
+    lnt_record_matrix(record, "modes/V", "", &V, 1);
+    lnt_record_vector(record, "modes/s", "", m->modes.s, k);
+    for (int i = 0; i < LNT_METHODS; i++) {
+        const char *product = lnt_sprintf(ctx, "product/%s", lnt_method_names[i]),
+                   *strengths = lnt_sprintf(ctx, "strengths/%s", lnt_method_names[i]);
+        if (!product || !strengths)
+            return LNT_ENOMEM;
+        if (m->why[i])
+            continue;
+        lnt_record_matrix(record, product, "", m->course[i][0].W, m->times);
+        lnt_record_samples(record, strengths, "", lnt_mat_view(m->course[i][0].strength, k, m->times));
+    }
+    if (!m->why[LNT_DESCENT])
+        for (int l = 1; l <= m->net.depth; l++) {
+            const char *path = lnt_sprintf(ctx, "weights/%d", l);
+            lnt_mat W = lnt_net_weights(&m->net, m->w[0], l);
+            if (!path)
+                return LNT_ENOMEM;
+            lnt_record_matrix(record, path, "", &W, 1);
+        }
+    return put_connectivity(ctx, record, m);
+}
+
+/* ---- Figure: theory dashed, runs as points ---- */
+
+/* The descent, and over it one theory: the closed one if there is one. */
+static int drawn_theory(const lnt_modes_run *m)
+{
+    static const int order[] = {LNT_RICCATI, LNT_CLOSED, LNT_FLOW, LNT_MAP};
+    for (int k = 0; k < 4; k++)
+        if (!m->why[order[k]])
+            return order[k];
+    return LNT_DESCENT;
+}
+
+static lnt_status put_figure(lnt_ctx *ctx, lnt_record *record, const lnt_modes_run *m)
+{
+    int drawn = m->count < MOST_DRAWN ? m->count : MOST_DRAWN, n = 0, losses = 0, theory = drawn_theory(m);
+    lnt_curve curve[2 * MOST_DRAWN], loss[2];
+    double *values = lnt_alloc(ctx, (size_t)2 * MOST_DRAWN * (size_t)m->times, sizeof *values);
+    if (!values)
+        return LNT_ENOMEM;
+    bool positive = true;
+    for (int pass = 0; pass < 2; pass++) {
+        int k = pass == 0 ? LNT_DESCENT : theory;
+        lnt_curve_style style = pass == 0 ? LNT_CURVE_POINTS : LNT_CURVE_THEORY;
+        if (m->why[k] || (pass == 1 && theory == LNT_DESCENT))
+            continue;
+        for (int i = 0; i < drawn; i++, n++) {
+            double *y = values + (size_t)n * (size_t)m->times;
+            for (int j = 0; j < m->times; j++)
+                y[j] = m->course[k][0].strength[(size_t)j * (size_t)m->count + (size_t)i];
+            const char *label = pass == 0 ? lnt_sprintf(ctx, "%s, mode %d", lnt_method_names[k], i + 1)
+                                : i       ? ""
+                                          : lnt_method_names[k];
+            if (!label)
+                return LNT_ENOMEM;
+            curve[n] = (lnt_curve){label, style, m->times, m->t, y, NULL};
+        }
+        const double *y = m->course[k][0].watch[LNT_WATCH_LOSS];
+        for (int j = 0; j < m->times; j++)
+            positive = positive && y[j] > 0;
+        loss[losses++] = (lnt_curve){lnt_method_names[k], style, m->times, m->t, y, NULL};
+    }
+    const lnt_panel panel[] = {{.title = "",
+                                .xlabel = "time t (tau = 1/eta)",
+                                .ylabel = "strength of mode, u'Wv",
+                                .curves = n,
+                                .curve = curve},
+                               {.title = "",
+                                .xlabel = "time t (tau = 1/eta)",
+                                .ylabel = "loss",
+                                .logy = positive,
+                                .curves = losses,
+                                .curve = loss}};
+    const lnt_figure figure = {
+        "modes", "Strengths of the first modes and the loss over time: gradient descent as points, theory dashed.", 2,
+        panel};
+    lnt_record_figure(record, &figure);
+    return LNT_OK;
+}
+
+lnt_status lnt_modes_report(lnt_ctx *ctx, lnt_record *record, lnt_modes_run *m)
+{
+    lnt_options_record(record, lnt_modes_options, m->opts);
+    lnt_setup_report(record, &m->setup, &m->opts->task);
+    put_facts(record, m);
+    put_warnings(record, m);
+    lnt_status status = put_series(ctx, record, m);
+    if (status == LNT_OK)
+        status = put_modes(ctx, record, m);
+    if (status == LNT_OK)
+        status = put_fixed_points(ctx, record, m);
+    put_deviations(ctx, record, m);
+    put_assumptions(record, m);
+    if (status == LNT_OK)
+        status = put_arrays(ctx, record, m);
+    return status == LNT_OK ? put_figure(ctx, record, m) : status;
+}

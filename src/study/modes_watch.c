@@ -1,0 +1,116 @@
+/* What is followed of every method. */
+#include "modes.h"
+
+#include "linnet/linalg.h"
+
+#include <math.h>
+
+/* ---- What is seen of a product, and of the weights ---- */
+
+/* m_k = u_k' W v_k, the loss, and the rest that the product alone tells. */
+lnt_status lnt_modes_watch_product(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run *m, int j, lnt_mat W)
+{
+    int k = m->count;
+    lnt_mat U = lnt_columns(m->modes.U, 0, k), VT = lnt_block(m->modes.VT, 0, 0, k, W.cols);
+    double loss;
+    lnt_status status =
+        lnt_alignedness(ctx, &c->watch[LNT_WATCH_OUTSIDE][j], c->strength + (size_t)j * (size_t)k, W, U, VT);
+    if (status == LNT_OK)
+        status = lnt_linear_loss(ctx, &loss, W, &m->setup.all);
+    c->watch[LNT_WATCH_LOSS][j] = m->scale * loss;
+    if (m->x) {
+        double sum = 0;
+        for (int i = 0; i < W.cols; i++)
+            sum += *lnt_at(W, m->opts->feature - 1, i) * m->x[i];
+        c->watch[LNT_WATCH_PREDICTION][j] = sum;
+    }
+    if (c->W)
+        lnt_mat_copy(c->W[j], W);
+    return status;
+}
+
+/* The energies in the frame of the modes, in units of the reported loss. */
+static lnt_status watch_energy(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run *m, int j, lnt_mat W1, lnt_mat W2)
+{
+    lnt_mat W1b, W2b, none = {0};
+    lnt_energy energy;
+    lnt_status status = lnt_mat_alloc(ctx, &W1b, W1.rows, W1.cols);
+    if (status == LNT_OK)
+        status = lnt_mat_alloc(ctx, &W2b, W2.rows, W2.cols);
+    if (status != LNT_OK)
+        return status;
+    lnt_gemm(W1b, 1, LNT_N, W1, LNT_T, m->modes.VT, 0);
+    lnt_gemm(W2b, 1, LNT_T, m->modes.U, LNT_N, W2, 0);
+    status = lnt_energy_split(ctx, &energy, none, none, 1, 1, W1b, W2b, m->target);
+    c->watch[LNT_WATCH_FIT][j] = m->scale * m->d0 * energy.fit;
+    c->watch[LNT_WATCH_COMPETITION][j] = m->scale * m->d0 * energy.competition;
+    return status;
+}
+
+lnt_status lnt_modes_watch_weights(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run *m, int j, const double *w)
+{
+    lnt_mark mark = lnt_ctx_mark(ctx);
+    lnt_mat P;
+    lnt_status status = lnt_mat_alloc(ctx, &P, m->setup.task.outputs, m->setup.task.inputs);
+    if (status == LNT_OK)
+        status = lnt_net_product(ctx, P, &m->net, w);
+    if (status == LNT_OK)
+        status = lnt_modes_watch_product(ctx, c, m, j, P);
+    if (status == LNT_OK && m->net.depth == 2) {
+        lnt_mat W1 = lnt_net_weights(&m->net, w, 1), W2 = lnt_net_weights(&m->net, w, 2);
+        if (m->isotropy <= 1e-6)
+            status = watch_energy(ctx, c, m, j, W1, W2);
+        if (c->A) {
+            lnt_gemm(c->A[j], 1, LNT_T, W1, LNT_N, W1, 0);
+            lnt_gemm(c->B[j], 1, LNT_N, W2, LNT_T, W2, 0);
+        }
+    }
+    lnt_ctx_reset(ctx, mark);
+    return status;
+}
+
+/* The tangent kernel at each time against its last one, over inputs whose second moments are Sxx: with X = Sxx^{1/2}
+ * the factors are X W1'W1 X, W2 W2' and Sxx. */
+lnt_status lnt_modes_watch_alignment(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run *m)
+{
+    int D = m->setup.task.inputs, last = m->times - 1;
+    lnt_mat V, S, X, T, *A = c->A, *B = c->B, Sxx = m->setup.all.Sxx;
+    double *value = lnt_alloc(ctx, (size_t)D, sizeof *value);
+    lnt_status status = value ? lnt_mat_alloc(ctx, &V, D, D) : LNT_ENOMEM;
+    if (status == LNT_OK)
+        status = lnt_mat_alloc(ctx, &S, D, D);
+    if (status == LNT_OK)
+        status = lnt_mat_alloc(ctx, &X, D, D);
+    if (status == LNT_OK)
+        status = lnt_mat_alloc(ctx, &T, D, D);
+    if (status != LNT_OK)
+        return status;
+    lnt_mat_copy(S, Sxx);
+    if ((status = lnt_eigh(ctx, value, V, S)) != LNT_OK)
+        return status;
+    lnt_mat_copy(S, V);
+    for (int k = 0; k < D; k++)
+        lnt_mat_scale(lnt_columns(S, k, 1), sqrt(fmax(value[k], 0)));
+    lnt_gemm(X, 1, LNT_N, S, LNT_T, V, 0);
+    for (int j = 0; j <= last; j++) {
+        lnt_gemm(T, 1, LNT_N, X, LNT_N, A[j], 0);
+        lnt_gemm(A[j], 1, LNT_N, T, LNT_N, X, 0);
+    }
+    double end = lnt_ntk_dot(A[last], B[last], A[last], B[last], Sxx);
+    for (int j = 0; j <= last; j++)
+        c->watch[LNT_WATCH_ALIGNMENT][j] =
+            lnt_ntk_dot(A[j], B[j], A[last], B[last], Sxx) / sqrt(end * lnt_ntk_dot(A[j], B[j], A[j], B[j], Sxx));
+    return LNT_OK;
+}
+
+void lnt_modes_half_time(lnt_course *c, const lnt_modes_run *m, int i)
+{
+    double level = m->target[i] / 2;
+    c->half[i] = INFINITY;
+    for (int j = 0; j < m->times && m->target[i] > 0 && isinf(c->half[i]); j++) {
+        double now = c->strength[(size_t)j * (size_t)m->count + (size_t)i],
+               before = j > 0 ? c->strength[(size_t)(j - 1) * (size_t)m->count + (size_t)i] : now;
+        if (now >= level)
+            c->half[i] = j == 0 ? 0 : m->t[j - 1] + (m->t[j] - m->t[j - 1]) * (level - before) / (now - before);
+    }
+}
