@@ -20,7 +20,8 @@ typedef enum lnt_purpose {
     LNT_FOR_WEIGHTS = 1, /* initial weights */
     LNT_FOR_SHUFFLE = 2, /* order of the rows */
     LNT_FOR_TESTS = 3,   /* inputs that a test makes up */
-    LNT_FOR_PROBE = 4    /* start vectors of power iterations */
+    LNT_FOR_PROBE = 4,   /* start vectors of power iterations */
+    LNT_FOR_TASK = 5     /* generated tasks */
 } lnt_purpose;
 
 typedef struct lnt_rng {
