@@ -71,7 +71,7 @@ typedef struct lnt_flow_info {
 /* Solves y' = f(t, y), y(t0) = y0, for the output times t0 <= times[0] <= ... <= times[count-1]: column k of Y
  * (size x count; Y.a NULL: none) <- y(times[k]). Columns not reached are NaN. info may be NULL.
  *
- * - Explicit: the pair of order 8(5,3) of Dormand and Prince (Hairer, Norsett and Wanner 1993, section II.5 and code
+ * - Explicit: the pair of order 8(5,3) of Dormand and Prince (Hairer et al. 1993, section II.5 and code
  *   DOP853) with its interpolant of order 7, 12 evaluations a step and 3 more where an output or event falls inside. 17
  *   vectors of scratch memory.
  * - BDF: CVODES (Hindmarsh et al. 2005), Newton's method with unpreconditioned GMRES, about 30 vectors of heap memory
