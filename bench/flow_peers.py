@@ -1,5 +1,5 @@
 """Gradient flows as users integrate them today, with SciPy: flow_peers.py make PROBLEM FILE.bin, or
-flow_peers.py run FILE.bin METHOD TOL. The latter prints "seconds error evaluations", the error of W2 W1 being the largest
+flow_peers.py run FILE.bin METHOD RTOL ATOL. The latter prints "seconds error evaluations", the error of W2 W1 being the largest
 over all times. Problems: white (64-32-64, inputs white, small start, t to 20), stiff (16-8-8, input condition 1e4, t to
 2e4), stiff-large (the same at 64-32-64)."""
 import os
@@ -82,6 +82,9 @@ if sys.argv[1] == "make":
     write(p, sys.argv[3], p.solve(method, rtol, atol)[1])
 else:
     p, reference = read(sys.argv[2])
-    p.slope(0, p.start)
-    seconds, products = p.solve(sys.argv[3], float(sys.argv[4]), float(sys.argv[5]))
+    # the fastest of three runs in one process where that takes no time, as in flow_bench
+    runs = [p.solve(sys.argv[3], float(sys.argv[4]), float(sys.argv[5]))]
+    while len(runs) < 3 and runs[0][0] < 0.5:
+        runs.append(p.solve(sys.argv[3], float(sys.argv[4]), float(sys.argv[5])))
+    seconds, products = min(runs, key=lambda r: r[0])
     print("%.6f %.3e %d" % (seconds, np.abs(products - reference).max(), p.evaluations))

@@ -2,6 +2,7 @@
 #ifndef LINNET_H
 #define LINNET_H
 
+#include "linnet/builtin.h"
 #include "linnet/ctx.h"
 #include "linnet/data.h"
 #include "linnet/figure.h"

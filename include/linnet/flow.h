@@ -71,13 +71,14 @@ typedef struct lnt_flow_info {
 /* Solves y' = f(t, y), y(t0) = y0, for the output times t0 <= times[0] <= ... <= times[count-1]: column k of Y
  * (size x count; Y.a NULL: none) <- y(times[k]). Columns not reached are NaN. info may be NULL.
  *
- * - Explicit: the pair of order 8(5,3) of Dormand and Prince (Hairer, Norsett and Wanner 1993, section II.5 and code
- *   DOP853) with its interpolant of order 7, 12 evaluations a step and 3 more where an output or event falls inside. 17
- *   vectors of scratch memory.
- * - BDF: CVODES (Hindmarsh et al. 2005), Newton's method with unpreconditioned GMRES, about 30 vectors of heap memory
+ * - Explicit: the pair of order 8(5,3) of Dormand and Prince with its interpolant of order 7 (Hairer et al. 1993, code
+ *   DOP853), 12 evaluations a step and 3 more where an output or event falls inside. Steps are kept where the method is
+ *   stable for the fastest rate |lambda| that they showed, 6.1/|lambda|; once they would be longer the rate is probed
+ *   again, at one evaluation a step, because a fast mode that has decayed does not show. 30 vectors of scratch memory.
+ * - BDF: CVODES (Hindmarsh et al. 2005), Newton's method with unpreconditioned GMRES, about 40 vectors of heap memory
  *   that SUNDIALS allocates by itself.
- * - Automatic: switches once h |lambda|, estimated from the last two stages of each step as in that book (section
- * IV.2), says for 15 steps that stability and not accuracy holds the step down, and more than 50 such steps are ahead.
+ * - Automatic: switches to BDF once that rate, not accuracy, held the step down 15 times (spells shorter than 6 steps
+ *   in between do not count), and more than 50 such steps are ahead.
  *
  * Events: a crossing is a change of the sign of g_k from one step to the next, a value of exactly 0 counting as
  * neither; the time is the zero of g_k along the interpolant, to rounding error, so that its accuracy is that of the

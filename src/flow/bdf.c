@@ -95,7 +95,7 @@ static int advance(lnt_stepper *s)
         return STEP_REJECTED;
     if (flag == CV_MEM_FAIL)
         return STEP_NOMEM;
-    if (flag < 0)
+    if (flag < 0 || s->t == before) /* SUNDIALS would go on with steps too small to move t */
         return STEP_STUCK;
     s->from = before;
     s->steps++;

@@ -1,4 +1,4 @@
-/* The coefficients of DOP853 (Hairer, Norsett and Wanner 1993), rounded to doubles. */
+/* The coefficients of DOP853 (Hairer et al. 1993), rounded to doubles. */
 #ifndef LINNET_DOP853_H
 #define LINNET_DOP853_H
 

@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-/* h |lambda| at which the method stops being stable (Hairer, Norsett and Wanner 1993), and how many steps in a row, but
+/* h |lambda| at which the method stops being stable (Hairer et al. 1993), and how many steps in a row, but
  * for spells shorter than six, must be there before the problem counts as stiff. */
 #define STABILITY 6.1
 #define STIFF_STEPS 15
@@ -31,7 +31,7 @@ static double norm(const lnt_stepper *s, const double *x)
     return sqrt(lnt_weighted_squares(s->opts, x, s->y, s->y, s->ode->size) / (double)s->ode->size);
 }
 
-/* The starting step of Hairer, Norsett and Wanner (1993, section II.4): an Euler step tells the second derivative. */
+/* The starting step of Hairer et al. (1993, section II.4): an Euler step tells the second derivative. */
 static int first_step(lnt_stepper *s)
 {
     explicit_pair *m = s->method;

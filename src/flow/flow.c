@@ -197,6 +197,9 @@ static lnt_status run(flow *f)
             info->stop = LNT_FLOW_INTERRUPTED;
         } else if (s->steps + s->rejected >= f->opts->max_steps) {
             info->stop = LNT_FLOW_STEPS;
+        } else if (s->end - s->t <= 8 * DBL_EPSILON * fabs(s->end)) {
+            s->t = s->end; /* no room for a step */
+            status = outputs(f);
         } else {
             int got = s->advance(s);
             status = got == STEP_DONE ? events(f) : give_up(f, got);

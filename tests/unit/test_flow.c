@@ -1,0 +1,537 @@
+/* Initial value problems, against solutions in closed form. */
+#include "check.h"
+
+static const lnt_flow_method methods[] = {LNT_FLOW_EXPLICIT, LNT_FLOW_BDF, LNT_FLOW_AUTO};
+enum { METHODS = 3 };
+
+static lnt_flow_opts options(lnt_flow_method method, double rtol, double atol)
+{
+    lnt_flow_opts opts;
+    lnt_flow_defaults(&opts);
+    opts.method = method;
+    opts.rtol = rtol;
+    opts.atol = atol;
+    return opts;
+}
+
+/* ---- Problems ---- */
+
+/* y' = y (1 - y), y = 1 / (1 + (1/y0 - 1) exp(-t)). */
+static int logistic(double *dy, double t, const double *y, void *user)
+{
+    (void)t;
+    (void)user;
+    dy[0] = y[0] * (1 - y[0]);
+    return 0;
+}
+
+enum { MANY = 40000 };
+
+static int many_logistic(double *dy, double t, const double *y, void *user)
+{
+    for (int i = 0; i < MANY; i++)
+        logistic(dy + i, t, y + i, user);
+    return 0;
+}
+
+static double logistic_solution(double y0, double t)
+{
+    return 1 / (1 + (1 / y0 - 1) * exp(-t));
+}
+
+/* y = (sin t, cos t). */
+static int oscillator(double *dy, double t, const double *y, void *user)
+{
+    (void)t;
+    (void)user;
+    dy[0] = y[1];
+    dy[1] = -y[0];
+    return 0;
+}
+
+/* y = cos t for y(0) = 1, and whatever else falls onto it at rate `*user`. */
+static int follower(double *dy, double t, const double *y, void *user)
+{
+    dy[0] = -*(double *)user * (y[0] - cos(t)) - sin(t);
+    return 0;
+}
+
+static int follower_jacobian(double *Jv, const double *v, double t, const double *y, void *user)
+{
+    (void)t;
+    (void)y;
+    Jv[0] = -*(double *)user * v[0];
+    return 0;
+}
+
+/* ---- Solutions ---- */
+
+static void logistic_growth_from_a_small_start(void **state)
+{
+    enum { TIMES = 60 };
+    double times[TIMES], y0 = 1e-6, y[TIMES], exact[TIMES];
+    lnt_ode ode = {.size = 1, .slope = logistic};
+    for (int i = 0; i < TIMES; i++) {
+        times[i] = i * 0.5;
+        exact[i] = logistic_solution(y0, times[i]);
+    }
+    for (int m = 0; m < METHODS; m++) {
+        lnt_flow_opts opts = options(methods[m], 1e-10, 1e-18);
+        lnt_flow_info info;
+        check_status(*state, lnt_flow(*state, lnt_mat_view(y, 1, TIMES), &info, &ode, &y0, 0, times, TIMES, &opts),
+                     LNT_OK);
+        for (int i = 0; i < TIMES; i++) /* relative, while small too */
+            check_near(y[i] / exact[i], 1, methods[m] == LNT_FLOW_BDF ? 1e-6 : 5e-9, "logistic");
+        assert_true(info.stop == LNT_FLOW_DONE && info.outputs == TIMES && info.t == times[TIMES - 1]);
+        assert_true(info.steps > 0 && info.evaluations > info.steps);
+        assert_true(info.method == (m == 1 ? LNT_FLOW_BDF : LNT_FLOW_EXPLICIT) && isnan(info.switched));
+    }
+}
+
+/* The step count is what a wrong coefficient of the pair would raise first, the error between steps what one of the
+ * interpolant would. */
+static void errors_follow_the_tolerance(void **state)
+{
+    enum { TIMES = 401 };
+    double times[TIMES], y0[] = {0, 1}, Y[2 * TIMES];
+    const long most_steps[] = {13, 20, 35, 61, 110};
+    lnt_ode ode = {.size = 2, .slope = oscillator};
+    for (int i = 0; i < TIMES; i++)
+        times[i] = i * 0.05;
+    for (int k = 0; k < 5; k++) {
+        double rtol = pow(10, -4 - 2 * k), worst = 0;
+        lnt_flow_opts opts = options(LNT_FLOW_EXPLICIT, rtol, rtol);
+        lnt_flow_info info;
+        check_status(*state, lnt_flow(*state, lnt_mat_view(Y, 2, TIMES), &info, &ode, y0, 0, times, TIMES, &opts),
+                     LNT_OK);
+        for (int i = 0; i < TIMES; i++)
+            worst = fmax(worst, hypot(Y[2 * i] - sin(times[i]), Y[2 * i + 1] - cos(times[i])));
+        if (!(worst < 30 * rtol && info.steps <= most_steps[k]))
+            fail_msg("rtol %g: error %g after %ld steps", rtol, worst, info.steps);
+    }
+}
+
+static void bdf_errors_follow_the_tolerance(void **state)
+{
+    double times[] = {1, 5, 10}, y0[] = {0, 1}, Y[6];
+    lnt_ode ode = {.size = 2, .slope = oscillator};
+    for (int k = 0; k < 3; k++) {
+        double rtol = pow(10, -4 - 2 * k);
+        lnt_flow_opts opts = options(LNT_FLOW_BDF, rtol, rtol);
+        check_status(*state, lnt_flow(*state, lnt_mat_view(Y, 2, 3), NULL, &ode, y0, 0, times, 3, &opts), LNT_OK);
+        for (int i = 0; i < 3; i++)
+            assert_true(hypot(Y[2 * i] - sin(times[i]), Y[2 * i + 1] - cos(times[i])) < 300 * rtol);
+    }
+}
+
+static int backwards(double *dy, double t, const double *y, void *user)
+{
+    oscillator(dy, t, y, user);
+    dy[0] = -dy[0];
+    dy[1] = -dy[1];
+    return 0;
+}
+
+static void there_and_back(void **state)
+{
+    double y0[] = {0.3, -0.7}, there[2], back[2], end = 50;
+    lnt_ode ode = {.size = 2, .slope = oscillator};
+    lnt_flow_opts opts = options(LNT_FLOW_EXPLICIT, 1e-12, 1e-14);
+    check_status(*state, lnt_flow(*state, lnt_mat_view(there, 2, 1), NULL, &ode, y0, 0, &end, 1, &opts), LNT_OK);
+    ode.slope = backwards;
+    check_status(*state, lnt_flow(*state, lnt_mat_view(back, 2, 1), NULL, &ode, there, 0, &end, 1, &opts), LNT_OK);
+    check_close(lnt_mat_view(back, 2, 1), lnt_mat_view(y0, 2, 1), 1e-10, "start");
+}
+
+/* Long steps through a fast mode that has decayed: the error estimate alone would let them be unstable. */
+static void rests_stay_at_rest(void **state)
+{
+    double rate = 8, y0 = 0.5, times[50], y[50];
+    lnt_ode ode = {.size = 1, .slope = follower, .user = &rate};
+    for (int i = 0; i < 50; i++)
+        times[i] = i * 2.02;
+    lnt_flow_opts opts = options(LNT_FLOW_EXPLICIT, 1e-9, 1e-12);
+    check_status(*state, lnt_flow(*state, lnt_mat_view(y, 1, 50), NULL, &ode, &y0, 0, times, 50, &opts), LNT_OK);
+    for (int i = 1; i < 50; i++)
+        check_near(y[i], cos(times[i]) + (y0 - 1) * exp(-rate * times[i]), 2e-8, "y");
+}
+
+/* ---- Stiff ---- */
+
+static void stiff_problems_switch_to_bdf(void **state)
+{
+    double rate = 1e5, y0 = 1, times[] = {1, 10, 20}, y[3];
+    lnt_ode ode = {.size = 1, .slope = follower, .user = &rate};
+    lnt_flow_opts opts = options(LNT_FLOW_AUTO, 1e-8, 1e-10);
+    lnt_flow_info info;
+    check_status(*state, lnt_flow(*state, lnt_mat_view(y, 1, 3), &info, &ode, &y0, 0, times, 3, &opts), LNT_OK);
+    for (int i = 0; i < 3; i++)
+        check_near(y[i], cos(times[i]), 1e-6, "y");
+    assert_true(info.method == LNT_FLOW_BDF && info.switched > 0 && info.switched < 0.1);
+    assert_true(info.steps < 3000); /* explicit steps would be 300,000 */
+    opts.method = LNT_FLOW_EXPLICIT;
+    opts.max_steps = 3000;
+    check_status(*state, lnt_flow(*state, lnt_mat_view(y, 1, 3), &info, &ode, &y0, 0, times, 3, &opts), LNT_OK);
+    assert_true(info.stop == LNT_FLOW_STEPS && info.steps + info.rejected == 3000 && info.outputs == 0);
+    assert_true(isnan(y[0]) && isnan(y[2]) && info.t > 0 && info.t < 1);
+}
+
+static void a_jacobian_saves_slopes(void **state)
+{
+    double rate = 1e4, y0 = 0, end = 3, y;
+    lnt_ode ode = {.size = 1, .slope = follower, .user = &rate};
+    lnt_flow_opts opts = options(LNT_FLOW_BDF, 1e-8, 1e-10);
+    lnt_flow_info quotient, product;
+    check_status(*state, lnt_flow(*state, lnt_mat_view(&y, 1, 1), &quotient, &ode, &y0, 0, &end, 1, &opts), LNT_OK);
+    check_near(y, cos(end), 1e-6, "difference quotients");
+    ode.jacobian = follower_jacobian;
+    check_status(*state, lnt_flow(*state, lnt_mat_view(&y, 1, 1), &product, &ode, &y0, 0, &end, 1, &opts), LNT_OK);
+    check_near(y, cos(end), 1e-6, "products");
+    assert_true(product.evaluations < quotient.evaluations);
+}
+
+/* ---- Events ---- */
+
+typedef struct seen {
+    int count, k[64], direction[64], outputs, stop_at;
+    double t[64], first[64];
+    int cancel_after, polls;
+} seen;
+
+static int crossed(double t, int k, int direction, const double *y, void *user)
+{
+    seen *s = user;
+    s->k[s->count] = k;
+    s->direction[s->count] = direction;
+    s->first[s->count] = y[0];
+    s->t[s->count++] = t;
+    return s->stop_at && s->count == s->stop_at ? -1 : 0;
+}
+
+static int zero_and_half(double *g, double t, const double *y, void *user)
+{
+    (void)t;
+    (void)user;
+    g[0] = y[0];
+    g[1] = y[0] - 0.5;
+    return 0;
+}
+
+static void crossings_are_found_once_each_and_in_order(void **state)
+{
+    const double pi = acos(-1), y0[] = {0, 1}, end = 20;
+    for (int m = 0; m < METHODS; m++) {
+        seen s = {0};
+        lnt_ode ode = {.size = 2, .slope = oscillator, .events = 2, .event = zero_and_half, .crossing = crossed};
+        ode.user = &s;
+        lnt_flow_opts opts = options(methods[m], 1e-11, 1e-12);
+        check_status(*state, lnt_flow(*state, (lnt_mat){0}, NULL, &ode, y0, 0, &end, 1, &opts), LNT_OK);
+        /* sin t at 0: that start is no crossing; then zeros at pi, 2 pi, ..., and 1/2 at pi/6, 5 pi/6, ... */
+        int zeros = 0, halves = 0;
+        for (int i = 0; i < s.count; i++) {
+            double expected = s.k[i] == 0 ? ++zeros * pi : (halves / 2 * 2 + (halves % 2 ? 5 : 1) / 6.0) * pi;
+            int direction = s.k[i] == 0 ? (zeros % 2 ? -1 : 1) : halves % 2 ? -1 : 1;
+            halves += s.k[i];
+            check_near(s.t[i] / expected, 1, methods[m] == LNT_FLOW_BDF ? 1e-7 : 1e-10, "time");
+            check_near(s.first[i], 0.5 * s.k[i], 1e-10, "function there");
+            assert_int_equal(s.direction[i], direction);
+            assert_true(i == 0 || s.t[i] > s.t[i - 1]);
+        }
+        assert_int_equal(zeros, 6);
+        assert_int_equal(halves, 7); /* up at pi/6 + 2 pi k for k < 4, down at 5 pi/6 + 2 pi k for k < 3 */
+    }
+}
+
+static int half(double *g, double t, const double *y, void *user)
+{
+    (void)t;
+    (void)user;
+    g[0] = y[0] - 0.5;
+    return 0;
+}
+
+static void half_times_of_logistic_growth(void **state)
+{
+    const double end = 40;
+    for (int m = 0; m < METHODS; m++)
+        for (int k = 1; k <= 12; k += 3) {
+            double y0 = pow(10, -k);
+            seen s = {0};
+            lnt_ode ode = {.size = 1, .slope = logistic, .events = 1, .event = half, .crossing = crossed, .user = &s};
+            lnt_flow_opts opts = options(methods[m], 1e-12, 1e-24);
+            check_status(*state, lnt_flow(*state, (lnt_mat){0}, NULL, &ode, &y0, 0, &end, 1, &opts), LNT_OK);
+            assert_int_equal(s.count, 1);
+            assert_int_equal(s.direction[0], 1);
+            check_near(s.t[0], log(1 / y0 - 1), methods[m] == LNT_FLOW_BDF ? 1e-7 : 1e-10, "half time");
+        }
+}
+
+/* ---- Output times ---- */
+
+static int count_output(double t, int index, const double *y, void *user)
+{
+    seen *s = user;
+    (void)y;
+    assert_int_equal(index, s->outputs);
+    s->t[s->outputs++] = t;
+    return s->stop_at && s->outputs == s->stop_at ? -1 : 0;
+}
+
+static void output_times_may_repeat_and_coincide_with_the_start(void **state)
+{
+    const double times[] = {2, 2, 2.5, 2.5, 2.5, 3}, start[] = {2, 2, 2};
+    double y0 = 0.1, y[6];
+    for (int m = 0; m < METHODS; m++) {
+        seen s = {0};
+        lnt_ode ode = {.size = 1, .slope = logistic, .output = count_output, .user = &s};
+        lnt_flow_opts opts = options(methods[m], 1e-10, 1e-12);
+        lnt_flow_info info;
+        check_status(*state, lnt_flow(*state, lnt_mat_view(y, 1, 6), &info, &ode, &y0, 2, times, 6, &opts), LNT_OK);
+        assert_int_equal(s.outputs, 6);
+        assert_true(y[0] == y0 && y[1] == y0 && y[2] == y[3] && y[3] == y[4]);
+        for (int i = 0; i < 6; i++) {
+            assert_true(s.t[i] == times[i]);
+            check_near(y[i], logistic_solution(y0, times[i] - 2), 1e-7, "y");
+        }
+        s.outputs = 0;
+        check_status(*state, lnt_flow(*state, lnt_mat_view(y, 1, 3), &info, &ode, &y0, 2, start, 3, &opts), LNT_OK);
+        assert_true(s.outputs == 3 && info.steps == 0 && info.evaluations == 0 && info.t == 2 && y[2] == y0);
+        check_status(*state, lnt_flow(*state, (lnt_mat){0}, &info, &ode, &y0, 2, NULL, 0, &opts), LNT_OK);
+        assert_true(info.outputs == 0 && info.stop == LNT_FLOW_DONE);
+        s.outputs = 0;
+        double next = nextafter(2, 3); /* no room for a step */
+        check_status(*state, lnt_flow(*state, lnt_mat_view(y, 1, 1), &info, &ode, &y0, 2, &next, 1, &opts), LNT_OK);
+        assert_true(info.stop == LNT_FLOW_DONE);
+        check_near(y[0], y0, 1e-14, "y");
+    }
+}
+
+static void wrong_arguments_are_refused(void **state)
+{
+    lnt_ctx *ctx = *state;
+    const double descending[] = {1, 0.5}, nan = NAN, early = -1, end = 1;
+    double y0 = 0.1, bad = INFINITY, y[2];
+    lnt_mat Y = lnt_mat_view(y, 1, 2);
+    lnt_ode ode = {.size = 1, .slope = logistic};
+    lnt_flow_opts opts = options(LNT_FLOW_AUTO, 1e-8, 0);
+    check_failure(ctx, lnt_flow(ctx, Y, NULL, &ode, &y0, 0, descending, 2, NULL), LNT_EINVAL, "0.5 after 1");
+    check_failure(ctx, lnt_flow(ctx, Y, NULL, &ode, &y0, 0, &nan, 1, NULL), LNT_EINVAL, "nan");
+    check_failure(ctx, lnt_flow(ctx, Y, NULL, &ode, &y0, 0, &early, 1, NULL), LNT_EINVAL, "-1 after 0");
+    check_failure(ctx, lnt_flow(ctx, Y, NULL, &ode, &y0, INFINITY, &end, 1, NULL), LNT_EINVAL, "start time");
+    check_failure(ctx, lnt_flow(ctx, Y, NULL, &ode, &bad, 0, &end, 1, NULL), LNT_EDOMAIN, "start value 1 is inf");
+    check_failure(ctx, lnt_flow(ctx, Y, NULL, &ode, &y0, 0, &end, 1, &opts), LNT_EINVAL, "atol > 0");
+    opts = options(LNT_FLOW_AUTO, 0, 1e-8);
+    check_failure(ctx, lnt_flow(ctx, Y, NULL, &ode, &y0, 0, &end, 1, &opts), LNT_EINVAL, "rtol");
+    opts = options(LNT_FLOW_AUTO, 1e-8, 1e-8);
+    opts.max_steps = 0;
+    check_failure(ctx, lnt_flow(ctx, Y, NULL, &ode, &y0, 0, &end, 1, &opts), LNT_EINVAL, "max_steps");
+}
+
+/* ---- Ends before the end ---- */
+
+static int root(double *dy, double t, const double *y, void *user) /* y = sqrt(1 - t) */
+{
+    (void)t;
+    (void)user;
+    if (y[0] <= 0)
+        return 1;
+    dy[0] = -0.5 / y[0];
+    return 0;
+}
+
+static int square(double *dy, double t, const double *y, void *user) /* y = 1 / (1 - t) */
+{
+    (void)t;
+    (void)user;
+    dy[0] = y[0] * y[0];
+    return 0;
+}
+
+static void solutions_that_end_are_followed_to_their_end(void **state)
+{
+    const double times[] = {0.5, 2}, y0 = 1;
+    double y[2];
+    for (int m = 0; m < METHODS; m++)
+        for (int blow_up = 0; blow_up < 2; blow_up++) {
+            lnt_ode ode = {.size = 1, .slope = blow_up ? square : root};
+            lnt_flow_opts opts = options(methods[m], 1e-8, 1e-10);
+            lnt_flow_info info;
+            check_status(*state, lnt_flow(*state, lnt_mat_view(y, 1, 2), &info, &ode, &y0, 0, times, 2, &opts), LNT_OK);
+            if (info.stop != LNT_FLOW_STUCK || info.outputs != 1 || !(fabs(info.t - 1) < 1e-5) || !isnan(y[1]))
+                fail_msg("method %d: stop %d at %.12g, %d outputs", methods[m], info.stop, info.t, info.outputs);
+            check_near(y[0], blow_up ? 2 : sqrt(0.5), 1e-6, "y before");
+        }
+}
+
+static int on_cancel(void *user)
+{
+    seen *s = user;
+    return ++s->polls > s->cancel_after;
+}
+
+static void cancelled_runs_keep_what_they_have(void **state)
+{
+    double times[] = {0, 0.001, 30}, y0[] = {0, 1}, Y[6];
+    for (int m = 0; m < METHODS; m++) {
+        seen s = {.cancel_after = 20};
+        lnt_ode ode = {.size = 2, .slope = oscillator};
+        lnt_flow_opts opts = options(methods[m], 1e-11, 1e-11);
+        lnt_flow_info info;
+        lnt_ctx_set_cancel(*state, on_cancel, &s);
+        check_status(*state, lnt_flow(*state, lnt_mat_view(Y, 2, 3), &info, &ode, y0, 0, times, 3, &opts), LNT_OK);
+        lnt_ctx_set_cancel(*state, NULL, NULL);
+        assert_true(info.stop == LNT_FLOW_INTERRUPTED && info.steps == 20 && info.outputs == 2 && info.t < 30);
+        assert_true(Y[0] == 0 && isnan(Y[4]) && isnan(Y[5]));
+        check_near(Y[2], sin(0.001), 1e-9, "y");
+    }
+}
+
+static int refuse(double *dy, double t, const double *y, void *user)
+{
+    (void)y;
+    dy[0] = 1;
+    return t > 0.5 ? *(int *)user : 0;
+}
+
+static int refuse_at_once(double *dy, double t, const double *y, void *user)
+{
+    (void)t;
+    (void)y;
+    dy[0] = NAN;
+    return *(int *)user;
+}
+
+static int stop_event(double *g, double t, const double *y, void *user)
+{
+    (void)user;
+    g[0] = y[0];
+    return t > 0.5 ? -1 : 0;
+}
+
+static void callbacks_can_stop_it(void **state)
+{
+    lnt_ctx *ctx = *state;
+    double y0 = 0.1, end = 1, half_way[] = {0, 0.5, 1};
+    for (int m = 0; m < METHODS; m++) {
+        int code = -3;
+        lnt_flow_opts opts = options(methods[m], 1e-8, 1e-10);
+        lnt_ode ode = {.size = 1, .slope = refuse, .user = &code};
+        lnt_mark before = lnt_ctx_mark(ctx);
+        check_failure(ctx, lnt_flow(ctx, (lnt_mat){0}, NULL, &ode, &y0, 0, &end, 1, &opts), LNT_EUSER, "slope");
+        ode.slope = refuse_at_once;
+        check_failure(ctx, lnt_flow(ctx, (lnt_mat){0}, NULL, &ode, &y0, 0, &end, 1, &opts), LNT_EUSER, "slope");
+        for (code = 0; code < 2; code++)
+            check_failure(ctx, lnt_flow(ctx, (lnt_mat){0}, NULL, &ode, &y0, 0, &end, 1, &opts), LNT_EDOMAIN,
+                          "at the start");
+        seen s = {.stop_at = 2};
+        ode = (lnt_ode){.size = 1, .slope = logistic, .output = count_output, .user = &s};
+        check_failure(ctx, lnt_flow(ctx, (lnt_mat){0}, NULL, &ode, &y0, 0, half_way, 3, &opts), LNT_EUSER, "output");
+        ode = (lnt_ode){.size = 1, .slope = logistic, .events = 1, .event = stop_event};
+        check_failure(ctx, lnt_flow(ctx, (lnt_mat){0}, NULL, &ode, &y0, 0, &end, 1, &opts), LNT_EUSER, "event");
+        s = (seen){.stop_at = 1};
+        end = 10;
+        ode = (lnt_ode){.size = 1, .slope = logistic, .events = 1, .event = half, .crossing = crossed, .user = &s};
+        check_failure(ctx, lnt_flow(ctx, (lnt_mat){0}, NULL, &ode, &y0, 0, &end, 1, &opts), LNT_EUSER, "crossing");
+        end = 1;
+        lnt_mark after = lnt_ctx_mark(ctx);
+        assert_true(before.chunk == after.chunk && before.used == after.used);
+    }
+}
+
+/* ---- Memory and threads ---- */
+
+static long calls, fail_at;
+
+static void *failing_heap(void *p, size_t bytes)
+{
+    if (bytes == 0) {
+        free(p);
+        return NULL;
+    }
+    return ++calls == fail_at ? NULL : realloc(p, bytes);
+}
+
+static int restore_heap(void **state)
+{
+    (void)state;
+    lnt_set_heap(NULL);
+    return 0;
+}
+
+/* So large that every vector is a chunk of its own. */
+static void every_failing_allocation_is_survived(void **state)
+{
+    static double y0[MANY];
+    const double end = 0.1;
+    (void)state;
+    for (int i = 0; i < MANY; i++)
+        y0[i] = 0.5;
+    for (int m = 0; m < METHODS; m++) {
+        int failures = 0;
+        lnt_set_heap(failing_heap);
+        for (fail_at = 1;; fail_at++) {
+            calls = 0;
+            lnt_ctx *ctx = lnt_ctx_new();
+            lnt_ode ode = {.size = MANY, .slope = many_logistic, .events = 1, .event = half};
+            lnt_flow_opts opts = options(methods[m], 1e-6, 1e-8);
+            lnt_status status = LNT_ENOMEM;
+            if (ctx) {
+                status = lnt_flow(ctx, (lnt_mat){0}, NULL, &ode, y0, 0, &end, 1, &opts);
+                assert_true(status == LNT_OK || strstr(lnt_ctx_message(ctx), "out of memory"));
+            }
+            lnt_ctx_free(ctx);
+            failures += status == LNT_ENOMEM;
+            assert_true(status == LNT_OK || status == LNT_ENOMEM);
+            if (calls < fail_at)
+                break;
+        }
+        assert_true(failures >= 3);
+        lnt_set_heap(NULL);
+    }
+}
+
+typedef struct shared_work {
+    double result[16];
+} shared_work;
+
+static lnt_status one_flow(lnt_ctx *ctx, int index, void *user)
+{
+    shared_work *w = user;
+    double rate = 10 + 1000 * index, y0 = 0.5, end = 5;
+    lnt_ode ode = {.size = 1, .slope = follower, .user = &rate};
+    lnt_flow_opts opts = options(methods[index % METHODS], 1e-8, 1e-10);
+    return lnt_flow(ctx, lnt_mat_view(&w->result[index], 1, 1), NULL, &ode, &y0, 0, &end, 1, &opts);
+}
+
+static void several_threads_give_the_same_bits(void **state)
+{
+    shared_work alone, together;
+    check_status(*state, lnt_parallel(*state, 16, 1, one_flow, &alone), LNT_OK);
+    check_status(*state, lnt_parallel(*state, 16, 4, one_flow, &together), LNT_OK);
+    assert_memory_equal(&alone, &together, sizeof alone);
+    for (int i = 0; i < 16; i++)
+        check_near(alone.result[i], cos(5), 1e-6, "y");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_CTX(logistic_growth_from_a_small_start),
+        WITH_CTX(errors_follow_the_tolerance),
+        WITH_CTX(bdf_errors_follow_the_tolerance),
+        WITH_CTX(there_and_back),
+        WITH_CTX(rests_stay_at_rest),
+        WITH_CTX(stiff_problems_switch_to_bdf),
+        WITH_CTX(a_jacobian_saves_slopes),
+        WITH_CTX(crossings_are_found_once_each_and_in_order),
+        WITH_CTX(half_times_of_logistic_growth),
+        WITH_CTX(output_times_may_repeat_and_coincide_with_the_start),
+        WITH_CTX(wrong_arguments_are_refused),
+        WITH_CTX(solutions_that_end_are_followed_to_their_end),
+        WITH_CTX(cancelled_runs_keep_what_they_have),
+        WITH_CTX(callbacks_can_stop_it),
+        cmocka_unit_test_teardown(every_failing_allocation_is_survived, restore_heap),
+        WITH_CTX(several_threads_give_the_same_bits),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
