@@ -379,7 +379,7 @@ static void effective_starts_predict_half_times(void **state)
     double small = half_time_error(ctx, 1e-4, true, 600);
     if (getenv("LINNET_MEASURE"))
         print_message("half times, sd .01: first order %.2g, QR %.2g; sd 1e-4: QR %.2g\n", first, qr, small);
-    if (!(qr < 0.01 && small < 1e-3 && first < 0.5 && qr < first))
+    if (!(qr < 0.01 && small < 1e-3 && first < 0.15 && qr < first))
         fail_msg("half times are off by %g and %g (QR %g) with seed %d", first, qr, small, SEED);
 }
 
@@ -388,14 +388,16 @@ static void degenerate_modes_are_chosen_by_the_start(void **state)
 {
     lnt_ctx *ctx = *state;
     lnt_rng rng = lnt_rng_stream(SEED, 601, LNT_FOR_TESTS);
-    double s[3] = {2, 1, 1}, u0[3], m[3], off;
+    double s[3] = {2, 1, 1}, u0[3], first[3], m[3], off;
     lnt_mat U = random_rotation(ctx, 3, &rng), V = random_rotation(ctx, 3, &rng), VT = taylor_new(ctx, 3, 3);
     lnt_mat W1 = random_matrix(ctx, 10, 3, &rng), W2 = random_matrix(ctx, 3, 10, &rng), D;
     lnt_mat Syx = from_values(ctx, U, s, 3, V), back = taylor_new(ctx, 3, 3);
     lnt_mat_transpose(VT, V);
     lnt_mat_scale(W1, 1e-5);
     lnt_mat_scale(W2, 1e-5);
+    check_status(ctx, lnt_start_first_order(ctx, first, U, VT, W1, W2), LNT_OK);
     check_status(ctx, lnt_start_effective(ctx, u0, U, VT, s, 1e-9, W1, W2), LNT_OK);
+    check_near(u0[0] / first[0], 1, 1e-14, "the strongest mode has nothing before it");
     D = taylor_new(ctx, 3, 3);
     for (int i = 0; i < 3; i++)
         *lnt_at(D, i, i) = s[i];
