@@ -188,9 +188,10 @@ static lnt_status solve(lnt_ctx *ctx, lnt_mat G, const lnt_riccati *r, double T)
 {
     int n = r->O.rows, h = r->hidden, first = 0;
     lnt_mat A;
-    double *log_D = lnt_alloc(ctx, (size_t)(n + h), sizeof *log_D), *log_R = lnt_alloc(ctx, (size_t)n, sizeof *log_R);
+    double *log_D = lnt_alloc(ctx, (size_t)n + (size_t)h, sizeof *log_D),
+           *log_R = lnt_alloc(ctx, (size_t)n, sizeof *log_R);
     double *scale = lnt_alloc(ctx, (size_t)h, sizeof *scale), pivot = 1;
-    bool *used = lnt_alloc(ctx, (size_t)(n + h), sizeof *used);
+    bool *used = lnt_alloc(ctx, (size_t)n + (size_t)h, sizeof *used);
     lnt_status status = log_D && log_R && scale && used ? lnt_mat_alloc(ctx, &A, n + h, h) : LNT_ENOMEM;
     if (status != LNT_OK)
         return status;
