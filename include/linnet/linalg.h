@@ -51,8 +51,23 @@ LNT_API size_t lnt_gemm_bytes_scratch(int m, int n);
 LNT_API void lnt_gemm_bytes(int32_t *S, int ld, const uint8_t *a, int m, const uint8_t *b, int n, size_t stride,
                             int rows, void *scratch);
 
+/* The affine map z = A (x - mean) of samples of bytes. The fields are private. */
+typedef struct lnt_byte_map {
+    lnt_mat A;
+    double *offset, *packed;
+    int panel;
+} lnt_byte_map;
+
+/* Prepares a map in scratch memory; mean may be NULL, A must outlive the map. */
+LNT_API lnt_status lnt_byte_map_make(lnt_ctx *ctx, lnt_byte_map *map, lnt_mat A, const double *mean);
+/* Z <- A (x_j - mean) for the samples j = 0 .. Z.cols - 1, which lie one after another from x on. At most 2 operations
+ * an entry of A and sample: with AVX-512 those with bytes 0 are left out, which changes no bit of the result. */
+LNT_API lnt_status lnt_byte_map_apply(lnt_ctx *ctx, lnt_mat Z, const lnt_byte_map *map, const uint8_t *x);
+
 /* Symmetric A = V diag(w) V^T (lower triangle read), w ascending, V orthogonal in columns.
- * A is n x n and is overwritten; V is n x n; w holds n. LAPACK dsyevd, about 9 n^3 operations.
+ * A is n x n and is overwritten; w holds n. V is n x n, or n x k with k < n for the vectors of the k largest
+ * eigenvalues only. LAPACK dsyevd, about 9 n^3 operations; its parts dsytrd, dstedc and dormtr, at two thirds of the
+ * time, where k is small.
  * LNT_EDOMAIN for non-finite input, LNT_ENUMERIC when it does not converge. */
 LNT_API lnt_status lnt_eigh(lnt_ctx *ctx, double *w, lnt_mat V, lnt_mat A);
 /* Thin SVD A = U diag(s) V^T with s descending, k = min(m,n): U is m x k, VT is k x n. A is unchanged.
