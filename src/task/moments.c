@@ -69,6 +69,51 @@ static lnt_status gram_pair(lnt_ctx *ctx, int index, void *user)
     return sum_doubles(ctx, g, a, b, sum);
 }
 
+/* One tile only: the rows are cut instead, into a fixed number of blocks whose sums are combined in order. */
+#define BLOCKS 16
+
+typedef struct row_gram {
+    const gram *g;
+    lnt_mat sum[BLOCKS];
+} row_gram;
+
+static int block_begin(int count, int block)
+{
+    return (int)((long)count * block / BLOCKS);
+}
+
+static lnt_status gram_rows(lnt_ctx *ctx, int index, void *user)
+{
+    row_gram *r = user;
+    const gram *g = r->g;
+    lnt_mat X;
+    lnt_status status = lnt_mat_alloc(ctx, &X, g->width, ROWS);
+    if (status != LNT_OK)
+        return status;
+    X.rows = g->samples->dim;
+    int end = block_begin(g->count, index + 1);
+    for (int row = block_begin(g->count, index); row < end; row += ROWS) {
+        int count = end - row < ROWS ? end - row : ROWS;
+        get_double(X.a, g, 0, g->first + row, count);
+        lnt_syrk(r->sum[index], 1, LNT_N, lnt_columns(X, 0, count), 1);
+    }
+    return LNT_OK;
+}
+
+static lnt_status gram_single(lnt_ctx *ctx, const gram *g, int threads)
+{
+    row_gram r = {.g = g};
+    lnt_status status = LNT_OK;
+    for (int b = 0; b < BLOCKS && status == LNT_OK; b++)
+        status = lnt_mat_alloc_zero(ctx, &r.sum[b], g->C.rows, g->C.cols);
+    if (status == LNT_OK)
+        status = lnt_parallel(ctx, BLOCKS, threads, gram_rows, &r);
+    lnt_mat_fill(g->C, 0);
+    for (int b = 0; b < BLOCKS && status == LNT_OK; b++)
+        lnt_mat_add(g->C, 1.0 / g->count, r.sum[b]);
+    return status;
+}
+
 /* ---- Bytes ---- */
 
 /* Sums of a thread's share of the rows, in 32 bits until they might overflow. */
@@ -234,7 +279,8 @@ lnt_status lnt_second_moment(lnt_ctx *ctx, lnt_mat C, const lnt_samples *samples
         status = gram_bytes(ctx, &g, sum, threads);
     } else {
         cut(&g, WIDEST_TILE, 16);
-        status = lnt_parallel(ctx, g.tiles * (g.tiles + 1) / 2, threads, gram_pair, &g);
+        status = g.tiles == 1 ? gram_single(ctx, &g, threads)
+                              : lnt_parallel(ctx, g.tiles * (g.tiles + 1) / 2, threads, gram_pair, &g);
     }
     lnt_ctx_reset(ctx, mark);
     lnt_symmetrize(C);
@@ -245,19 +291,16 @@ lnt_status lnt_second_moment(lnt_ctx *ctx, lnt_mat C, const lnt_samples *samples
 
 typedef struct cross {
     const lnt_task *task;
-    int first, count, blocks;
+    int first, count;
     lnt_mat *Syx; /* one partial sum per block */
     double *tr_Syy;
 } cross;
-
-/* A fixed number of blocks, combined in order: the same sums for any number of threads. */
-#define BLOCKS 16
 
 static lnt_status cross_block(lnt_ctx *ctx, int index, void *user)
 {
     const cross *c = user;
     const lnt_task *task = c->task;
-    int begin = (int)((long)c->count * index / c->blocks), end = (int)((long)c->count * (index + 1) / c->blocks);
+    int begin = block_begin(c->count, index), end = block_begin(c->count, index + 1);
     lnt_mat X, Y;
     lnt_status status = lnt_mat_alloc(ctx, &X, task->inputs, ROWS);
     if (status == LNT_OK)
@@ -283,7 +326,7 @@ static lnt_status cross_moments(lnt_ctx *ctx, lnt_moments *m, const lnt_task *ta
         status = lnt_mat_alloc_zero(ctx, &partial[b], task->outputs, task->inputs);
     if (status != LNT_OK)
         return status;
-    cross c = {task, first, count, BLOCKS, partial, tr_Syy};
+    cross c = {task, first, count, partial, tr_Syy};
     if ((status = lnt_parallel(ctx, BLOCKS, threads, cross_block, &c)) != LNT_OK)
         return status;
     lnt_mat_fill(m->Syx, 0);
