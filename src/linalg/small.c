@@ -178,7 +178,8 @@ static bool orient(product *p, lnt_op opV, lnt_mat V, lnt_op opF, lnt_mat F, dou
 /* Numbers computed for those wanted, as vectors are filled up. */
 static double fill(int rows)
 {
-    return (double)((rows + 7) / 8 * 8) / rows;
+    int filled = (rows + 7) / 8 * 8;
+    return (double)filled / rows;
 }
 
 /* How vectors run where that was measured to be faster than OpenBLAS 0.3.21, which has kernels for small products too:
