@@ -32,7 +32,7 @@ def sgd_numpy():
 
     def loss():
         F = Z @ (W2 @ W1).T
-        return ((F - Y) ** 2).sum(1).mean(), (F.argmax(1) == data["y"]).mean()
+        return ((F - Y) ** 2).sum(1).mean()
 
     start = time.perf_counter()
     loss()
@@ -45,7 +45,7 @@ def sgd_numpy():
             W2 -= r.T @ h
             W1 -= g1
         final = loss()
-    return time.perf_counter() - start, final[0]
+    return time.perf_counter() - start, final
 
 
 def sgd_torch():
@@ -62,7 +62,7 @@ def sgd_torch():
     def loss():
         with torch.no_grad():
             F = net(Z)
-            return ((F - Y) ** 2).sum(1).mean().item(), (F.argmax(1) == y).double().mean().item()
+            return ((F - Y) ** 2).sum(1).mean().item()
 
     start = time.perf_counter()
     loss()
@@ -72,7 +72,7 @@ def sgd_torch():
             ((net(Z[first:first + 100]) - Y[first:first + 100]) ** 2).sum(1).mean().backward()
             optimizer.step()
         final = loss()
-    return time.perf_counter() - start, final[0]
+    return time.perf_counter() - start, final
 
 
 jobs = {("whiten", "numpy float32"): lambda: whiten(np.float32), ("whiten", "numpy float64"): lambda: whiten(np.float64),

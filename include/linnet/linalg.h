@@ -7,6 +7,8 @@
 
 #include "linnet/mat.h"
 
+#include <stdint.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -20,6 +22,9 @@ LNT_API void lnt_blas_unpin(void);
 LNT_API bool lnt_blas_reentrant(void);
 /* What was loaded: its version, build options and kernel, for benchmarks and bug reports. */
 LNT_API const char *lnt_blas_description(void);
+/* Forbids, or allows again, the kernels that linnet has for some processors, in the whole process: for tests and
+ * comparisons. Then all products go through BLAS, and sums of doubles may round differently. */
+LNT_API void lnt_simd_allow(bool allowed);
 
 typedef enum lnt_op { LNT_N, LNT_T } lnt_op;
 
@@ -34,8 +39,35 @@ LNT_API void lnt_symmetrize(lnt_mat C);
  * integers below 2^24. */
 LNT_API void lnt_gemm_single(float *C, int ldc, const float *A, int lda, const float *B, int ldb, int m, int n, int k);
 
+/* S (m x n) <- S + sum_k (a_ki - 128) (b_kj - 128) over `rows` <= LNT_BYTE_ROWS rows of bytes, which lie `stride` bytes
+ * apart. S is column-major with leading dimension ld, a multiple of LNT_BYTE_PAD and at least m, and has ld columns
+ * where n <= ld is smaller too; what lies beyond m and n is scratch. Where a and b are the same array and m = n only
+ * the lower triangle is meant. Exact while S stays within 32 bits, as it does for the sum of 131,071 rows. By dot
+ * products of bytes where the processor has them (AVX-512 VNNI), else in single precision; the same numbers either way.
+ * scratch: lnt_gemm_bytes_scratch(m, n) bytes from lnt_alloc(). */
+#define LNT_BYTE_ROWS 512
+#define LNT_BYTE_PAD 48
+LNT_API size_t lnt_gemm_bytes_scratch(int m, int n);
+LNT_API void lnt_gemm_bytes(int32_t *S, int ld, const uint8_t *a, int m, const uint8_t *b, int n, size_t stride,
+                            int rows, void *scratch);
+
+/* The affine map z = A (x - mean) of samples of bytes. The fields are private. */
+typedef struct lnt_byte_map {
+    lnt_mat A;
+    double *offset, *packed;
+    int panel;
+} lnt_byte_map;
+
+/* Prepares a map in scratch memory; mean may be NULL, A must outlive the map. */
+LNT_API lnt_status lnt_byte_map_make(lnt_ctx *ctx, lnt_byte_map *map, lnt_mat A, const double *mean);
+/* Z <- A (x_j - mean) for the samples j = 0 .. Z.cols - 1, which lie one after another from x on. At most 2 operations
+ * an entry of A and sample: with AVX-512 those with bytes 0 are left out, which changes no bit of the result. */
+LNT_API lnt_status lnt_byte_map_apply(lnt_ctx *ctx, lnt_mat Z, const lnt_byte_map *map, const uint8_t *x);
+
 /* Symmetric A = V diag(w) V^T (lower triangle read), w ascending, V orthogonal in columns.
- * A is n x n and is overwritten; V is n x n; w holds n. LAPACK dsyevd, about 9 n^3 operations.
+ * A is n x n and is overwritten; w holds n. V is n x n, or n x k with k < n for the vectors of the k largest
+ * eigenvalues only. LAPACK dsyevd, about 9 n^3 operations; its parts dsytrd, dstedc and dormtr, at two thirds of the
+ * time, where k is small.
  * LNT_EDOMAIN for non-finite input, LNT_ENUMERIC when it does not converge. */
 LNT_API lnt_status lnt_eigh(lnt_ctx *ctx, double *w, lnt_mat V, lnt_mat A);
 /* Thin SVD A = U diag(s) V^T with s descending, k = min(m,n): U is m x k, VT is k x n. A is unchanged.

@@ -11,9 +11,9 @@ extern "C" {
 #endif
 
 /* C <- 1/count sum_i (x_i - mean)(x_i - mean)^T over the samples first .. first+count-1, dim x dim, full;
- * mean NULL: about zero. Bytes are summed exactly in integers (of single-precision products of at most 1,024 shifted
- * rows, which stay within 2^24); doubles are centred before they are multiplied. Cost n D^2; memory beside C: one tile
- * per thread. The bytes of C do not depend on `threads`. */
+ * mean NULL: about zero. Bytes are summed exactly in integers; doubles are centred before they are multiplied. Cost n
+ * D^2; memory beside C: one tile per thread, of at most 960^2 32-bit sums for bytes, or 16 tiles of up to 208^2
+ * doubles. The bytes of C do not depend on `threads`, nor, for bytes, on the machine. */
 LNT_API lnt_status lnt_second_moment(lnt_ctx *ctx, lnt_mat C, const lnt_samples *samples, const double *mean, int first,
                                      int count, int threads);
 /* mean <- 1/n sum_i x_i, dim values. */
@@ -37,10 +37,11 @@ typedef struct lnt_prep {
 
 /* Fits a preparation with at most `components` components (0: all that have variance). Directions without
  * variance are dropped, never divided by; the context's log says how many of those asked for.
- * LNT_EDOMAIN where no direction has variance. Cost n D^2 + 9 D^3 operations. */
+ * LNT_EDOMAIN where no direction has variance. Cost n D^2 operations and lnt_eigh() of the inputs that vary. */
 LNT_API lnt_status lnt_prep_fit(lnt_ctx *ctx, lnt_prep *prep, const lnt_samples *samples, lnt_prep_kind kind,
                                 int components, int threads);
-/* Z <- A (x_i - mean) for all samples; Z is outputs x n. LNT_ESHAPE if the samples have another dimension. */
+/* Z <- A (x_i - mean) for all samples; Z is outputs x n. At most 2 n outputs D operations: bytes that are 0 cost none
+ * where the processor has AVX-512. LNT_ESHAPE if the samples have another dimension. */
 LNT_API lnt_status lnt_prep_apply(lnt_ctx *ctx, lnt_mat Z, const lnt_prep *prep, const lnt_samples *samples,
                                   int threads);
 

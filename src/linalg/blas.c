@@ -1,6 +1,7 @@
 #include "linnet/linalg.h"
 
 #include "pin.h"
+#include "small.h"
 
 #include <assert.h>
 #include <cblas.h>
@@ -33,6 +34,8 @@ void lnt_gemm(lnt_mat C, double alpha, lnt_op opA, lnt_mat A, lnt_op opB, lnt_ma
     assert(k == (opB == LNT_T ? B.cols : B.rows));
     if (C.rows == 0 || C.cols == 0)
         return;
+    if (lnt_small_gemm(C, alpha, opA, A, opB, B, beta))
+        return;
     bool pinned = hold();
     cblas_dgemm(CblasColMajor, blas_op(opA), blas_op(opB), C.rows, C.cols, k, alpha, A.a, A.ld, B.a, B.ld, beta, C.a,
                 C.ld);
@@ -43,9 +46,10 @@ void lnt_syrk(lnt_mat C, double alpha, lnt_op opA, lnt_mat A, double beta)
 {
     int k = opA == LNT_T ? A.rows : A.cols;
     assert(C.rows == C.cols && C.rows == (opA == LNT_T ? A.cols : A.rows));
+    if (C.rows == 0 || lnt_small_syrk(C, alpha, opA, A, beta))
+        return;
     bool pinned = hold();
-    if (C.rows > 0)
-        cblas_dsyrk(CblasColMajor, CblasLower, blas_op(opA), C.rows, k, alpha, A.a, A.ld, beta, C.a, C.ld);
+    cblas_dsyrk(CblasColMajor, CblasLower, blas_op(opA), C.rows, k, alpha, A.a, A.ld, beta, C.a, C.ld);
     release(pinned);
 }
 

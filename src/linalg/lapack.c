@@ -1,10 +1,17 @@
 #include "linnet/linalg.h"
 
 #include <assert.h>
+#include <math.h>
 
 /* LAPACK by its Fortran names, with workspace from the context: LAPACKE allocates by itself. */
 void dsyevd_(const char *jobz, const char *uplo, const int *n, double *a, const int *lda, double *w, double *work,
              const int *lwork, int *iwork, const int *liwork, int *info);
+void dsytrd_(const char *uplo, const int *n, double *a, const int *lda, double *d, double *e, double *tau, double *work,
+             const int *lwork, int *info);
+void dstedc_(const char *compz, const int *n, double *d, double *e, double *z, const int *ldz, double *work,
+             const int *lwork, int *iwork, const int *liwork, int *info);
+void dormtr_(const char *side, const char *uplo, const char *trans, const int *m, const int *n, double *a,
+             const int *lda, const double *tau, double *c, const int *ldc, double *work, const int *lwork, int *info);
 void dgesdd_(const char *jobz, const int *m, const int *n, double *a, const int *lda, double *s, double *u,
              const int *ldu, double *vt, const int *ldvt, double *work, const int *lwork, int *iwork, int *info);
 void dgesvd_(const char *jobu, const char *jobvt, const int *m, const int *n, double *a, const int *lda, double *s,
@@ -42,12 +49,44 @@ static lnt_status eigh(lnt_ctx *ctx, double *w, lnt_mat V, lnt_mat A)
     return LNT_OK;
 }
 
+/* What dsyevd does, but only the vectors asked for are transformed back from those of the tridiagonal matrix. */
+static lnt_status eigh_some(lnt_ctx *ctx, double *w, lnt_mat V, lnt_mat A)
+{
+    lnt_status status = check_finite(ctx, A, "eigenvalues");
+    if (status != LNT_OK)
+        return status;
+    int n = A.rows, query = -1, info = 0, liwork, exponent;
+    double size, size2, size3;
+    lnt_mat Z;
+    dsytrd_("L", &n, A.a, &A.ld, w, w, w, &size, &query, &info);
+    dstedc_("I", &n, w, w, w, &n, &size2, &query, &liwork, &query, &info);
+    dormtr_("L", "L", "N", &n, &V.cols, A.a, &A.ld, w, V.a, &V.ld, &size3, &query, &info);
+    int lwork = (int)fmax(size, fmax(size2, size3));
+    double *work = lnt_alloc(ctx, (size_t)lwork, sizeof *work), *e = lnt_alloc(ctx, (size_t)n, sizeof *e),
+           *tau = lnt_alloc(ctx, (size_t)n, sizeof *tau);
+    int *iwork = lnt_alloc(ctx, (size_t)liwork, sizeof *iwork);
+    if (!work || !e || !tau || !iwork || lnt_mat_alloc(ctx, &Z, n, n) != LNT_OK)
+        return LNT_ENOMEM;
+    /* Squares must neither overflow nor vanish; scaling by a power of two rounds nothing. */
+    (void)frexp(lnt_mat_max(A), &exponent);
+    exponent = exponent > -1000 ? exponent : -1000;
+    lnt_mat_scale(A, ldexp(1, -exponent));
+    dsytrd_("L", &n, A.a, &A.ld, w, e, tau, work, &lwork, &info);
+    dstedc_("I", &n, w, e, Z.a, &Z.ld, work, &lwork, iwork, &liwork, &info);
+    if (info != 0)
+        return lnt_fail(ctx, LNT_ENUMERIC, "eigenvalues of a %d x %d matrix did not converge (dstedc: %d)", n, n, info);
+    lnt_mat_copy(V, lnt_columns(Z, n - V.cols, V.cols));
+    dormtr_("L", "L", "N", &n, &V.cols, A.a, &A.ld, tau, V.a, &V.ld, work, &lwork, &info);
+    lnt_mat_scale(lnt_mat_view(w, n, 1), ldexp(1, exponent));
+    return LNT_OK;
+}
+
 lnt_status lnt_eigh(lnt_ctx *ctx, double *w, lnt_mat V, lnt_mat A)
 {
-    assert(A.rows == A.cols && V.rows == A.rows && V.cols == A.cols);
+    assert(A.rows == A.cols && V.rows == A.rows && V.cols <= A.cols);
     lnt_mark mark = lnt_ctx_mark(ctx);
     lnt_blas_pin();
-    lnt_status status = eigh(ctx, w, V, A);
+    lnt_status status = V.cols == A.cols ? eigh(ctx, w, V, A) : eigh_some(ctx, w, V, A);
     lnt_blas_unpin();
     lnt_ctx_reset(ctx, mark);
     return status;

@@ -122,6 +122,159 @@ static void syrk_equals_plain_loops(void **state)
     }
 }
 
+/* Every number of rows, columns and terms that fills vectors or does not, in every combination of transposes, within
+ * frames that must not change; NaN in what beta = 0 overwrites. */
+static void check_product(lnt_ctx *ctx, int m, int n, int k, lnt_rng *rng)
+{
+    const double beta[] = {0, 1, -0.5};
+    for (int c = 0; c < 12; c++) {
+        lnt_mark mark = lnt_ctx_mark(ctx);
+        lnt_op opA = c & 1 ? LNT_T : LNT_N, opB = c & 2 ? LNT_T : LNT_N;
+        lnt_mat PA, PB, PC, A, B, C;
+        A = opA == LNT_T ? framed(ctx, &PA, k, m, rng) : framed(ctx, &PA, m, k, rng);
+        B = opB == LNT_T ? framed(ctx, &PB, n, k, rng) : framed(ctx, &PB, k, n, rng);
+        C = framed(ctx, &PC, m, n, rng);
+        if (beta[c / 4] == 0)
+            lnt_mat_fill(C, NAN);
+        lnt_mat expected = copy(ctx, PC);
+        plain_product(lnt_block(expected, 2, 1, m, n), 1.5, opA, A, opB, B, beta[c / 4], k);
+        lnt_gemm(C, 1.5, opA, A, opB, B, beta[c / 4]);
+        check_close(PC, expected, 1e-13, lnt_sprintf(ctx, "%d x %d x %d, seed %d, case %d", m, n, k, SEED, c));
+        lnt_ctx_reset(ctx, mark);
+    }
+}
+
+static void small_products_equal_plain_loops(void **state)
+{
+    const int terms[] = {0, 1, 3, 8, 16, 17, 33},
+              large[][3] = {{10, 100, 100}, {5, 60, 64}, {15, 61, 40}, {32, 90, 400}, {29, 130, 300}, {10, 300, 500}};
+    lnt_rng rng = lnt_rng_stream(SEED, 7, LNT_FOR_TESTS);
+    for (int m = 1; m <= 17; m++)
+        for (int n = 1; n <= 27; n++)
+            for (int t = 0; t < 7; t++)
+                check_product(*state, m, n, terms[t], &rng);
+    for (int t = 0; t < 6; t++)
+        check_product(*state, large[t][0], large[t][1], large[t][2], &rng);
+}
+
+static void small_syrk_equals_plain_loops(void **state)
+{
+    const int terms[] = {0, 1, 5, 64};
+    const double beta[] = {0, 1, -0.5};
+    lnt_rng rng = lnt_rng_stream(SEED, 8, LNT_FOR_TESTS);
+    for (int n = 1; n <= 60; n++)
+        for (int c = 0; c < 12; c++) {
+            lnt_mark mark = lnt_ctx_mark(*state);
+            lnt_mat PA, PC, A = framed(*state, &PA, n, terms[c % 4], &rng), C = framed(*state, &PC, n, n, &rng);
+            lnt_symmetrize(C);
+            if (c < 4)
+                lnt_mat_fill(C, NAN);
+            lnt_mat expected = copy(*state, PC);
+            plain_product(lnt_block(expected, 2, 1, n, n), 2, LNT_N, A, LNT_T, A, beta[c / 4], terms[c % 4]);
+            lnt_syrk(C, 2, LNT_N, A, beta[c / 4]);
+            lnt_symmetrize(C);
+            check_close(PC, expected, 1e-13, lnt_sprintf(*state, "order %d, case %d, seed %d", n, c, SEED));
+            lnt_ctx_reset(*state, mark);
+        }
+}
+
+/* ---- Products of bytes ---- */
+
+/* Random bytes with many zeros, or the extremes only, in rows that are `stride` apart. */
+static uint8_t *make_bytes(lnt_ctx *ctx, size_t n, int kind, lnt_rng *rng)
+{
+    uint8_t *x = lnt_alloc(ctx, n, 1);
+    for (size_t i = 0; i < n; i++)
+        x[i] = (uint8_t)(kind == 0   ? 255
+                         : kind == 1 ? 0
+                         : kind == 2 ? 255 * lnt_rng_below(rng, 2)
+                                     : lnt_rng_below(rng, 256));
+    return x;
+}
+
+static void check_byte_products(lnt_ctx *ctx, int m, int n, int rows, int kind, bool symmetric, lnt_rng *rng)
+{
+    size_t stride = (size_t)(m + n + 3), ld = 48 * (((size_t)(m > n ? m : n) + 47) / 48);
+    lnt_mark mark = lnt_ctx_mark(ctx);
+    const uint8_t *a = make_bytes(ctx, stride * (size_t)rows, kind, rng), *b = symmetric ? a : a + m;
+    for (int simd = 0; simd < 2; simd++) {
+        int32_t *S = lnt_alloc(ctx, ld * ld, sizeof *S);
+        for (size_t i = 0; i < ld * ld; i++)
+            S[i] = 7;
+        void *scratch = lnt_alloc(ctx, lnt_gemm_bytes_scratch(m, n), 1);
+        lnt_simd_allow(simd);
+        lnt_gemm_bytes(S, (int)ld, a, m, b, n, stride, rows, scratch);
+        lnt_gemm_bytes(S, (int)ld, a, m, b, n, stride, rows, scratch);
+        lnt_simd_allow(true);
+        for (size_t j = 0; j < (size_t)n; j++)
+            for (size_t i = symmetric ? j : 0; i < (size_t)m; i++) {
+                long sum = 0;
+                for (size_t k = 0; k < (size_t)rows; k++)
+                    sum += (a[k * stride + i] - 128) * (b[k * stride + j] - 128);
+                if (S[j * ld + i] != 7 + 2 * sum)
+                    fail_msg("%d x %d, %d rows, kind %d, simd %d: (%zu,%zu) is %d, not %ld", m, n, rows, kind, simd, i,
+                             j, S[j * ld + i], 7 + 2 * sum);
+            }
+    }
+    lnt_ctx_reset(ctx, mark);
+}
+
+static void products_of_bytes_are_exact(void **state)
+{
+    const int width[] = {1, 5, 15, 16, 17, 47, 48, 49, 64, 65, 97, 131}, rows[] = {1, 2, 3, 4, 5, 8, 127, 511, 512};
+    lnt_rng rng = lnt_rng_stream(SEED, 9, LNT_FOR_TESTS);
+    for (int w = 0; w < 12; w++)
+        for (int r = 0; r < 9; r++)
+            for (int kind = 0; kind < 4; kind++) {
+                check_byte_products(*state, width[w], width[w], rows[r], kind, true, &rng);
+                check_byte_products(*state, width[w], width[(w * 5 + r) % 12], rows[r], kind, false, &rng);
+            }
+}
+
+/* Against plain sums, with NaN in the output; a sample beside another one must not feel it, to the last bit. */
+static void check_byte_map(lnt_ctx *ctx, int outputs, int D, int samples, int kind, lnt_rng *rng)
+{
+    lnt_mark mark = lnt_ctx_mark(ctx);
+    lnt_mat PA, PZ, A = framed(ctx, &PA, outputs, D, rng), Z = framed(ctx, &PZ, outputs, samples, rng),
+                    mean = random_matrix(ctx, D, 1, rng), alone = new_matrix(ctx, outputs, 1);
+    uint8_t *x = make_bytes(ctx, (size_t)D * (size_t)samples, kind, rng);
+    for (int i = 0; i < D * samples && kind == 3; i++)
+        x[i] = lnt_rng_below(rng, 3) ? 0 : x[i];
+    for (int c = 0; c < 4; c++) {
+        lnt_byte_map map;
+        lnt_mat_fill(Z, NAN);
+        lnt_mat expected = copy(ctx, PZ);
+        for (int j = 0; j < samples; j++)
+            for (int i = 0; i < outputs; i++) {
+                double sum = 0;
+                for (int k = 0; k < D; k++)
+                    sum += *lnt_at(A, i, k) * (x[j * D + k] - (c & 1 ? mean.a[k] : 0));
+                *lnt_at(expected, i + 2, j + 1) = sum;
+            }
+        lnt_simd_allow(c < 2);
+        check_status(ctx, lnt_byte_map_make(ctx, &map, A, c & 1 ? mean.a : NULL), LNT_OK);
+        check_status(ctx, lnt_byte_map_apply(ctx, Z, &map, x), LNT_OK);
+        check_close(PZ, expected, 1e-13, lnt_sprintf(ctx, "%d of %d, case %d, kind %d", outputs, D, c, kind));
+        for (int j = 0; j < samples && c < 2; j++) {
+            check_status(ctx, lnt_byte_map_apply(ctx, alone, &map, x + j * D), LNT_OK);
+            if (outputs >= 8)
+                check_close(alone, lnt_columns(Z, j, 1), 0, "a sample alone");
+        }
+        lnt_simd_allow(true);
+    }
+    lnt_ctx_reset(ctx, mark);
+}
+
+static void maps_of_bytes_equal_plain_loops(void **state)
+{
+    const int outputs[] = {1, 7, 8, 9, 16, 23, 40, 57, 64, 81, 96, 100, 104, 105, 213},
+              inputs[] = {1, 5, 31, 32, 33, 64, 70, 130};
+    lnt_rng rng = lnt_rng_stream(SEED, 10, LNT_FOR_TESTS);
+    for (int m = 0; m < 15; m++)
+        for (int D = 0; D < 8; D++)
+            check_byte_map(*state, outputs[m], inputs[D], 1 + (m + D) % 5, (m + D) % 4, &rng);
+}
+
 /* ---- Eigenvalues ---- */
 
 static void check_eigh(lnt_ctx *ctx, lnt_mat A, double *w)
@@ -148,6 +301,42 @@ static void eigh_of_random_matrices(void **state)
         lnt_mat A = random_matrix(*state, size[i], size[i], &rng); /* only its lower triangle counts */
         check_eigh(*state, A, w);
     }
+}
+
+/* The vectors of the largest eigenvalues only: part of all of them. */
+static void eigh_of_the_largest(void **state)
+{
+    lnt_rng rng = lnt_rng_stream(SEED, 11, LNT_FOR_TESTS);
+    const double scale[] = {1, 1e-200, 1e200, -1, 0};
+    const int size[] = {1, 2, 5, 60};
+    for (int c = 0; c < 4 * 5 * 4; c++) {
+        lnt_mark mark = lnt_ctx_mark(*state);
+        int n = size[c % 4], k = n * (c / 20) / 4;
+        double w[60], all[60], s = scale[c / 4 % 5];
+        lnt_mat frame, V = framed(*state, &frame, n, k, &rng), A = random_matrix(*state, n, n, &rng);
+        lnt_symmetrize(A);
+        lnt_mat B = copy(*state, A), W = new_matrix(*state, n, n);
+        lnt_mat_scale(B, s);
+        check_status(*state, lnt_eigh(*state, all, W, copy(*state, B)), LNT_OK);
+        check_status(*state, lnt_eigh(*state, w, V, copy(*state, B)), LNT_OK);
+        if (s != 0)
+            for (int i = 0; i < n; i++) {
+                w[i] /= fabs(s);
+                all[i] /= fabs(s);
+            }
+        check_close(lnt_mat_view(w, n, 1), lnt_mat_view(all, n, 1), 1e-13, "eigenvalues");
+        check_orthonormal(*state, LNT_T, V, "eigenvectors");
+        lnt_mat AV = product(*state, LNT_N, A, LNT_N, V), VD = copy(*state, V);
+        for (int j = 0; j < k && s != 0; j++)
+            lnt_mat_scale(lnt_columns(VD, j, 1), w[n - k + j] * (s < 0 ? -1 : 1));
+        if (s != 0)
+            check_close(AV, VD, 1e-13, lnt_sprintf(*state, "A V = V diag(w), %d of %d, scale %g", k, n, s));
+        lnt_ctx_reset(*state, mark);
+    }
+    double w[3];
+    lnt_mat A = new_matrix(*state, 3, 3), V = new_matrix(*state, 3, 1);
+    *lnt_at(A, 2, 1) = NAN;
+    check_failure(*state, lnt_eigh(*state, w, V, A), LNT_EDOMAIN, "3 x 3");
 }
 
 static void eigh_of_special_matrices(void **state)
@@ -328,7 +517,12 @@ int main(void)
         WITH_CTX(gemm_and_syrk_ignore_the_output_for_beta_zero),
         WITH_CTX(empty_products),
         WITH_CTX(syrk_equals_plain_loops),
+        WITH_CTX(small_products_equal_plain_loops),
+        WITH_CTX(small_syrk_equals_plain_loops),
+        WITH_CTX(products_of_bytes_are_exact),
+        WITH_CTX(maps_of_bytes_equal_plain_loops),
         WITH_CTX(eigh_of_random_matrices),
+        WITH_CTX(eigh_of_the_largest),
         WITH_CTX(eigh_of_special_matrices),
         WITH_CTX(non_finite_input_is_refused),
         WITH_CTX(svd_of_every_shape),

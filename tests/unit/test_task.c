@@ -79,6 +79,60 @@ static void sums_of_large_bytes_are_exact(void **state)
     assert_true(*lnt_at(C, 0, 0) == 65025 && *lnt_at(C, 0, 1) == 65025);
 }
 
+/* More rows than 32 bits hold the sums of, at both ends of what bytes can be; a sum per thread, a sum for all. */
+static void sums_of_many_bytes_do_not_overflow(void **state)
+{
+    lnt_ctx *ctx = *state;
+    int n = 300000, D = 3;
+    uint8_t *u8 = lnt_alloc(ctx, (size_t)D * (size_t)n, 1);
+    for (int i = 0; i < n; i++) {
+        u8[D * i] = 0;
+        u8[D * i + 1] = 255;
+        u8[D * i + 2] = (uint8_t)(i % 2 ? 255 : 0);
+    }
+    lnt_samples s = {.dim = D, .n = n, .u8 = u8};
+    double mean[3], expected[] = {0, 0, 0, 0, 65025, 65025 / 2.0, 0, 65025 / 2.0, 65025 / 2.0};
+    lnt_samples_mean(mean, &s);
+    assert_true(mean[0] == 0 && mean[1] == 255 && mean[2] == 127.5);
+    lnt_mat C;
+    check_status(ctx, lnt_mat_alloc(ctx, &C, D, D), LNT_OK);
+    for (int threads = 1; threads <= 3; threads++)
+        for (int simd = 0; simd < 2; simd++) {
+            lnt_simd_allow(simd);
+            check_status(ctx, lnt_second_moment(ctx, C, &s, NULL, 0, n, threads), LNT_OK);
+            check_close(C, lnt_mat_view(expected, D, D), 0, "second moments");
+            check_status(ctx, lnt_second_moment(ctx, C, &s, mean, 0, n, threads), LNT_OK);
+            lnt_simd_allow(true);
+            assert_true(*lnt_at(C, 2, 2) == 127.5 * 127.5 && *lnt_at(C, 1, 1) == 0 && *lnt_at(C, 0, 2) == 0);
+        }
+}
+
+/* With or without instructions for bytes, for any number of threads and of tiles. */
+static void covariances_of_bytes_are_the_same_bits(void **state)
+{
+    lnt_ctx *ctx = *state;
+    lnt_rng rng = lnt_rng_stream(SEED, 5, LNT_FOR_TESTS);
+    static const int shapes[][2] = {{7, 1500}, {131, 3000}, {960, 600}, {1999, 70}};
+    for (int k = 0; k < 4; k++) {
+        int D = shapes[k][0], n = shapes[k][1];
+        lnt_samples s = make_samples(ctx, D, n, true, &rng);
+        double *mean = lnt_alloc(ctx, (size_t)D, sizeof *mean);
+        lnt_samples_mean(mean, &s);
+        lnt_mat C, again;
+        check_status(ctx, lnt_mat_alloc(ctx, &C, D, D), LNT_OK);
+        check_status(ctx, lnt_mat_alloc(ctx, &again, D, D), LNT_OK);
+        check_status(ctx, lnt_second_moment(ctx, C, &s, mean, 3, n - 5, 1), LNT_OK);
+        for (int c = 0; c < 4; c++) {
+            lnt_simd_allow(c % 2);
+            check_status(ctx, lnt_second_moment(ctx, again, &s, mean, 3, n - 5, c / 2 * 2 + 1), LNT_OK);
+            lnt_simd_allow(true);
+            assert_memory_equal(again.a, C.a, (size_t)D * (size_t)D * sizeof *C.a);
+        }
+        if (D < 200 || D > 1000)
+            check_close(C, plain_moment(ctx, &s, mean, 3, n - 5), 1e-13, "covariance");
+    }
+}
+
 /* Bytes that do not vary have no variance at all, and are not made to have some by rounding. */
 static void constant_bytes_have_no_variance(void **state)
 {
@@ -157,6 +211,33 @@ static void null_directions_are_dropped(void **state)
     check_failure(ctx, lnt_prep_fit(ctx, &prep, &s, LNT_PREP_PCA, 2, 1), LNT_EDOMAIN, "do not vary");
 }
 
+/* Asking for few components gives the first of all; inputs that do not vary have no part in any. */
+static void few_components_are_the_first_of_all(void **state)
+{
+    lnt_ctx *ctx = *state;
+    lnt_rng rng = lnt_rng_stream(SEED, 6, LNT_FOR_TESTS);
+    lnt_samples s = make_samples(ctx, 20, 500, true, &rng);
+    uint8_t *bytes = lnt_alloc(ctx, 20 * 500, 1);
+    for (int i = 0; i < 20 * 500; i++)
+        bytes[i] = (uint8_t)(i % 20 % 7 == 0 ? 3 * (i % 20) : s.u8[i] / (1 + i % 20));
+    s.u8 = bytes;
+    lnt_prep all, few;
+    lnt_mat Z, first;
+    check_status(ctx, lnt_prep_fit(ctx, &all, &s, LNT_PREP_WHITEN, 0, 2), LNT_OK);
+    check_status(ctx, lnt_prep_fit(ctx, &few, &s, LNT_PREP_WHITEN, 9, 2), LNT_OK);
+    assert_int_equal(all.outputs, 17);
+    assert_int_equal(few.outputs, 9);
+    assert_int_equal(few.rank, 17);
+    check_close(few.map, lnt_block(all.map, 0, 0, 9, 20), 1e-11, "map");
+    for (int i = 0; i < 20; i += 7)
+        check_close(lnt_columns(few.map, i, 1), (lnt_mat){(double[9]){0}, 9, 1, 9}, 0, "an input that does not vary");
+    check_status(ctx, lnt_mat_alloc(ctx, &Z, 17, 500), LNT_OK);
+    check_status(ctx, lnt_mat_alloc(ctx, &first, 9, 500), LNT_OK);
+    check_status(ctx, lnt_prep_apply(ctx, Z, &all, &s, 2), LNT_OK);
+    check_status(ctx, lnt_prep_apply(ctx, first, &few, &s, 3), LNT_OK);
+    check_close(first, lnt_block(Z, 0, 0, 9, 500), 1e-11, "components");
+}
+
 static void moments_of_a_task_follow_their_definition(void **state)
 {
     lnt_ctx *ctx = *state;
@@ -191,9 +272,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {WITH_CTX(second_moments_follow_their_definition),
                                        WITH_CTX(sums_of_large_bytes_are_exact),
+                                       WITH_CTX(sums_of_many_bytes_do_not_overflow),
+                                       WITH_CTX(covariances_of_bytes_are_the_same_bits),
                                        WITH_CTX(constant_bytes_have_no_variance),
                                        WITH_CTX(whitened_inputs_are_white),
                                        WITH_CTX(null_directions_are_dropped),
+                                       WITH_CTX(few_components_are_the_first_of_all),
                                        WITH_CTX(moments_of_a_task_follow_their_definition)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
