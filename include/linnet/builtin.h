@@ -12,10 +12,11 @@ extern "C" {
 
 /* A generated task.
  *
- * Convention for items: P items with one-hot inputs e_i and properties y_i, the columns of Y, have Sxx = I and Syx = Y
- * (Saxe et al. 2019). As a data set, whose moments are means over the P samples, that takes inputs sqrt(P) e_i and
- * targets sqrt(P) y_i; the map that is learned, e_i -> y_i, is the same. Plain one-hot items averaged over P, Sxx = I/P
- * and Syx = Y/P, learn the same along the same path P times slower, tau -> tau P, with losses smaller by P. */
+ * Conventions for items: P items with one-hot inputs e_i and properties y_i, the columns of Y, averaged over the items
+ * have Sxx = I/P and Syx = Y/P: so does `tree`. With both times sqrt(P) Sxx = I and Syx = Y: so do `exercise` and
+ * `hierarchy`, as their sources have them. The map that is learned, e_i -> y_i, is the same, and so is its path, P times
+ * slower (tau -> tau P) with losses smaller by P in the first case.
+ */
 typedef struct lnt_builtin {
     lnt_moments moments; /* n: samples; 1 where there are expected values only */
     lnt_dataset data;    /* doubles; inputs.n = 0 where there are expected values only */
@@ -34,7 +35,7 @@ typedef struct lnt_builtin {
  * - "tree": branching diffusion (Saxe et al. 2019). Properties are +1 or -1, a fair coin at the root; every edge of the
  *   tree flips it with probability `flip`. depth=D, 1..12, default 3; branching=B, 2..100, default 2; P = B^D items, at
  *   most 4,096; flip=EPS, 0..1, default 0.15; features=F, 1..1,000,000, default 1,000, drawn independently. Expected
- *   Y^T Y = F C with the correlations C of the items, so that s = sqrt(F lambda), lambda by lnt_tree_spectrum();
+ *   Y^T Y = F C with the correlations C of the items, so that s = sqrt(F lambda)/P, lambda by lnt_tree_spectrum();
  *   singular values of a sample differ by about s sqrt(P/F).
  * - "teacher": y = T x + noise with T = U_k diag(s) V_k^T, U and V Haar-distributed. inputs=D and outputs=O, 1..10,000,
  *   default 8 and 6; singular=S1/S2/..., at most min(D, O) values >= 0, default 3/2/1; noise=SD, 0..1e6, default 0, of

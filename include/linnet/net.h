@@ -68,7 +68,7 @@ LNT_API bool lnt_init_needs_modes(const lnt_init *init);
  *   sigma (Domine et al. 2024): for two layers D_1, D_2 = sqrt((sqrt(lambda^2 + 4 sigma^2) -+ lambda)/2), and on
  *   hidden units beyond the modes sqrt|lambda| on one side, which needs hidden <= outputs (lambda > 0) or hidden <=
  *   inputs (lambda < 0); for other depths lambda = 0 and D_l = sigma^{1/L}.
- * modes (may be NULL for the first two) as from lnt_modes_of(). LNT_EUSAGE where the values do not fit the layers. */
+ * modes (may be NULL for the first two) as from lnt_modes_of(), full. LNT_EUSAGE where the values do not fit the layers. */
 LNT_API lnt_status lnt_net_init(lnt_ctx *ctx, double *w, const lnt_net *net, const lnt_init *init,
                                 const lnt_modes *modes, lnt_rng *rng);
 

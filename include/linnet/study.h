@@ -68,7 +68,8 @@ LNT_API void lnt_train_defaults(lnt_train_opts *opts);
  * weights/1 ...; preparation/mean and /map; facts preparation, network, training, final, certificate; deviations;
  * assumptions; a figure. certificate.kkt is the largest violation, over all weights and runs, of the optimality
  * conditions of loss + penalties on the rows trained on: |g| with g the gradient, g + l1 sign(w) where w is not 0,
- * max(|g| - l1, 0) where it is.
+ * max(|g| - l1, 0) where it is; always of the penalties asked for, also where naive_l1 solves for others.
+ * certificate.zero_weights, with l1, is the share of weights that are 0.
  * LNT_EDIVERGED names the largest stable learning rate. Memory: the inputs as they are in the file, plus the reduced
  * ones as doubles. */
 LNT_API lnt_status lnt_train_study(lnt_ctx *ctx, lnt_record *record, const lnt_train_opts *opts);

@@ -81,14 +81,15 @@ LNT_API lnt_status lnt_task_moments(lnt_ctx *ctx, lnt_moments *m, const lnt_task
  * tr_Syy NaN: the least possible, tr Syx Sxx^+ Syx^T, with which the best linear map has loss 0. n is 0. */
 LNT_API lnt_status lnt_moments_complete(lnt_ctx *ctx, lnt_moments *m, lnt_mat Sxx, lnt_mat Syx, double tr_Syy);
 
-/* The modes of a task: Syx = U diag(s) V^T, U (outputs x outputs) and V (inputs x inputs) orthogonal, s descending with
- * min(outputs, inputs) entries. The sign of a mode makes the largest entry of its v positive. */
+/* The modes of a task: Syx = U diag(s) V^T, s descending with k = min(outputs, inputs) entries; U (outputs x k) and
+ * VT (k x inputs), or where that was asked for completed to orthogonal matrices. The sign of a mode makes the largest
+ * entry of its v positive. */
 typedef struct lnt_modes {
     lnt_mat U, VT;
     double *s;
 } lnt_modes;
 
-LNT_API lnt_status lnt_modes_of(lnt_ctx *ctx, lnt_modes *modes, lnt_mat Syx);
+LNT_API lnt_status lnt_modes_of(lnt_ctx *ctx, lnt_modes *modes, lnt_mat Syx, bool full);
 
 #ifdef __cplusplus
 }

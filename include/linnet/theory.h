@@ -12,7 +12,8 @@
 extern "C" {
 #endif
 
-/* E(W). Loses digits to cancellation where E is far below tr Syy: absolute error about 1e-15 tr Syy. */
+/* E(W). Loses digits to cancellation where E is far below tr Syy: absolute error about 1e-15 tr
+ * Syy; what cannot be told from 0 is 0. */
 LNT_API lnt_status lnt_linear_loss(lnt_ctx *ctx, double *loss, lnt_mat W, const lnt_moments *m);
 
 /* W <- the linear map of rank at most `rank` with the least E, and of least norm among those (reduced-rank

@@ -51,14 +51,15 @@ static bool is_fixed_string(hid_t type)
     return H5Tget_class(type) == H5T_STRING && H5Tis_variable_str(type) <= 0;
 }
 
-static void read_unit(hid_t set, char *unit, size_t size)
+/* text <- a string attribute, empty where there is none. */
+static void read_text(hid_t set, const char *name, char *text, size_t size)
 {
-    memset(unit, 0, size);
-    if (H5Aexists(set, "unit") <= 0)
+    memset(text, 0, size);
+    if (H5Aexists(set, name) <= 0)
         return;
-    hid_t attribute = H5Aopen(set, "unit", H5P_DEFAULT), type = H5Aget_type(attribute);
+    hid_t attribute = H5Aopen(set, name, H5P_DEFAULT), type = H5Aget_type(attribute);
     if (is_fixed_string(type) && H5Tget_size(type) < size)
-        H5Aread(attribute, type, unit);
+        H5Aread(attribute, type, text);
     H5Tclose(type);
     H5Aclose(attribute);
 }
@@ -98,9 +99,13 @@ static void send_dataset(const sender *s, hid_t set, const char *path)
 {
     hid_t space = H5Dget_space(set), type = H5Dget_type(set), memory;
     lnt_h5_header h;
-    if (!describe(&h, &memory, type, space, s->mode == LNT_H5_ONE) || H5Aexists(set, "MATLAB_empty") > 0)
+    char class[16];
+    if (!describe(&h, &memory, type, space, s->mode != LNT_H5_ALL) || H5Aexists(set, "MATLAB_empty") > 0)
         return;
-    h.matlab = H5Aexists(set, "MATLAB_class") > 0;
+    read_text(set, "MATLAB_class", class, sizeof class);
+    h.matlab = class[0] != '\0';
+    if (strcmp(class, "char") == 0)
+        h.kind = 's'; /* letters, not numbers */
     if (s->mode == LNT_H5_LIST)
         h.bytes = 0;
     /* far more than is stored: no compression does that, only a file that is made to exhaust memory */
@@ -109,7 +114,7 @@ static void send_dataset(const sender *s, hid_t set, const char *path)
     char unit[128], *payload = calloc(1, h.bytes + 1);
     if (!payload || (h.bytes && H5Dread(set, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, payload) < 0))
         _exit(4);
-    read_unit(set, unit, sizeof unit);
+    read_text(set, "unit", unit, sizeof unit);
     send_item(s->fd, h, path, unit, payload);
     free(payload);
     H5Tclose(type);

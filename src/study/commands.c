@@ -34,7 +34,9 @@ static const char *const losses[] = {"half", "sum", "mean", NULL};
 #define END {NULL, LNT_OPT_FLAG, 0, 0, 0, 0, NULL, NULL, NULL}
 /* The rows of lnt_task_opts, as the field `task` of a command's options. */
 #define TASK_ROWS \
-    TEXT("task", task.builtin, 0, "NAME", "a built-in task; see below"), \
+    TEXT("task", task.builtin, 0, "TASK", \
+         "built-in task: exercise, hierarchy:depth=D, tree:depth=D,branching=B,flip=P,features=F, or " \
+         "teacher:inputs=D,outputs=O,singular=S1/S2/...,noise=SD,samples=N"), \
     TEXT("data", task.data, LNT_OPT_INPUT, "NAME", \
          "digits (built in), mnist, a folder of IDX files, or an IDX image file"), \
     TEXT("inputs", task.inputs, LNT_OPT_INPUT, "FILE", \
@@ -104,14 +106,21 @@ static const char *const train_examples[] = {
     NULL};
 
 static const char train_description[] =
-    "Trains a layered linear network y = W_L ... W_1 x, without biases, by gradient descent, one or several runs at "
-    "once, and puts the "
-    "theory beside it: the least-squares optimum on the rows trained on and on all rows, how far the learned map W is "
+    "Trains a layered network without biases, linear (y = W_L ... W_1 x) unless --activation says otherwise, by "
+    "gradient descent, one or several runs at once, and puts the theory of linear networks beside it: the "
+    "least-squares optimum on the rows trained on and on all rows, how far the learned map W is "
     "from it (C_YX - W C_XX, where C_YX and C_XX are the covariances of the prepared data), and which assumptions "
     "hold.\n\n"
     "Loss and accuracy are over all rows; epoch 0 is before training. eta is the step for the loss 'half' that the "
     "chosen lr amounts to; t = eta times steps is time in units of tau. A shuffled epoch of N rows takes the first N "
-    "of a new order of all rows, an unshuffled one always the first N rows of the data.\n\n"
+    "of a new order of all rows, an unshuffled one always the first N rows of the data. Starts along modes use those "
+    "of "
+    "the rows trained on. --weight-decay and --l1 are added to the chosen loss; certificate.kkt is how far the weights "
+    "are from the optimality conditions of the sum.\n\n"
+    "Rows held out (--split, --test-inputs) are prepared with the mean and the components of the training rows and "
+    "scored "
+    "beside them as test_loss and test_accuracy. With --sigma-yx, covariances in place of rows, every epoch is one "
+    "full-batch step.\n\n"
     "MNIST is looked for in $LINNET_DATA/mnist, then in ~/.local/share/linnet/mnist; script/get-mnist fetches it.\n\n"
     "With --out, result.h5 holds /weights/1, ... each as (out, in), with a leading axis for several runs, the "
     "preparation, and everything that --json prints; `linnet apply` uses it, `linnet run DIR/run.yaml` repeats it.";
@@ -174,7 +183,7 @@ static const lnt_option apply_options[] = {
     TEXT("folder", folder, LNT_OPT_POSITIONAL, "DIR", "folder of a saved result of linnet train"),
     TEXT("data", data, LNT_OPT_INPUT, "NAME", "rows to apply it to, as for linnet train"),
     TEXT("inputs", inputs, LNT_OPT_INPUT, "FILE",
-         "rows to apply it to: NPY, CSV or IDX, prepared like the training rows"),
+         "rows to apply it to, a file as for linnet train; prepared like the training rows"),
     TEXT("targets", targets, LNT_OPT_INPUT, "FILE", "their targets, to score the predictions"),
     FLAG("one-hot", one_hot, 0, "the targets are one column of classes 0, 1, ..."),
     TEXT("run", run, 0, "WHICH", "of several runs: mean of their predictions, each, or the number of one, from 0"),
@@ -187,7 +196,8 @@ static const char *const apply_examples[] = {"linnet apply d --inputs new.csv --
 
 static const char apply_description[] =
     "Applies a network that linnet train saved to new rows: subtracts the training rows' mean, projects and scales as "
-    "they were, and multiplies by the weights. Predictions go to --out, as NPY (rows, outputs), with a leading axis "
+    "they were, and passes them through the network. Predictions go to --out, as NPY (rows, outputs), with a leading "
+    "axis "
     "for "
     "--run each of several runs, or as CSV if its name ends in .csv.";
 

@@ -14,7 +14,7 @@ static bool watches(const lnt_modes_run *m, lnt_method method, lnt_watch watch)
     switch (watch) {
     case LNT_WATCH_FIT:
     case LNT_WATCH_COMPETITION:
-        return weights && pair && m->isotropy <= 1e-6;
+        return m->isotropy <= 1e-6;
     case LNT_WATCH_ALIGNMENT:
         return pair && (weights || method == LNT_RICCATI);
     case LNT_WATCH_PREDICTION:
@@ -28,7 +28,7 @@ static bool watches(const lnt_modes_run *m, lnt_method method, lnt_watch watch)
 static lnt_status course_alloc(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run *m, lnt_method method, bool first)
 {
     size_t times = (size_t)m->times, count = (size_t)m->count;
-    int inputs = m->setup.task.inputs, outputs = m->setup.task.outputs;
+    int inputs = m->setup.task.inputs, outputs = m->Q.a ? m->Q.cols : m->setup.task.outputs;
     c->strength = lnt_alloc_zero(ctx, times * count, sizeof *c->strength);
     c->half = lnt_alloc_zero(ctx, count, sizeof *c->half);
     if (!c->strength || !c->half)
@@ -63,6 +63,9 @@ static lnt_status allocate(lnt_ctx *ctx, lnt_modes_run *m)
     m->done = lnt_alloc_zero(ctx, seeds, sizeof *m->done);
     if (!m->w0 || !m->w || !m->done)
         return LNT_ENOMEM;
+    int outputs = m->setup.task.outputs, span = m->setup.task.inputs + m->net.width[m->net.depth - 1];
+    if (m->net.depth > 1 && outputs > span)
+        status = lnt_mat_alloc(ctx, &m->Q, outputs, span);
     for (size_t i = 0; i < seeds; i++)
         if (!(m->w0[i] = lnt_alloc(ctx, size, sizeof **m->w0)) || !(m->w[i] = lnt_alloc(ctx, size, sizeof **m->w)))
             return LNT_ENOMEM;

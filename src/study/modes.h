@@ -39,10 +39,11 @@ typedef struct lnt_modes_run {
     lnt_init init;
     lnt_saved_net given;
     lnt_modes modes;
-    int count;                /* of modes, min(inputs, outputs) */
-    double *d, *target;       /* v_i' Sxx v_i, and s_i/d_i (0 where s_i is) */
-    double off, isotropy, d0; /* |V' Sxx V - diag d|_F, max |Sxx - d0 I|, and d0 = the mean of d, relative to d0 */
-    double eta, scale;        /* tau = 1/eta; reported loss = scale * E */
+    int count;            /* of modes, min(inputs, outputs) */
+    double *d, *target;   /* v_i' Sxx v_i, and s_i/d_i (0 where s_i is) */
+    double d0;            /* mean of the diagonal of Sxx */
+    double off, isotropy; /* |Sxx V - V diag d|_F, and max |Sxx - d0 I|, relative to max |Sxx| */
+    double eta, scale;    /* tau = 1/eta; reported loss = scale * E */
     int times;
     double *t;                    /* in units in which tau = 1/eta */
     double *x;                    /* the item whose prediction is wanted, or NULL */
@@ -51,6 +52,9 @@ typedef struct lnt_modes_run {
     bool decoupled;               /* closed form from the exact start, else from the effective one */
     double imbalance, lambda, misaligned, curvature;
     lnt_trap trap;
+    /* Where there are more outputs than inputs and last hidden units, they move only in the span of Syx and of their
+     * start: everything is computed in an orthonormal basis Q of it. Of the first start; Q.a NULL without. */
+    lnt_mat Q;
     lnt_course *course[LNT_METHODS]; /* per start */
     double **w0, **w;                /* start and end of the descent, per start */
     lnt_flow_info flow;              /* of the first start */

@@ -9,49 +9,112 @@
 
 /* ---- Riccati ---- */
 
-static lnt_status riccati(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run *m, const double *w)
-{
-    lnt_mat W1 = lnt_net_weights(&m->net, w, 1), W2 = lnt_net_weights(&m->net, w, 2), Syx, W, G;
+typedef struct riccati_work {
+    const lnt_modes_run *m;
     lnt_riccati r;
+    lnt_mat Syx, W, G;
+} riccati_work;
+
+/* u' W v of mode i at t. */
+static lnt_status riccati_strength(lnt_ctx *ctx, double *strength, riccati_work *k, int i, double t)
+{
+    const lnt_modes_run *m = k->m;
+    lnt_status status = lnt_riccati_at(ctx, k->G, &k->r, m->d0 * m->eta * t);
+    if (status != LNT_OK)
+        return status;
+    lnt_riccati_map(k->W, &k->r, k->G);
+    *strength = 0;
+    for (int j = 0; j < k->W.cols; j++)
+        for (int l = 0; l < k->W.rows; l++)
+            *strength += *lnt_at(m->modes.U, l, i) * *lnt_at(k->W, l, j) * *lnt_at(m->modes.VT, i, j);
+    return LNT_OK;
+}
+
+/* The half-time of mode i, known to lie between two output times: the Illinois variant of false position. */
+static lnt_status refine_half(lnt_ctx *ctx, lnt_course *c, riccati_work *k, int i)
+{
+    const lnt_modes_run *m = k->m;
+    double level = m->target[i] / 2, low, high, f_low, f_high;
+    int j = 1;
+    if (!(c->half[i] > 0) || isinf(c->half[i]))
+        return LNT_OK;
+    while (m->t[j] < c->half[i])
+        j++;
+    low = m->t[j - 1], high = m->t[j];
+    f_low = c->strength[(size_t)(j - 1) * (size_t)m->count + (size_t)i] - level;
+    f_high = c->strength[(size_t)j * (size_t)m->count + (size_t)i] - level;
+    for (int n = 0, side = 0; n < 60 && high - low > 1e-12 * high && f_high > 0; n++) {
+        double t = high - f_high * (high - low) / (f_high - f_low), f;
+        lnt_status status = riccati_strength(ctx, &f, k, i, t);
+        if (status != LNT_OK)
+            return status;
+        f -= level;
+        c->half[i] = t;
+        if (fabs(f) <= 1e-14 * level)
+            break;
+        if (f > 0) {
+            high = t, f_high = f;
+            f_low = side > 0 ? f_low / 2 : f_low;
+            side = 1;
+        } else {
+            low = t, f_low = f;
+            f_high = side < 0 ? f_high / 2 : f_high;
+            side = -1;
+        }
+    }
+    return LNT_OK;
+}
+
+static lnt_status riccati_make(lnt_ctx *ctx, riccati_work *k, const lnt_modes_run *m, const double *w)
+{
+    lnt_mat W1 = lnt_net_weights(&m->net, w, 1), W2 = lnt_net_weights(&m->net, w, 2);
     double imbalance, lambda;
-    lnt_status status = lnt_mat_alloc(ctx, &Syx, W2.rows, W1.cols);
+    k->m = m;
+    lnt_status status = lnt_mat_alloc(ctx, &k->Syx, W2.rows, W1.cols);
     if (status == LNT_OK)
-        status = lnt_mat_alloc(ctx, &W, W2.rows, W1.cols);
+        status = lnt_mat_alloc(ctx, &k->W, W2.rows, W1.cols);
     if (status == LNT_OK)
-        status = lnt_mat_alloc(ctx, &G, W1.cols + W2.rows, W1.rows);
+        status = lnt_mat_alloc(ctx, &k->G, W1.cols + W2.rows, W1.rows);
     if (status == LNT_OK)
         status = lnt_balance(ctx, &imbalance, &lambda, W1, W2);
     if (status != LNT_OK)
         return status;
-    lnt_mat_copy(Syx, m->setup.all.Syx); /* C_XX = d I: in time d T with the target Syx/d */
-    lnt_mat_scale(Syx, 1 / m->d0);
-    status = lnt_riccati_make(ctx, &r, Syx, W1, W2, lambda);
+    lnt_mat_copy(k->Syx, m->setup.all.Syx); /* C_XX = d I: in time d T with the target Syx/d */
+    lnt_mat_scale(k->Syx, 1 / m->d0);
+    return lnt_riccati_make(ctx, &k->r, k->Syx, W1, W2, lambda);
+}
+
+static lnt_status riccati(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run *m, const double *w)
+{
+    riccati_work k;
+    lnt_status status = riccati_make(ctx, &k, m, w);
     for (int j = 0; j < m->times && status == LNT_OK; j++) {
-        status = lnt_riccati_at(ctx, G, &r, m->d0 * m->eta * m->t[j]);
+        status = lnt_riccati_at(ctx, k.G, &k.r, m->d0 * m->eta * m->t[j]);
         if (status != LNT_OK)
             break;
-        lnt_riccati_map(W, &r, G);
-        status = lnt_modes_watch_product(ctx, c, m, j, W);
+        lnt_riccati_map(k.W, &k.r, k.G);
+        status = lnt_modes_watch_product(ctx, c, m, j, k.W);
         if (status == LNT_OK && c->A) {
-            lnt_riccati_hidden(c->A[j], &r, G);
-            lnt_riccati_outputs(c->B[j], &r, G);
+            lnt_riccati_hidden(c->A[j], &k.r, k.G);
+            lnt_riccati_outputs(c->B[j], &k.r, k.G);
         }
     }
-    for (int i = 0; i < m->count; i++)
+    for (int i = 0; i < m->count && status == LNT_OK; i++) {
         lnt_modes_half_time(c, m, i);
+        status = refine_half(ctx, c, &k, i);
+    }
     return status;
 }
 
 /* ---- Gradient flow ---- */
 
-static lnt_status flow(lnt_ctx *ctx, lnt_course *c, lnt_modes_run *m, const double *w, int index)
+static lnt_status flow(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run *m, const double *w, lnt_flow_info *info)
 {
     int k = m->count, inputs = m->setup.task.inputs;
     size_t size = lnt_net_size(&m->net);
     double *level = lnt_alloc(ctx, (size_t)k, sizeof *level), *T = lnt_alloc(ctx, (size_t)m->times, sizeof *T);
     lnt_mode_times modes = {.level = level, .time = c->half, .U = lnt_columns(m->modes.U, 0, k)};
     lnt_flow_opts opts;
-    lnt_flow_info info;
     lnt_mat Y;
     lnt_status status = level && T ? lnt_mat_alloc(ctx, &modes.V, inputs, k) : LNT_ENOMEM;
     if (status == LNT_OK)
@@ -67,9 +130,7 @@ static lnt_status flow(lnt_ctx *ctx, lnt_course *c, lnt_modes_run *m, const doub
     opts.rtol = 1e-10;
     /* errors of a small start grow with its modes */
     opts.atol = fmax(1e-12 * fmin(1, lnt_mat_rms(lnt_mat_view((double *)(uintptr_t)w, (int)size, 1))), 1e-150);
-    status = lnt_net_flow(ctx, Y, &info, &modes, &m->net, w, &m->setup.all, T, m->times, &opts);
-    if (index == 0)
-        m->flow = info;
+    status = lnt_net_flow(ctx, Y, info, &modes, &m->net, w, &m->setup.all, T, m->times, &opts);
     for (int j = 0; j < m->times && status == LNT_OK; j++)
         status = lnt_modes_watch_weights(ctx, c, m, j, lnt_at(Y, 0, j));
     for (int i = 0; i < k; i++) {
@@ -86,13 +147,12 @@ typedef struct stepper {
     lnt_moments_work work;
     double *g, *before, *after; /* the gradient, and all strengths one step ago and now */
     lnt_mat P, UP;
-    lnt_mat D1, D2; /* gradients in the frame of the modes, for parts of the energy */
-    lnt_mat W1b, W2b;
+    lnt_mat G, UM; /* dE/dW of one part of the energy, and U scaled */
 } stepper;
 
 static lnt_status make_stepper(lnt_ctx *ctx, stepper *s, const lnt_modes_run *m)
 {
-    int inputs = m->setup.task.inputs, outputs = m->setup.task.outputs, h = m->net.width[1];
+    int inputs = m->setup.task.inputs, outputs = m->setup.task.outputs;
     *s = (stepper){.m = m,
                    .g = lnt_alloc(ctx, lnt_net_size(&m->net), sizeof *s->g),
                    .before = lnt_alloc(ctx, (size_t)m->count, sizeof *s->before),
@@ -102,31 +162,27 @@ static lnt_status make_stepper(lnt_ctx *ctx, stepper *s, const lnt_modes_run *m)
         status = lnt_mat_alloc(ctx, &s->P, outputs, inputs);
     if (status == LNT_OK)
         status = lnt_mat_alloc(ctx, &s->UP, m->count, inputs);
-    if (m->opts->descend == LNT_DESCEND_BOTH)
-        return status;
     if (status == LNT_OK)
-        status = lnt_mat_alloc(ctx, &s->D1, h, inputs);
+        status = lnt_mat_alloc(ctx, &s->G, outputs, inputs);
     if (status == LNT_OK)
-        status = lnt_mat_alloc(ctx, &s->W1b, h, inputs);
-    if (status == LNT_OK)
-        status = lnt_mat_alloc(ctx, &s->D2, outputs, h);
-    if (status == LNT_OK)
-        status = lnt_mat_alloc(ctx, &s->W2b, outputs, h);
+        status = lnt_mat_alloc(ctx, &s->UM, outputs, m->count);
     return status;
 }
 
-/* g <- the gradient of one part of the energy: rotated to the modes and back. */
-static lnt_status part_gradient(lnt_ctx *ctx, stepper *s, const double *w)
+/* g <- the gradient of one part of the energy, in the product: fit, d U diag(m - target) V'; competition, d (W - U
+ * diag(m) V'). */
+static void part_gradient(stepper *s, const double *w)
 {
     const lnt_modes_run *m = s->m;
     bool fit = m->opts->descend == LNT_DESCEND_FIT;
-    lnt_energy energy;
-    lnt_gemm(s->W1b, 1, LNT_N, lnt_net_weights(&m->net, w, 1), LNT_T, m->modes.VT, 0);
-    lnt_gemm(s->W2b, 1, LNT_T, m->modes.U, LNT_N, lnt_net_weights(&m->net, w, 2), 0);
-    lnt_status status = lnt_energy_split(ctx, &energy, s->D1, s->D2, fit, !fit, s->W1b, s->W2b, m->target);
-    lnt_gemm(lnt_net_weights(&m->net, s->g, 1), m->d0, LNT_N, s->D1, LNT_N, m->modes.VT, 0);
-    lnt_gemm(lnt_net_weights(&m->net, s->g, 2), m->d0, LNT_N, m->modes.U, LNT_N, s->D2, 0);
-    return status;
+    lnt_mat W1 = lnt_net_weights(&m->net, w, 1), W2 = lnt_net_weights(&m->net, w, 2);
+    lnt_mat_copy(s->UM, lnt_columns(m->modes.U, 0, m->count));
+    for (int i = 0; i < m->count; i++)
+        lnt_mat_scale(lnt_columns(s->UM, i, 1), m->d0 * (fit ? s->after[i] - m->target[i] : -s->after[i]));
+    lnt_mat_copy(s->G, s->P);
+    lnt_gemm(s->G, 1, LNT_N, s->UM, LNT_N, lnt_block(m->modes.VT, 0, 0, m->count, s->G.cols), fit ? 0 : m->d0);
+    lnt_gemm(lnt_net_weights(&m->net, s->g, 1), 1, LNT_T, W2, LNT_N, s->G, 0);
+    lnt_gemm(lnt_net_weights(&m->net, s->g, 2), 1, LNT_N, s->G, LNT_T, W1, 0);
 }
 
 static lnt_status strengths(lnt_ctx *ctx, stepper *s, const double *w)
@@ -180,16 +236,49 @@ static lnt_status descent(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run *m, d
         if (m->opts->descend == LNT_DESCEND_BOTH)
             lnt_net_gradient_moments(s.g, &s.work, &m->net, w, &m->setup.all);
         else
-            status = part_gradient(ctx, &s, w);
+            part_gradient(&s, w);
         for (size_t i = 0; i < size; i++)
             w[i] -= step * s.g[i];
     }
     return status;
 }
 
-lnt_status lnt_modes_courses(lnt_ctx *ctx, lnt_modes_run *m, int index)
+/* ---- Fewer outputs ---- */
+
+/* The problem of one start in an orthonormal basis Q of the span of Syx and W_L. */
+static lnt_status reduce(lnt_ctx *ctx, lnt_modes_run *r, double **w0, const lnt_modes_run *m, int index)
 {
-    const double *w0 = m->w0[index];
+    int L = m->net.depth, inputs = m->setup.task.inputs, span = m->Q.cols;
+    lnt_mat WL = lnt_net_weights(&m->net, m->w0[index], L);
+    double *diagonal = lnt_alloc(ctx, (size_t)span, sizeof *diagonal);
+    int *width = lnt_alloc(ctx, (size_t)L + 1, sizeof *width);
+    lnt_status status = diagonal && width ? LNT_OK : LNT_ENOMEM;
+    *r = *m;
+    if (status == LNT_OK && index > 0)
+        status = lnt_mat_alloc(ctx, &r->Q, m->Q.rows, span);
+    if (status != LNT_OK)
+        return status;
+    lnt_mat_copy(lnt_columns(r->Q, 0, inputs), m->setup.all.Syx);
+    lnt_mat_copy(lnt_columns(r->Q, inputs, span - inputs), WL);
+    status = lnt_qr(ctx, r->Q, diagonal);
+    memcpy(width, m->net.width, ((size_t)L + 1) * sizeof *width);
+    width[L] = span;
+    r->net.width = width;
+    r->setup.task.outputs = span;
+    *w0 = lnt_alloc(ctx, lnt_net_size(&r->net), sizeof **w0);
+    if (status != LNT_OK || !*w0 || lnt_mat_alloc(ctx, &r->setup.all.Syx, span, inputs) != LNT_OK ||
+        lnt_mat_alloc(ctx, &r->modes.U, span, m->count) != LNT_OK)
+        return status != LNT_OK ? status : LNT_ENOMEM;
+    memcpy(*w0, m->w0[index], lnt_net_size(&r->net) * sizeof **w0); /* the last layer is replaced */
+    lnt_gemm(lnt_net_weights(&r->net, *w0, L), 1, LNT_T, r->Q, LNT_N, WL, 0);
+    lnt_gemm(r->setup.all.Syx, 1, LNT_T, r->Q, LNT_N, m->setup.all.Syx, 0);
+    lnt_gemm(r->modes.U, 1, LNT_T, r->Q, LNT_N, lnt_columns(m->modes.U, 0, m->count), 0);
+    return LNT_OK;
+}
+
+static lnt_status run_methods(lnt_ctx *ctx, lnt_modes_run *m, int index, const double *w0, double *w,
+                              lnt_flow_info *info)
+{
     lnt_status status = LNT_OK;
     for (int k = 0; k < LNT_METHODS && status == LNT_OK; k++) {
         lnt_course *c = &m->course[k][index];
@@ -203,12 +292,36 @@ lnt_status lnt_modes_courses(lnt_ctx *ctx, lnt_modes_run *m, int index)
         else if (k == LNT_RICCATI)
             status = riccati(ctx, c, m, w0);
         else if (k == LNT_FLOW)
-            status = flow(ctx, c, m, w0, index);
+            status = flow(ctx, c, m, w0, info);
         else
-            status = descent(ctx, c, m, m->w[index]);
+            status = descent(ctx, c, m, w);
         if (status == LNT_OK && c->A)
             status = lnt_modes_watch_alignment(ctx, c, m);
         lnt_ctx_reset(ctx, mark);
     }
+    return status;
+}
+
+lnt_status lnt_modes_courses(lnt_ctx *ctx, lnt_modes_run *m, int index)
+{
+    lnt_flow_info info;
+    lnt_modes_run r;
+    int L = m->net.depth;
+    lnt_status status;
+    if (!m->Q.a) {
+        status = run_methods(ctx, m, index, m->w0[index], m->w[index], &info);
+    } else {
+        double *w0, *w = lnt_alloc(ctx, lnt_net_size(&m->net), sizeof *w);
+        status = w ? reduce(ctx, &r, &w0, m, index) : LNT_ENOMEM;
+        if (status != LNT_OK)
+            return status;
+        size_t size = lnt_net_size(&r.net);
+        memcpy(w, w0, size * sizeof *w);
+        status = run_methods(ctx, &r, index, w0, w, &info);
+        memcpy(m->w[index], w, (size - (size_t)m->Q.cols * (size_t)m->net.width[L - 1]) * sizeof *w);
+        lnt_gemm(lnt_net_weights(&m->net, m->w[index], L), 1, LNT_N, r.Q, LNT_N, lnt_net_weights(&r.net, w, L), 0);
+    }
+    if (index == 0 && !m->why[LNT_FLOW])
+        m->flow = info;
     return status;
 }

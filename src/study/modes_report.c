@@ -8,6 +8,7 @@
 #define MOST_SERIES 24 /* modes in the series; arrays hold all */
 #define MOST_DRAWN 6
 #define MOST_SUBSETS 64
+#define MOST_NUMBERS 2e7 /* of the products at all output times */
 
 /* Mean over the starts, and their standard deviation. */
 typedef struct moments {
@@ -345,11 +346,11 @@ static lnt_status put_connectivity(lnt_ctx *ctx, lnt_record *record, const lnt_m
     if (m->net.depth != 2 || m->why[LNT_DESCENT])
         return LNT_OK;
     lnt_mat W1 = lnt_net_weights(&m->net, m->w[0], 1), W2 = lnt_net_weights(&m->net, m->w[0], 2), W1b, W2b, R;
-    lnt_status status = lnt_mat_alloc(ctx, &W1b, W1.rows, W1.cols);
+    lnt_status status = lnt_mat_alloc(ctx, &W1b, W1.rows, m->modes.VT.rows);
     if (status == LNT_OK)
-        status = lnt_mat_alloc(ctx, &W2b, W2.rows, W2.cols);
+        status = lnt_mat_alloc(ctx, &W2b, m->modes.U.cols, W2.cols);
     if (status == LNT_OK)
-        status = lnt_mat_alloc_zero(ctx, &R, W2.rows, W1.cols);
+        status = lnt_mat_alloc_zero(ctx, &R, W2b.rows, W1b.cols);
     if (status != LNT_OK)
         return status;
     lnt_gemm(W1b, 1, LNT_N, W1, LNT_T, m->modes.VT, 0);
@@ -363,6 +364,27 @@ static lnt_status put_connectivity(lnt_ctx *ctx, lnt_record *record, const lnt_m
     lnt_record_fact(record, "fixed_point", "rms", "", lnt_number(lnt_mat_rms(R)));
     lnt_record_fact(record, "fixed_point", "relative", "", lnt_number(lnt_mat_rms(R) / scale));
     return LNT_OK;
+}
+
+/* The product at every output time, in all outputs. */
+static lnt_status put_product(lnt_ctx *ctx, lnt_record *record, const lnt_modes_run *m, const char *path, lnt_mat *W)
+{
+    lnt_status status = LNT_OK;
+    if ((double)m->times * m->setup.task.outputs * m->setup.task.inputs > MOST_NUMBERS)
+        return LNT_OK;
+    lnt_mark mark = lnt_ctx_mark(ctx);
+    lnt_mat *all = W;
+    if (m->Q.a && !(all = lnt_alloc(ctx, (size_t)m->times, sizeof *all)))
+        return LNT_ENOMEM;
+    for (int j = 0; j < m->times && m->Q.a && status == LNT_OK; j++) {
+        status = lnt_mat_alloc(ctx, &all[j], m->Q.rows, W[j].cols);
+        if (status == LNT_OK)
+            lnt_gemm(all[j], 1, LNT_N, m->Q, LNT_N, W[j], 0);
+    }
+    if (status == LNT_OK)
+        lnt_record_matrix(record, path, "", all, m->times);
+    lnt_ctx_reset(ctx, mark);
+    return status;
 }
 
 static lnt_status put_arrays(lnt_ctx *ctx, lnt_record *record, const lnt_modes_run *m)
@@ -384,7 +406,8 @@ static lnt_status put_arrays(lnt_ctx *ctx, lnt_record *record, const lnt_modes_r
             return LNT_ENOMEM;
         if (m->why[i])
             continue;
-        lnt_record_matrix(record, product, "", m->course[i][0].W, m->times);
+        if ((status = put_product(ctx, record, m, product, m->course[i][0].W)) != LNT_OK)
+            return status;
         lnt_record_samples(record, strengths, "", lnt_mat_view(m->course[i][0].strength, k, m->times));
     }
     if (!m->why[LNT_DESCENT])

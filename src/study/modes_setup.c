@@ -8,6 +8,8 @@
 
 #define DEFAULT_TIMES 101
 #define MOST_TIMES 100000
+/* Up to this size the modes are completed to orthogonal matrices, for the connectivity modes of all inputs. */
+#define MOST_FULL 1000
 /* Sxx = d I, to what single-precision files can say. */
 #define WHITE 1e-6
 /* A start whose strengths stay below this share of the first mode's target counts as small. */
@@ -104,33 +106,51 @@ lnt_status lnt_modes_start(lnt_ctx *ctx, double *w, const lnt_modes_run *m, int 
 
 /* ---- The task in its modes ---- */
 
+/* How far the modes are from eigenvectors of Sxx, and Sxx from a multiple of the identity. */
+static lnt_status measure_inputs(lnt_ctx *ctx, lnt_modes_run *m)
+{
+    lnt_mat Sxx = m->setup.all.Sxx, V, R;
+    double largest = lnt_mat_max(Sxx);
+    int inputs = Sxx.rows, k = m->count;
+    lnt_status status = lnt_mat_alloc(ctx, &V, inputs, k);
+    if (status == LNT_OK)
+        status = lnt_mat_alloc(ctx, &R, inputs, k);
+    if (status == LNT_OK)
+        status = lnt_shared_basis(ctx, m->d, &m->off, Sxx, lnt_block(m->modes.VT, 0, 0, k, inputs));
+    if (status != LNT_OK)
+        return status;
+    lnt_mat_transpose(V, lnt_block(m->modes.VT, 0, 0, k, inputs));
+    lnt_gemm(R, 1, LNT_N, Sxx, LNT_N, V, 0);
+    for (int i = 0; i < k; i++)
+        lnt_mat_add(lnt_columns(R, i, 1), -m->d[i], lnt_columns(V, i, 1));
+    m->off = lnt_mat_norm(R) / largest;
+    for (int i = 0; i < inputs; i++)
+        m->d0 += *lnt_at(Sxx, i, i) / inputs;
+    for (int j = 0; j < inputs; j++)
+        for (int i = 0; i < inputs; i++)
+            m->isotropy = fmax(m->isotropy, fabs(*lnt_at(Sxx, i, j) - (i == j ? m->d0 : 0)) / largest);
+    return LNT_OK;
+}
+
 static lnt_status find_modes(lnt_ctx *ctx, lnt_modes_run *m)
 {
     const lnt_moments *all = &m->setup.all;
     int inputs = all->Sxx.rows, outputs = all->Syx.rows;
+    bool full = lnt_init_needs_modes(&m->init) || (inputs <= MOST_FULL && outputs <= MOST_FULL);
     m->count = inputs < outputs ? inputs : outputs;
-    m->d = lnt_alloc(ctx, (size_t)inputs, sizeof *m->d);
+    m->d = lnt_alloc(ctx, (size_t)m->count, sizeof *m->d);
     m->target = lnt_alloc(ctx, (size_t)m->count, sizeof *m->target);
     if (!m->d || !m->target)
         return LNT_ENOMEM;
-    lnt_status status = lnt_modes_of(ctx, &m->modes, all->Syx);
+    lnt_status status = lnt_modes_of(ctx, &m->modes, all->Syx, full);
     if (status == LNT_OK)
-        status = lnt_shared_basis(ctx, m->d, &m->off, all->Sxx, m->modes.VT);
-    if (status != LNT_OK)
-        return status;
-    double scale = lnt_mat_max(all->Sxx);
-    for (int k = 0; k < inputs; k++)
-        m->d0 += m->d[k] / inputs;
-    for (int k = 0; k < inputs; k++)
-        m->isotropy = fmax(m->isotropy, fabs(m->d[k] - m->d0) / scale);
-    m->off /= scale;
-    m->isotropy = fmax(m->isotropy, m->off);
-    for (int k = 0; k < m->count; k++) {
+        status = measure_inputs(ctx, m);
+    for (int k = 0; k < m->count && status == LNT_OK; k++) {
         if (m->modes.s[k] < 1e-13 * m->modes.s[0])
             m->modes.s[k] = 0; /* rounding error of what is 0 */
         m->target[k] = m->modes.s[k] > 0 ? m->modes.s[k] / m->d[k] : 0;
     }
-    return LNT_OK;
+    return status;
 }
 
 /* The item whose prediction is followed. */

@@ -7,6 +7,32 @@
 
 /* ---- What is seen of a product, and of the weights ---- */
 
+/* With C_XX = d I: E - E_min = d/2 |W - Syx/d|^2, split into what the modes lack and what W has outside of them. */
+static void watch_energy(lnt_course *c, const lnt_modes_run *m, int j, lnt_mat W)
+{
+    double fit = 0, norm = lnt_mat_norm(W);
+    const double *strength = c->strength + (size_t)j * (size_t)m->count;
+    for (int k = 0; k < m->count; k++)
+        fit += (m->target[k] - strength[k]) * (m->target[k] - strength[k]);
+    c->watch[LNT_WATCH_FIT][j] = m->scale * m->d0 * fit / 2;
+    c->watch[LNT_WATCH_COMPETITION][j] = m->scale * m->d0 * norm * norm * c->watch[LNT_WATCH_OUTSIDE][j] / 2;
+}
+
+static lnt_status watch_item(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run *m, int j, lnt_mat W)
+{
+    lnt_mat y;
+    int feature = m->opts->feature - 1;
+    lnt_status status = lnt_mat_alloc(ctx, &y, W.rows, 1);
+    if (status != LNT_OK)
+        return status;
+    lnt_gemm(y, 1, LNT_N, W, LNT_N, lnt_mat_view(m->x, W.cols, 1), 0);
+    double sum = m->Q.a ? 0 : y.a[feature];
+    for (int i = 0; i < W.rows && m->Q.a; i++)
+        sum += *lnt_at(m->Q, feature, i) * y.a[i];
+    c->watch[LNT_WATCH_PREDICTION][j] = sum;
+    return LNT_OK;
+}
+
 /* m_k = u_k' W v_k, the loss, and the rest that the product alone tells. */
 lnt_status lnt_modes_watch_product(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run *m, int j, lnt_mat W)
 {
@@ -18,32 +44,12 @@ lnt_status lnt_modes_watch_product(lnt_ctx *ctx, lnt_course *c, const lnt_modes_
     if (status == LNT_OK)
         status = lnt_linear_loss(ctx, &loss, W, &m->setup.all);
     c->watch[LNT_WATCH_LOSS][j] = m->scale * loss;
-    if (m->x) {
-        double sum = 0;
-        for (int i = 0; i < W.cols; i++)
-            sum += *lnt_at(W, m->opts->feature - 1, i) * m->x[i];
-        c->watch[LNT_WATCH_PREDICTION][j] = sum;
-    }
+    if (m->x)
+        status = watch_item(ctx, c, m, j, W);
+    if (c->watch[LNT_WATCH_FIT])
+        watch_energy(c, m, j, W);
     if (c->W)
         lnt_mat_copy(c->W[j], W);
-    return status;
-}
-
-/* The energies in the frame of the modes, in units of the reported loss. */
-static lnt_status watch_energy(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run *m, int j, lnt_mat W1, lnt_mat W2)
-{
-    lnt_mat W1b, W2b, none = {0};
-    lnt_energy energy;
-    lnt_status status = lnt_mat_alloc(ctx, &W1b, W1.rows, W1.cols);
-    if (status == LNT_OK)
-        status = lnt_mat_alloc(ctx, &W2b, W2.rows, W2.cols);
-    if (status != LNT_OK)
-        return status;
-    lnt_gemm(W1b, 1, LNT_N, W1, LNT_T, m->modes.VT, 0);
-    lnt_gemm(W2b, 1, LNT_T, m->modes.U, LNT_N, W2, 0);
-    status = lnt_energy_split(ctx, &energy, none, none, 1, 1, W1b, W2b, m->target);
-    c->watch[LNT_WATCH_FIT][j] = m->scale * m->d0 * energy.fit;
-    c->watch[LNT_WATCH_COMPETITION][j] = m->scale * m->d0 * energy.competition;
     return status;
 }
 
@@ -58,8 +64,6 @@ lnt_status lnt_modes_watch_weights(lnt_ctx *ctx, lnt_course *c, const lnt_modes_
         status = lnt_modes_watch_product(ctx, c, m, j, P);
     if (status == LNT_OK && m->net.depth == 2) {
         lnt_mat W1 = lnt_net_weights(&m->net, w, 1), W2 = lnt_net_weights(&m->net, w, 2);
-        if (m->isotropy <= 1e-6)
-            status = watch_energy(ctx, c, m, j, W1, W2);
         if (c->A) {
             lnt_gemm(c->A[j], 1, LNT_T, W1, LNT_N, W1, 0);
             lnt_gemm(c->B[j], 1, LNT_N, W2, LNT_T, W2, 0);

@@ -1,5 +1,7 @@
 #include "setup.h"
 
+#include "linnet/builtin.h"
+
 #include <math.h>
 
 /* Options that contradict each other. */
@@ -11,6 +13,11 @@ static lnt_status check_options(lnt_ctx *ctx, const lnt_task_opts *o)
         return lnt_fail(ctx, LNT_EUSAGE, "--sigma-xx needs --sigma-yx");
     if (o->trace_yy > 0 && !o->sigma_yx)
         return lnt_fail(ctx, LNT_EUSAGE, "--trace-yy goes with --sigma-xx and --sigma-yx only");
+    if (o->builtin && (o->data || o->inputs || o->targets || o->sigma_yx || o->test_inputs))
+        return lnt_fail(ctx, LNT_EUSAGE,
+                        "--task %.80s needs no other data: leave out --data, --inputs, --targets, "
+                        "--test-inputs and --sigma-yx",
+                        o->builtin);
     if (o->sigma_yx && (o->data || o->inputs || o->targets || o->test_inputs || o->test_targets || o->split > 0))
         return lnt_fail(ctx, LNT_EUSAGE,
                         "--sigma-xx and --sigma-yx stand in place of rows: leave out --data, --inputs, "
@@ -29,8 +36,10 @@ static lnt_status read_rows(lnt_ctx *ctx, lnt_dataset *data, lnt_dataset *held, 
     lnt_source source = {o->data, o->inputs, o->targets, o->one_hot},
                test = {NULL, o->test_inputs, o->test_targets, o->one_hot};
     lnt_rng rng = lnt_rng_stream(seed, 0, LNT_FOR_SPLIT);
+    lnt_status status = LNT_OK;
     *held = (lnt_dataset){0};
-    lnt_status status = lnt_source_read(ctx, data, &source, true);
+    if (!o->builtin)
+        status = lnt_source_read(ctx, data, &source, true);
     if (status == LNT_OK && o->split > 0)
         status = lnt_dataset_split(ctx, data, held, o->split, &rng);
     if (status == LNT_OK && o->test_inputs)
@@ -40,9 +49,21 @@ static lnt_status read_rows(lnt_ctx *ctx, lnt_dataset *data, lnt_dataset *held, 
     return status;
 }
 
-static lnt_status make_from_rows(lnt_ctx *ctx, lnt_setup *s, const lnt_task_opts *o, uint64_t seed, int threads)
+/* A task of which only the covariances are known. */
+static void set_covariances(lnt_setup *s, const lnt_moments *m)
 {
-    lnt_dataset data, held;
+    int D = m->Sxx.rows;
+    s->all = *m;
+    s->all.n = 0;
+    s->task =
+        (lnt_task){.inputs = D, .outputs = m->Syx.rows, .prep = {.inputs = D, .outputs = D, .rank = D, .retained = 1}};
+}
+
+/* data: that of a built-in task, otherwise to be read. */
+static lnt_status make_from_rows(lnt_ctx *ctx, lnt_setup *s, lnt_dataset data, const lnt_task_opts *o, uint64_t seed,
+                                 int threads)
+{
+    lnt_dataset held;
     lnt_prep_kind kind = o->whiten > 0 ? LNT_PREP_WHITEN
                          : o->pca > 0  ? LNT_PREP_PCA
                          : o->centre   ? LNT_PREP_CENTRE
@@ -62,28 +83,36 @@ static lnt_status make_from_rows(lnt_ctx *ctx, lnt_setup *s, const lnt_task_opts
 static lnt_status make_from_covariances(lnt_ctx *ctx, lnt_setup *s, const lnt_task_opts *o)
 {
     lnt_mat Sxx, Syx;
+    lnt_moments m;
     lnt_status status = lnt_matrix_read(ctx, &Syx, o->sigma_yx);
     if (status == LNT_OK && o->sigma_xx)
         status = lnt_matrix_read(ctx, &Sxx, o->sigma_xx);
     else if (status == LNT_OK && (status = lnt_mat_alloc(ctx, &Sxx, Syx.cols, Syx.cols)) == LNT_OK)
         lnt_mat_identity(Sxx); /* white inputs */
     if (status == LNT_OK)
-        status = lnt_moments_complete(ctx, &s->all, Sxx, Syx, o->trace_yy > 0 ? o->trace_yy : (double)NAN);
-    if (status != LNT_OK)
-        return status;
-    int D = Sxx.rows;
-    s->task =
-        (lnt_task){.inputs = D, .outputs = Syx.rows, .prep = {.inputs = D, .outputs = D, .rank = D, .retained = 1}};
-    return LNT_OK;
+        status = lnt_moments_complete(ctx, &m, Sxx, Syx, o->trace_yy > 0 ? o->trace_yy : (double)NAN);
+    if (status == LNT_OK)
+        set_covariances(s, &m);
+    return status;
 }
 
 lnt_status lnt_setup_make(lnt_ctx *ctx, lnt_setup *setup, const lnt_task_opts *opts, uint64_t seed, int threads)
 {
     *setup = (lnt_setup){0};
+    lnt_builtin task = {0};
     lnt_status status = check_options(ctx, opts);
+    if (status == LNT_OK && opts->builtin)
+        status = lnt_builtin_task(ctx, &task, opts->builtin, seed);
     if (status != LNT_OK)
         return status;
-    return opts->sigma_yx ? make_from_covariances(ctx, setup, opts) : make_from_rows(ctx, setup, opts, seed, threads);
+    if (opts->sigma_yx)
+        return make_from_covariances(ctx, setup, opts);
+    if (!opts->builtin || task.data.inputs.n > 0)
+        return make_from_rows(ctx, setup, task.data, opts, seed, threads);
+    if (opts->split > 0 || opts->centre || opts->pca > 0 || opts->whiten > 0)
+        return lnt_fail(ctx, LNT_EUSAGE, "--task %.80s has no rows to split or to prepare", opts->builtin);
+    set_covariances(setup, &task.moments);
+    return LNT_OK;
 }
 
 void lnt_setup_report(lnt_record *record, const lnt_setup *setup, const lnt_task_opts *opts)

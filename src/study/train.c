@@ -195,8 +195,8 @@ static lnt_status diverged(lnt_ctx *ctx, const training *t, int index)
                         "run %d diverged in epoch %d: --lr %s is too large for Adam; 0.001 is usual", index, epoch, lr);
     bool linear = t->net.activation == LNT_LINEAR;
     const char *advice = t->setup.task.prep.kind == LNT_PREP_WHITEN ? ""
-                         : t->opts->task.sigma_yx ? "; inputs scaled to unit variance allow larger steps"
-                                                  : "; --whiten N makes larger steps stable";
+                         : t->setup.task.n == 0 ? "; inputs scaled to unit variance allow larger steps"
+                                                : "; --whiten N makes larger steps stable";
     return lnt_fail(ctx, LNT_EDIVERGED,
                     "run %d diverged in epoch %d: --lr %s is too large; full-batch descent is stable below about %.2g "
                     "(from the largest Hessian eigenvalue%s), minibatches below less%s",

@@ -54,6 +54,8 @@ static lnt_status put_curve(lnt_ctx *ctx, lnt_record *record, const char *name, 
 /* What the common rule solves instead of what was asked for. */
 static void put_naive_rule(lnt_record *record, const lnt_train_opts *o)
 {
+    if (o->naive_l1 && o->l1 == 0)
+        lnt_record_warn(record, "--naive-l1 does nothing without --l1");
     if (!o->naive_l1 || o->l1 == 0)
         return;
     if (o->optimizer == LNT_ADAM) {

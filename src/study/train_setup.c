@@ -61,17 +61,19 @@ static lnt_status make_net(lnt_ctx *ctx, training *t, lnt_train_opts *opts)
         status = check_layers(ctx, t, layers);
     t->net = (lnt_net){layers->count - 1, layers->item, (lnt_activation)opts->activation};
     if (status == LNT_OK && lnt_init_needs_modes(&t->init) && !t->given.runs)
-        status = lnt_modes_of(ctx, &t->modes, t->fitted.Syx);
+        status = lnt_modes_of(ctx, &t->modes, t->fitted.Syx, true);
     return status;
 }
 
 static lnt_status check_rows(lnt_ctx *ctx, training *t, lnt_train_opts *o)
 {
-    if (o->task.sigma_yx)
+    if (t->setup.task.n == 0)
         o->space = LNT_SPACE_COVARIANCE;
     if (o->space == LNT_SPACE_COVARIANCE && o->activation != LNT_LINEAR)
         return lnt_fail(ctx, LNT_EUSAGE, "--activation %s needs rows: covariances determine linear networks only",
                         lnt_activation_names[o->activation]);
+    if (o->rows_per_epoch > 0 && t->setup.task.n == 0)
+        return lnt_fail(ctx, LNT_EUSAGE, "--rows-per-epoch needs rows, not covariances alone");
     if (o->rows_per_epoch > t->setup.task.n)
         return lnt_fail(ctx, LNT_EUSAGE, "--rows-per-epoch %d: there are only %d rows", o->rows_per_epoch,
                         t->setup.task.n);

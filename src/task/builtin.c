@@ -112,14 +112,15 @@ static lnt_status read_list(lnt_ctx *ctx, double **s, int *count, list text, int
 
 /* ---- Items ---- */
 
-/* From the properties in columns of Y (features x items): Sxx = I, Syx = Y, and the data set with these moments. */
-static lnt_status make_items(lnt_ctx *ctx, lnt_builtin *task, lnt_mat Y)
+/* From the properties in columns of Y (features x items): one-hot inputs e_i with targets y_i, averaged over the items,
+ * or both times sqrt(items), which makes the inputs white. */
+static lnt_status make_items(lnt_ctx *ctx, lnt_builtin *task, lnt_mat Y, bool white)
 {
     int items = Y.cols;
-    double scale = sqrt(items), size = lnt_mat_norm(Y);
+    double weight = white ? 1 : 1.0 / items, scale = white ? sqrt(items) : 1, size = lnt_mat_norm(Y);
     lnt_moments *m = &task->moments;
     lnt_mat X, T;
-    *m = (lnt_moments){.n = items, .Syx = Y, .tr_Syy = size * size};
+    *m = (lnt_moments){.n = items, .tr_Syy = weight * size * size};
     lnt_status status = lnt_mat_alloc(ctx, &m->Sxx, items, items);
     if (status == LNT_OK)
         status = lnt_mat_alloc(ctx, &X, items, items);
@@ -128,10 +129,13 @@ static lnt_status make_items(lnt_ctx *ctx, lnt_builtin *task, lnt_mat Y)
     if (status != LNT_OK)
         return status;
     lnt_mat_identity(m->Sxx);
+    lnt_mat_scale(m->Sxx, weight);
     lnt_mat_identity(X);
     lnt_mat_scale(X, scale);
     lnt_mat_copy(T, Y);
     lnt_mat_scale(T, scale);
+    lnt_mat_scale(Y, weight);
+    m->Syx = Y;
     task->data = (lnt_dataset){.inputs = lnt_samples_view(X), .targets = lnt_samples_view(T)};
     return LNT_OK;
 }
@@ -154,7 +158,7 @@ static lnt_status make_hierarchy(lnt_ctx *ctx, lnt_builtin *task, int depth)
     for (int l = 1, i = 1; l <= depth; l++)
         for (int k = 0; k < 1 << (l - 1); k++)
             task->s[i++] = sqrt((1 << (depth - l + 1)) - 1);
-    return make_items(ctx, task, Y);
+    return make_items(ctx, task, Y, true);
 }
 
 /* ---- Branching diffusion ---- */
@@ -218,13 +222,13 @@ static lnt_status make_tree(lnt_ctx *ctx, lnt_builtin *task, const char *text, l
     lnt_tree_spectrum(lambda, multiplicity, depth, branching, flip);
     for (int l = 0, i = 0; l <= depth; l++)
         for (int k = 0; k < multiplicity[l]; k++)
-            task->s[i++] = sqrt(features * fmax(lambda[l], 0));
+            task->s[i++] = sqrt(features * fmax(lambda[l], 0)) / P;
     for (int f = 0; f < features; f++) {
         diffuse(y, depth, branching, flip, rng);
         for (int j = 0; j < Y.cols; j++)
             *lnt_at(Y, f, j) = y[j];
     }
-    return make_items(ctx, task, Y);
+    return make_items(ctx, task, Y, false);
 }
 
 /* ---- Teacher ---- */

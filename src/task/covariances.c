@@ -85,16 +85,16 @@ lnt_status lnt_moments_complete(lnt_ctx *ctx, lnt_moments *m, lnt_mat Sxx, lnt_m
 
 /* ---- Modes ---- */
 
-lnt_status lnt_modes_of(lnt_ctx *ctx, lnt_modes *modes, lnt_mat Syx)
+lnt_status lnt_modes_of(lnt_ctx *ctx, lnt_modes *modes, lnt_mat Syx, bool full)
 {
     int outputs = Syx.rows, inputs = Syx.cols, least = outputs < inputs ? outputs : inputs;
     modes->s = lnt_alloc(ctx, (size_t)least, sizeof *modes->s);
-    lnt_status status = modes->s ? lnt_mat_alloc(ctx, &modes->U, outputs, outputs) : LNT_ENOMEM;
+    lnt_status status = modes->s ? lnt_mat_alloc(ctx, &modes->U, outputs, full ? outputs : least) : LNT_ENOMEM;
     if (status == LNT_OK)
-        status = lnt_mat_alloc(ctx, &modes->VT, inputs, inputs);
+        status = lnt_mat_alloc(ctx, &modes->VT, full ? inputs : least, inputs);
     if (status == LNT_OK)
         status = lnt_svd(ctx, modes->U, modes->s, modes->VT, Syx);
-    for (int k = 0; k < inputs && status == LNT_OK; k++) {
+    for (int k = 0; k < modes->VT.rows && status == LNT_OK; k++) {
         lnt_mat v = lnt_block(modes->VT, k, 0, 1, inputs);
         double largest = 0;
         for (int j = 0; j < inputs; j++)

@@ -5,6 +5,9 @@
 #include <float.h>
 #include <math.h>
 
+/* What is left of a difference of terms of this size relative to them is rounding error. */
+#define ROUNDING 4e-15
+
 lnt_status lnt_linear_loss(lnt_ctx *ctx, double *loss, lnt_mat W, const lnt_moments *m)
 {
     lnt_mark mark = lnt_ctx_mark(ctx);
@@ -12,7 +15,10 @@ lnt_status lnt_linear_loss(lnt_ctx *ctx, double *loss, lnt_mat W, const lnt_mome
     lnt_status status = lnt_mat_alloc(ctx, &WS, W.rows, W.cols);
     if (status == LNT_OK) {
         lnt_gemm(WS, 1, LNT_N, W, LNT_N, m->Sxx, 0);
-        *loss = (m->tr_Syy - 2 * lnt_mat_dot(m->Syx, W) + lnt_mat_dot(WS, W)) / 2;
+        double cross = 2 * lnt_mat_dot(m->Syx, W), square = lnt_mat_dot(WS, W);
+        *loss = (m->tr_Syy - cross + square) / 2;
+        if (fabs(*loss) < ROUNDING * (m->tr_Syy + fabs(cross) + square))
+            *loss = 0;
     }
     lnt_ctx_reset(ctx, mark);
     return status;

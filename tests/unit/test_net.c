@@ -266,7 +266,7 @@ static void starts_lie_along_the_modes(void **state)
         lnt_modes modes;
         lnt_init init;
         double *w = lnt_alloc(ctx, lnt_net_size(&net), sizeof *w);
-        check_status(ctx, lnt_modes_of(ctx, &modes, random_matrix(ctx, net.width[net.depth], net.width[0], &rng)),
+        check_status(ctx, lnt_modes_of(ctx, &modes, random_matrix(ctx, net.width[net.depth], net.width[0], &rng), true),
                      LNT_OK);
         check_status(ctx, lnt_init_parse(ctx, &init, cases[k].init), LNT_OK);
         check_status(ctx, lnt_net_init(ctx, w, &net, &init, &modes, &rng), LNT_OK);
@@ -293,8 +293,8 @@ static void starts_that_do_not_fit_are_refused(void **state)
     lnt_modes modes, square;
     lnt_init init;
     double w[50];
-    check_status(ctx, lnt_modes_of(ctx, &modes, random_matrix(ctx, 4, 3, &rng)), LNT_OK);
-    check_status(ctx, lnt_modes_of(ctx, &square, random_matrix(ctx, 2, 2, &rng)), LNT_OK);
+    check_status(ctx, lnt_modes_of(ctx, &modes, random_matrix(ctx, 4, 3, &rng), true), LNT_OK);
+    check_status(ctx, lnt_modes_of(ctx, &square, random_matrix(ctx, 2, 2, &rng), true), LNT_OK);
     check_status(ctx, lnt_init_parse(ctx, &init, "balanced:1"), LNT_OK);
     check_failure(ctx, lnt_net_init(ctx, w, &net, &init, &modes, &rng), LNT_EUSAGE, "5 hidden units");
     check_failure(ctx, lnt_net_init(ctx, w, &three, &init, &square, &rng), LNT_EUSAGE, "two layers");

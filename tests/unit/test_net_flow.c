@@ -111,7 +111,7 @@ static void balance_is_conserved(void **state)
         for (int k = 0; k < 3; k++)
             for (int method = 0; method < 3; method++) {
                 lnt_rng rng = lnt_rng_stream(SEED, 100 + (uint32_t)(3 * i + k), LNT_FOR_TESTS);
-                lnt_net net = {shapes[i].depth, shapes[i].width};
+                lnt_net net = {.depth = shapes[i].depth, .width = shapes[i].width};
                 lnt_moments m = random_moments(ctx, net.width[0], net.width[net.depth], spread[k], &rng);
                 double *w0 = random_weights(ctx, &net, 0.3, &rng);
                 lnt_flow_opts opts;
@@ -146,7 +146,7 @@ static void aligned_modes_follow_their_closed_form(void **state)
     for (int white = 0; white < 2; white++) {
         lnt_rng rng = lnt_rng_stream(SEED, 200, LNT_FOR_TESTS);
         lnt_mat U = orthogonal(ctx, N3, &rng), V = orthogonal(ctx, N1, &rng), R = orthogonal(ctx, H, &rng);
-        lnt_net net = {2, width};
+        lnt_net net = {.depth = 2, .width = width};
         double *w0 = lnt_alloc_zero(ctx, lnt_net_size(&net), sizeof *w0), level[MODES], half[MODES], d[N1];
         lnt_moments m = {.n = 1};
         lnt_mat scaled;
@@ -196,7 +196,7 @@ static void modes_have_their_levels_at_their_times(void **state)
     const int widths[2][4] = {{5, 8, 5}, {5, 6, 6, 5}};
     for (int depth = 2; depth <= 3; depth++) {
         lnt_rng rng = lnt_rng_stream(SEED, 300 + (uint32_t)depth, LNT_FOR_TESTS);
-        lnt_net net = {depth, widths[depth - 2]};
+        lnt_net net = {.depth = depth, .width = widths[depth - 2]};
         lnt_mat U = orthogonal(ctx, 5, &rng), V = orthogonal(ctx, 5, &rng), Y, W, Wv, m_i;
         lnt_moments m = {.n = 1};
         double *w0 = random_weights(ctx, &net, depth == 2 ? 1e-3 : 0.1, &rng), mode;
@@ -227,7 +227,7 @@ static void shapes_that_do_not_fit_are_refused(void **state)
 {
     lnt_ctx *ctx = *state;
     const int width[] = {3, 2, 4};
-    lnt_net net = {2, width};
+    lnt_net net = {.depth = 2, .width = width};
     lnt_rng rng = lnt_rng_stream(SEED, 400, LNT_FOR_TESTS);
     lnt_moments good = random_moments(ctx, 3, 4, 1, &rng), bad = random_moments(ctx, 4, 3, 1, &rng);
     double w0[14] = {0}, y[14], end = 1, none = 0;
