@@ -76,7 +76,8 @@ typedef struct lnt_flow_info {
  *   stable for the fastest rate |lambda| that they showed, 6.1/|lambda|; once they would be longer the rate is probed
  *   again, at one evaluation a step, because a fast mode that has decayed does not show. 30 vectors of scratch memory.
  * - BDF: CVODES (Hindmarsh et al. 2005), Newton's method with unpreconditioned GMRES, about 40 vectors of heap memory
- *   that SUNDIALS allocates by itself.
+ *   that SUNDIALS allocates by itself; it does not survive running out of memory, so that room for them is asked for
+ *   beforehand.
  * - Automatic: switches to BDF once that rate, not accuracy, held the step down 15 times (spells shorter than 6 steps
  *   in between do not count), and more than 50 such steps are ahead.
  *
