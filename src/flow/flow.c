@@ -254,6 +254,9 @@ lnt_status lnt_flow(lnt_ctx *ctx, lnt_mat Y, lnt_flow_info *info, const lnt_ode 
     info = info ? info : &unread;
     opts = opts ? opts : &defaults;
     *info = (lnt_flow_info){.t = t0, .method = opts->method, .switched = NAN};
+    if (Y.a && ((size_t)Y.rows != ode->size || Y.cols != count))
+        return lnt_fail(ctx, LNT_ESHAPE, "the answer is %d x %d, not %zu unknowns x %d times", Y.rows, Y.cols,
+                        ode->size, count);
     lnt_status status = check(ctx, ode, y0, t0, times, count, opts);
     if (status != LNT_OK || count == 0)
         return status;

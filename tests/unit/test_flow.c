@@ -447,6 +447,8 @@ static void wrong_arguments_are_refused(void **state)
     lnt_ode ode = {.size = 1, .slope = logistic};
     lnt_flow_opts opts = options(LNT_FLOW_AUTO, 1e-8, 0);
     check_failure(ctx, lnt_flow(ctx, Y, NULL, &ode, &y0, 0, descending, 2, NULL), LNT_EINVAL, "0.5 after 1");
+    check_failure(ctx, lnt_flow(ctx, Y, NULL, &ode, &y0, 0, descending, 1, NULL), LNT_ESHAPE, "1 unknowns x 1 times");
+    Y.cols = 1;
     check_failure(ctx, lnt_flow(ctx, Y, NULL, &ode, &y0, 0, &nan, 1, NULL), LNT_EINVAL, "nan");
     check_failure(ctx, lnt_flow(ctx, Y, NULL, &ode, &y0, 0, &early, 1, NULL), LNT_EINVAL, "-1 after 0");
     check_failure(ctx, lnt_flow(ctx, Y, NULL, &ode, &y0, INFINITY, &end, 1, NULL), LNT_EINVAL, "start time");
