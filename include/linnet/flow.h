@@ -76,7 +76,8 @@ typedef struct lnt_flow_info {
  *   stable for the fastest rate |lambda| that they showed, 6.1/|lambda|; once they would be longer the rate is probed
  *   again, at one evaluation a step, because a fast mode that has decayed does not show. 30 vectors of scratch memory.
  * - BDF: CVODES (Hindmarsh et al. 2005), Newton's method with unpreconditioned GMRES, about 40 vectors of heap memory
- *   that SUNDIALS allocates by itself.
+ *   that SUNDIALS allocates by itself; it does not survive running out of memory, so that room for them is asked for
+ *   beforehand.
  * - Automatic: switches to BDF once that rate, not accuracy, held the step down 15 times (spells shorter than 6 steps
  *   in between do not count), and more than 50 such steps are ahead.
  *
@@ -87,8 +88,9 @@ typedef struct lnt_flow_info {
  *
  * Accuracy: at the default tolerances relative errors of 1e-8 to 1e-7 where the flow grows from a small start. LNT_OK
  * also where it stopped early (info->stop). Threads: any number of calls at once, each on a context of its own.
- * LNT_EINVAL: options out of range, times that are not sorted, not finite or before t0. LNT_EDOMAIN: y0 or f(t0, y0) is
- * not finite, or out of bounds. LNT_EUSER: a callback returned < 0, or an event, crossing or output callback > 0. */
+ * LNT_ESHAPE: Y is not size x count. LNT_EINVAL: options out of range, times that are not sorted, not finite or before
+ * t0. LNT_EDOMAIN: y0 or f(t0, y0) is not finite, or out of bounds. LNT_EUSER: a callback returned < 0, or an event,
+ * crossing or output callback > 0. */
 LNT_API lnt_status lnt_flow(lnt_ctx *ctx, lnt_mat Y, lnt_flow_info *info, const lnt_ode *ode, const double *y0,
                             double t0, const double *times, int count, const lnt_flow_opts *opts);
 

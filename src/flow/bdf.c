@@ -2,11 +2,13 @@
 
 #include <cvodes/cvodes.h>
 #include <cvodes/cvodes_ls.h>
-#include <math.h>
 #include <nvector/nvector_serial.h>
+#include <stdint.h>
 #include <string.h>
 #include <sunlinsol/sunlinsol_spgmr.h>
 
+/* Vectors that CVODES and GMRES hold, rounded up. */
+#define VECTORS 48
 /* Krylov vectors before GMRES gives up, and the Newton iteration with it. */
 #define KRYLOV 20
 
@@ -144,12 +146,21 @@ static bool make(lnt_stepper *s, bdf *m)
            (!s->ode->jacobian || CVodeSetJacTimes(m->cvode, NULL, jacobian) == CV_SUCCESS);
 }
 
+/* SUNDIALS 6.4 does not survive an allocation of its own that fails: ask for the room beforehand. */
+static bool has_room(size_t n)
+{
+    void *room =
+        n < SIZE_MAX / (VECTORS * sizeof(double)) ? lnt_heap_resize(NULL, VECTORS * n * sizeof(double) + 1) : NULL;
+    lnt_heap_free(room);
+    return room != NULL;
+}
+
 int lnt_bdf_open(lnt_stepper *s)
 {
     size_t n = s->ode->size;
     bdf *m = lnt_alloc_zero(s->ctx, 1, sizeof *m);
     double *y = lnt_alloc(s->ctx, n, sizeof *y);
-    if (!m || !y)
+    if (!m || !y || !has_room(n))
         return STEP_NOMEM;
     memcpy(y, s->y, n * sizeof *y);
     s->y = y;

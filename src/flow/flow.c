@@ -89,32 +89,33 @@ static int event_at(flow *f, double t, int k, double *g)
 }
 
 /* *root <- the zero of g_k between a and b, where it has the values ga and gb, by the rule of false position; an end
- * that stays counts half (Illinois), and every third point halves the bracket. */
+ * that stays twice counts half (Illinois). What is then still open, which no simple zero is, is halved. */
 static int find_root(flow *f, int k, double a, double b, double ga, double gb, double *root)
 {
-    int got = STEP_DONE;
+    int moved = 0; /* the end that moved last */
     for (int i = 0; i < 200 && ga != 0 && b - a > 4 * DBL_EPSILON * fmax(fabs(a), fabs(b)); i++) {
-        double t = i % 3 == 2 ? a + (b - a) / 2 : a + (b - a) * ga / (ga - gb), g;
+        double t = a + (b - a) * (i < 30 ? ga / (ga - gb) : 0.5), g;
         if (!(t > a && t < b))
             t = a + (b - a) / 2;
         if (!(t > a && t < b))
             break;
-        if ((got = event_at(f, t, k, &g)) != STEP_DONE)
+        int got = event_at(f, t, k, &g);
+        if (got != STEP_DONE)
             return got;
-        if (g == 0)
-            a = b = t;
-        else if (sign_of(g) == sign_of(ga)) {
-            a = t;
-            ga = g;
-            gb /= 2;
-        } else {
+        if (sign_of(g) == sign_of(gb)) {
             b = t;
             gb = g;
-            ga /= 2;
+            ga /= moved == 1 ? 2 : 1;
+            moved = 1;
+        } else { /* on the zero too, which ends it */
+            a = t;
+            ga = g;
+            gb /= moved == -1 ? 2 : 1;
+            moved = -1;
         }
     }
     *root = ga == 0 ? a : b;
-    return got;
+    return STEP_DONE;
 }
 
 static lnt_status report(flow *f)
@@ -253,6 +254,9 @@ lnt_status lnt_flow(lnt_ctx *ctx, lnt_mat Y, lnt_flow_info *info, const lnt_ode 
     info = info ? info : &unread;
     opts = opts ? opts : &defaults;
     *info = (lnt_flow_info){.t = t0, .method = opts->method, .switched = NAN};
+    if (Y.a && ((size_t)Y.rows != ode->size || Y.cols != count))
+        return lnt_fail(ctx, LNT_ESHAPE, "the answer is %d x %d, not %zu unknowns x %d times", Y.rows, Y.cols,
+                        ode->size, count);
     lnt_status status = check(ctx, ode, y0, t0, times, count, opts);
     if (status != LNT_OK || count == 0)
         return status;

@@ -1,4 +1,5 @@
 /* Initial value problems, against solutions in closed form. */
+#include "../../src/flow/dop853.h"
 #include "check.h"
 
 static const lnt_flow_method methods[] = {LNT_FLOW_EXPLICIT, LNT_FLOW_BDF, LNT_FLOW_AUTO};
@@ -88,6 +89,39 @@ static void logistic_growth_from_a_small_start(void **state)
     }
 }
 
+/* Rows sum to their nodes; the weights of the step integrate powers up to the seventh, those of the error estimates to
+ * their lower orders only. */
+static void coefficients_satisfy_their_conditions(void **state)
+{
+    (void)state;
+    for (int i = 0; i < SLOPES; i++) {
+        double sum = 0, size = 1;
+        for (int j = 0; j < SLOPES - 1; j++) {
+            sum += weight[i][j];
+            size = fmax(size, fabs(weight[i][j]));
+        }
+        check_near(sum / size, node[i] / size, 2e-15, "node");
+    }
+    for (int power = 0; power < 8; power++) {
+        double step = 0, five = 0, three = 0;
+        for (int j = 0; j < STAGES; j++) {
+            step += weight[STAGES][j] * pow(node[j], power);
+            five += error5[j] * pow(node[j], power);
+            three += error3[j] * pow(node[j], power);
+        }
+        check_near(step, 1.0 / (power + 1), 1e-14, "quadrature");
+        assert_true((fabs(five) < 1e-14) == (power < 5) && (fabs(three) < 1e-14) == (power < 3));
+    }
+    for (int f = 0; f < 4; f++) { /* constants need no form beyond the cubic ones */
+        double sum = 0, size = 0;
+        for (int j = 0; j < SLOPES; j++) {
+            sum += dense[f][j];
+            size += fabs(dense[f][j]);
+        }
+        assert_true(fabs(sum) < 1e-14 * size);
+    }
+}
+
 /* The step count is what a wrong coefficient of the pair would raise first, the error between steps what one of the
  * interpolant would. */
 static void errors_follow_the_tolerance(void **state)
@@ -143,17 +177,91 @@ static void there_and_back(void **state)
     check_close(lnt_mat_view(back, 2, 1), lnt_mat_view(y0, 2, 1), 1e-10, "start");
 }
 
-/* Long steps through a fast mode that has decayed: the error estimate alone would let them be unstable. */
+enum { RATES = 8 };
+
+static int relaxation(double *dy, double t, const double *y, void *user) /* y_i -> 1 at rate i + 1 */
+{
+    (void)t;
+    (void)user;
+    for (int i = 0; i < RATES; i++)
+        dy[i] = -(i + 1) * (y[i] - 1);
+    return 0;
+}
+
+/* Long steps once the fast modes have decayed: the error estimate alone would let them be unstable. */
 static void rests_stay_at_rest(void **state)
 {
-    double rate = 8, y0 = 0.5, times[50], y[50];
-    lnt_ode ode = {.size = 1, .slope = follower, .user = &rate};
+    double y0[RATES] = {0}, times[50], Y[50 * RATES];
+    lnt_ode ode = {.size = RATES, .slope = relaxation};
     for (int i = 0; i < 50; i++)
-        times[i] = i * 2.02;
-    lnt_flow_opts opts = options(LNT_FLOW_EXPLICIT, 1e-9, 1e-12);
-    check_status(*state, lnt_flow(*state, lnt_mat_view(y, 1, 50), NULL, &ode, &y0, 0, times, 50, &opts), LNT_OK);
-    for (int i = 1; i < 50; i++)
-        check_near(y[i], cos(times[i]) + (y0 - 1) * exp(-rate * times[i]), 2e-8, "y");
+        times[i] = i * 1.02;
+    for (int digits = 6; digits <= 12; digits++) {
+        lnt_flow_opts opts = options(LNT_FLOW_EXPLICIT, pow(10, -digits), 1e-14);
+        lnt_flow_info info;
+        check_status(*state, lnt_flow(*state, lnt_mat_view(Y, RATES, 50), &info, &ode, y0, 0, times, 50, &opts),
+                     LNT_OK);
+        for (int i = 0; i < 50; i++)
+            for (int k = 0; k < RATES; k++)
+                check_near(Y[i * RATES + k], 1 - exp(-(k + 1) * times[i]), 10 * opts.rtol, "y");
+        assert_true(info.rejected <= 4);
+    }
+}
+
+/* As above for a slope that depends on time, where the nodes count. */
+static void errors_follow_the_tolerance_of_moving_targets(void **state)
+{
+    double rate = 1, y0 = 3, times[100], y[100];
+    lnt_ode ode = {.size = 1, .slope = follower, .user = &rate};
+    for (int i = 0; i < 100; i++)
+        times[i] = i * 0.2;
+    for (int digits = 6; digits <= 12; digits += 2) {
+        lnt_flow_opts opts = options(LNT_FLOW_EXPLICIT, pow(10, -digits), pow(10, -digits));
+        lnt_flow_info info;
+        check_status(*state, lnt_flow(*state, lnt_mat_view(y, 1, 100), &info, &ode, &y0, 0, times, 100, &opts), LNT_OK);
+        for (int i = 0; i < 100; i++)
+            check_near(y[i], cos(times[i]) + 2 * exp(-times[i]), 30 * opts.rtol, "y");
+        if (info.steps > 8 * pow(10, digits / 8.0))
+            fail_msg("%ld steps to %d digits", info.steps, digits);
+    }
+}
+
+static int calm(double *dy, double t, const double *y, void *user)
+{
+    (void)user;
+    dy[0] = t < 1 ? -100 * y[0] + 100 : 1 - y[0];
+    return 0;
+}
+
+/* What was fast is no bound for ever. */
+static void steps_grow_again_where_it_gets_slow(void **state)
+{
+    double y0 = 0, times[] = {1, 100}, y[2];
+    lnt_ode ode = {.size = 1, .slope = calm};
+    lnt_flow_opts opts = options(LNT_FLOW_EXPLICIT, 1e-8, 1e-10);
+    lnt_flow_info info;
+    check_status(*state, lnt_flow(*state, lnt_mat_view(y, 1, 2), &info, &ode, &y0, 0, times, 2, &opts), LNT_OK);
+    assert_true(info.steps < 100); /* 5.8 / 100 for ever would make 1,700 */
+    check_near(y[1], 1, 1e-7, "y");
+}
+
+/* A rate that jumps a hundredfold: the step finds its new size in a few tries, not by small steps down. */
+static int jump(double *dy, double t, const double *y, void *user)
+{
+    (void)user;
+    dy[0] = t < 1 ? -y[0] : -100 * y[0];
+    return 0;
+}
+
+static void rejected_steps_shrink_as_far_as_needed(void **state)
+{
+    double y0 = 1, times[] = {1, 1.1}, y[2];
+    lnt_ode ode = {.size = 1, .slope = jump};
+    lnt_flow_opts opts = options(LNT_FLOW_EXPLICIT, 1e-8, 1e-10);
+    lnt_flow_info info;
+    check_status(*state, lnt_flow(*state, lnt_mat_view(y, 1, 2), &info, &ode, &y0, 0, times, 2, &opts), LNT_OK);
+    check_near(y[0] / exp(-1), 1, 1e-6, "before the jump");
+    check_near(y[1] / exp(-11), 1, 1e-4, "after it");
+    assert_true(info.rejected > 2 && info.rejected < 60);
 }
 
 /* ---- Stiff ---- */
@@ -266,6 +374,30 @@ static void half_times_of_logistic_growth(void **state)
         }
 }
 
+static int two_levels(double *g, double t, const double *y, void *user)
+{
+    (void)t;
+    ((seen *)user)->polls++;
+    g[0] = expm1(60 * (0.501 - y[0])); /* bent each way: one end of a bracket moves little */
+    g[1] = expm1(60 * (y[0] - 0.5));
+    return 0;
+}
+
+static void crossings_within_a_step_come_in_order(void **state)
+{
+    double y0 = 0.01, end = 10;
+    for (int m = 0; m < METHODS; m++) {
+        seen s = {0};
+        lnt_ode ode = {.size = 1, .slope = logistic, .events = 2, .event = two_levels, .crossing = crossed, .user = &s};
+        lnt_flow_opts opts = options(methods[m], 1e-8, 1e-10);
+        lnt_flow_info info;
+        check_status(*state, lnt_flow(*state, (lnt_mat){0}, &info, &ode, &y0, 0, &end, 1, &opts), LNT_OK);
+        assert_true(s.count == 2 && s.k[0] == 1 && s.k[1] == 0 && s.t[0] < s.t[1]);
+
+        assert_true(s.polls <= info.steps + 1 + 2 * 28); /* once a step, and the searches are quick */
+    }
+}
+
 /* ---- Output times ---- */
 
 static int count_output(double t, int index, const double *y, void *user)
@@ -315,6 +447,8 @@ static void wrong_arguments_are_refused(void **state)
     lnt_ode ode = {.size = 1, .slope = logistic};
     lnt_flow_opts opts = options(LNT_FLOW_AUTO, 1e-8, 0);
     check_failure(ctx, lnt_flow(ctx, Y, NULL, &ode, &y0, 0, descending, 2, NULL), LNT_EINVAL, "0.5 after 1");
+    check_failure(ctx, lnt_flow(ctx, Y, NULL, &ode, &y0, 0, descending, 1, NULL), LNT_ESHAPE, "1 unknowns x 1 times");
+    Y.cols = 1;
     check_failure(ctx, lnt_flow(ctx, Y, NULL, &ode, &y0, 0, &nan, 1, NULL), LNT_EINVAL, "nan");
     check_failure(ctx, lnt_flow(ctx, Y, NULL, &ode, &y0, 0, &early, 1, NULL), LNT_EINVAL, "-1 after 0");
     check_failure(ctx, lnt_flow(ctx, Y, NULL, &ode, &y0, INFINITY, &end, 1, NULL), LNT_EINVAL, "start time");
@@ -517,10 +651,15 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_CTX(logistic_growth_from_a_small_start),
+        cmocka_unit_test(coefficients_satisfy_their_conditions),
         WITH_CTX(errors_follow_the_tolerance),
         WITH_CTX(bdf_errors_follow_the_tolerance),
         WITH_CTX(there_and_back),
         WITH_CTX(rests_stay_at_rest),
+        WITH_CTX(errors_follow_the_tolerance_of_moving_targets),
+        WITH_CTX(steps_grow_again_where_it_gets_slow),
+        WITH_CTX(rejected_steps_shrink_as_far_as_needed),
+        WITH_CTX(crossings_within_a_step_come_in_order),
         WITH_CTX(stiff_problems_switch_to_bdf),
         WITH_CTX(a_jacobian_saves_slopes),
         WITH_CTX(crossings_are_found_once_each_and_in_order),
