@@ -458,7 +458,7 @@ static void every_failing_allocation_is_survived(void **state)
         for (fail_at = 1;; fail_at++) {
             calls = 0;
             lnt_ctx *ctx = lnt_ctx_new();
-            lnt_net net = {2, width};
+            lnt_net net = {.depth = 2, .width = width};
             lnt_moments m = {.n = 1, .Sxx = mask, .Syx = lnt_mat_view(Syx, N, N)};
             lnt_mode_times modes = {lnt_columns(m.Syx, 0, 1), lnt_columns(m.Syx, 1, 1), level, at};
             completion c = {m.Syx, mask, 0};
