@@ -14,8 +14,8 @@ extern "C" {
  *
  * Conventions for items: P items with one-hot inputs e_i and properties y_i, the columns of Y, averaged over the items
  * have Sxx = I/P and Syx = Y/P: so does `tree`. With both times sqrt(P) Sxx = I and Syx = Y: so do `exercise` and
- * `hierarchy`, as their sources have them. The map that is learned, e_i -> y_i, is the same, and so is its path, P times
- * slower (tau -> tau P) with losses smaller by P in the first case.
+ * `hierarchy`, as their sources have them. The map that is learned, e_i -> y_i, is the same, and so is its path, P
+ * times slower (tau -> tau P) with losses smaller by P in the first case.
  */
 typedef struct lnt_builtin {
     lnt_moments moments; /* n: samples; 1 where there are expected values only */

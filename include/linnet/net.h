@@ -38,6 +38,7 @@ LNT_API lnt_status lnt_net_product(lnt_ctx *ctx, lnt_mat P, const lnt_net *net, 
 
 typedef enum lnt_init_kind {
     LNT_INIT_ORTHOGONAL,
+    LNT_INIT_UNIT_ROWS,
     LNT_INIT_GAUSSIAN,
     LNT_INIT_ALIGNED,
     LNT_INIT_BALANCED
@@ -52,7 +53,7 @@ typedef struct lnt_init {
         value[LNT_MOST_STRENGTHS]; /* gaussian: SD; aligned: strengths, one or one per layer; balanced: lambda, sigma */
 } lnt_init;
 
-/* Reads "orthogonal", "gaussian:SD" with SD >= 0, "aligned:A" or "aligned:A1,A2,...", "balanced:LAMBDA" or
+/* Reads "orthogonal", "unit-rows", "gaussian:SD" with SD >= 0, "aligned:A" or "aligned:A1,A2,...", "balanced:LAMBDA" or
  * "balanced:LAMBDA,SIGMA" with SIGMA > 0 (default .01). LNT_EUSAGE otherwise. */
 LNT_API lnt_status lnt_init_parse(lnt_ctx *ctx, lnt_init *init, const char *text);
 /* True where the start needs the modes of the task. */
@@ -61,6 +62,7 @@ LNT_API bool lnt_init_needs_modes(const lnt_init *init);
  * - orthogonal: W_l is the leading block of a Haar-distributed orthogonal matrix of size max(width[l], width[l-1]), so
  *   that its columns, or its rows where these are fewer, are orthonormal: QR of a Gaussian matrix with width[l-1]
  *   columns, column k of Q times sign(R_kk) (Mezzadri 2007). 3 max^2 width[l-1] operations.
+ * - unit-rows: independent normal numbers, every row of W_l then scaled to norm 1.
  * - gaussian: independent N(0, sd^2).
  * - aligned: W_l = R_l D_l R_{l-1}^T with R_0 = V and R_L = U of the task's modes, Haar-distributed R_l between, and
  *   D_l = A_l on as many modes as pass the narrowest layer, 0 elsewhere: every mode evolves by itself.
@@ -68,7 +70,8 @@ LNT_API bool lnt_init_needs_modes(const lnt_init *init);
  *   sigma (Domine et al. 2024): for two layers D_1, D_2 = sqrt((sqrt(lambda^2 + 4 sigma^2) -+ lambda)/2), and on
  *   hidden units beyond the modes sqrt|lambda| on one side, which needs hidden <= outputs (lambda > 0) or hidden <=
  *   inputs (lambda < 0); for other depths lambda = 0 and D_l = sigma^{1/L}.
- * modes (may be NULL for the first two) as from lnt_modes_of(), full. LNT_EUSAGE where the values do not fit the layers. */
+ * modes (may be NULL for the first three) as from lnt_modes_of(), full. LNT_EUSAGE where the values do not fit the
+ * layers. */
 LNT_API lnt_status lnt_net_init(lnt_ctx *ctx, double *w, const lnt_net *net, const lnt_init *init,
                                 const lnt_modes *modes, lnt_rng *rng);
 

@@ -108,7 +108,14 @@ LNT_API bool lnt_record_cell(const lnt_record *record, const char *table, int ro
 
 /* ---- Figures ---- */
 
-typedef enum lnt_curve_style { LNT_CURVE_LINE, LNT_CURVE_POINTS, LNT_CURVE_THEORY, LNT_CURVE_BAND } lnt_curve_style;
+/* Points are joined by a thin line, marks are not. */
+typedef enum lnt_curve_style {
+    LNT_CURVE_LINE,
+    LNT_CURVE_POINTS,
+    LNT_CURVE_MARKS,
+    LNT_CURVE_THEORY,
+    LNT_CURVE_BAND
+} lnt_curve_style;
 
 /* n points; a band lies between y and y2. Theory is drawn dashed and grey, so that it stands out without colour. */
 typedef struct lnt_curve {

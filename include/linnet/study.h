@@ -81,19 +81,21 @@ typedef enum lnt_descend_part { LNT_DESCEND_BOTH, LNT_DESCEND_FIT, LNT_DESCEND_C
 /* Time t is in units in which tau = 1/eta, with eta = lr (times 2 for the loss `sum`, 2/outputs for `mean`). */
 typedef struct lnt_modes_opts {
     lnt_task_opts task;
-    int hidden;                       /* units of one hidden layer; 0: as many as there are modes */
-    lnt_int_list layers;              /* or all widths */
-    const char *init;                 /* see lnt_init_parse() */
+    int hidden;          /* units of one hidden layer; 0: as many as there are modes */
+    lnt_int_list layers; /* or all widths */
+    lnt_int_list depths; /* compare networks of these depths, all hidden layers of `hidden` units */
+    const char *init;    /* see lnt_init_parse(); NULL: gaussian:0.001, or for depths aligned, with products
+                            of 1/1000 of the first target at every depth */
     const char *weights_in, *w1, *w2; /* or weights from files: as for train, or W_1 and W_2 by themselves */
     int loss;                         /* lnt_loss */
-    double lr, dt;                    /* the descent steps by eta dt */
-    double time;                      /* t at the end; 0: until the modes are learned */
-    const char *times;                /* or the output times themselves, separated by commas */
-    int epochs;                       /* or the number of steps of descent */
-    const char *method;               /* of closed, riccati, flow, map, descent, by commas; NULL: all that apply */
-    int descend;                      /* lnt_descend_part: which part of the energy the descent follows */
-    int item, feature;                /* whose prediction is followed, from 1; 0: none */
-    int seeds;                        /* starts, with streams (seed, 0), (seed, 1), ... */
+    double lr, dt;      /* the descent steps by eta dt; dt 0: 1, or for depths a tenth of the largest stable one */
+    double time;        /* t at the end; 0: until the modes are learned */
+    const char *times;  /* or the output times themselves, separated by commas */
+    int epochs;         /* or the number of steps of descent */
+    const char *method; /* of closed, riccati, flow, map, descent, by commas; NULL: all that apply */
+    int descend;        /* lnt_descend_part: which part of the energy the descent follows */
+    int item, feature;  /* whose prediction is followed, from 1; 0: none */
+    int seeds;          /* starts, with streams (seed, 0), (seed, 1), ... */
     uint64_t seed;
     int threads; /* 0: all processors */
 } lnt_modes_opts;
@@ -105,8 +107,46 @@ LNT_API void lnt_modes_defaults(lnt_modes_opts *opts);
  * Record: series t, t_over_tau, strength.METHOD.MODE (m_k = u_k' W v_k; strength_sd over several starts), loss.METHOD,
  * outside.METHOD, fit, competition, alignment, prediction; tables modes and fixed_points; arrays product/METHOD (times,
  * outputs, inputs) of the first start, modes/U, /V, /s, /W1bar, /W2bar; facts modes, time, trap, fixed_point;
- * deviations between methods; assumptions; a figure. LNT_EDIVERGED names the largest stable step. */
+ * deviations between methods; assumptions; a figure. Where rows are held out test.METHOD is their loss, and facts
+ * overfitting the best time to stop. With several depths: table depths, series strength.DEPTH.MODE and
+ * strength_theory.DEPTH.MODE, loss.DEPTH, test.DEPTH. LNT_EDIVERGED names the largest stable step, where descent was
+ * asked for by name; else it is left out with a warning. */
 LNT_API lnt_status lnt_modes_study(lnt_ctx *ctx, lnt_record *record, const lnt_modes_opts *opts);
+
+/* ---- modes phase ---- */
+
+typedef struct lnt_phase_opts {
+    double s;     /* strength of the mode, any sign */
+    double range; /* of a and b in the figure; 0: 2.5 sqrt|s|, 1 for s = 0 */
+    double time;  /* T = t/tau at the end of the trajectories; 0: long enough to see where they go */
+    int threads;
+} lnt_phase_opts;
+
+LNT_API void lnt_phase_defaults(lnt_phase_opts *opts);
+/* The plane of one scalar mode, a' = (s - ab) b, b' = (s - ab) a: fixed points with Jacobian, eigenvalues, eigenvectors
+ * and kind; nullclines, separatrix, and trajectories from all octants, from the separatrix and from beyond the
+ * hyperbola, in closed form and by integration. Record: tables fixed_points and trajectories; series t_over_tau, a.N,
+ * b.N; deviations between the two; a figure. */
+LNT_API lnt_status lnt_phase_study(lnt_ctx *ctx, lnt_record *record, const lnt_phase_opts *opts);
+
+/* ---- modes isometry ---- */
+
+typedef struct lnt_isometry_opts {
+    lnt_task_opts task;
+    int depth, width; /* weight matrices, and units of every hidden layer */
+    double lr;        /* of the loss `mean` */
+    int steps;        /* of full-batch descent in covariance space */
+    int seeds;
+    uint64_t seed;
+    int threads;
+} lnt_isometry_opts;
+
+LNT_API void lnt_isometry_defaults(lnt_isometry_opts *opts);
+/* Trains very deep linear networks from orthogonal starts, whose product keeps lengths, and from Gaussian starts with
+ * rows of norm 1, which keep them on average only, and compares where they end. Record: table starts (loss, accuracy,
+ * singular values of the product at the start, each with its standard deviation), series epoch, loss.START; facts
+ * statement; a figure. */
+LNT_API lnt_status lnt_isometry_study(lnt_ctx *ctx, lnt_record *record, const lnt_isometry_opts *opts);
 
 /* ---- apply ---- */
 

@@ -58,6 +58,9 @@ static void put_style(lnt_text *out, const lnt_curve *curve, int colour, int das
         lnt_text_add(out, "with linespoints lw 1.5 pt %d ps 0.6 pi %d lc rgb '%s'", 7 + colour % COLOURS,
                      1 + curve->n / 40, colours[colour % COLOURS]);
         break;
+    case LNT_CURVE_MARKS:
+        lnt_text_add(out, "with points pt 7 ps 0.7 lc rgb '#202020'");
+        break;
     case LNT_CURVE_THEORY:
         lnt_text_add(out, "with lines lw 2 dt %d lc rgb '#404040'", 2 + dash % 4);
         break;
@@ -86,17 +89,17 @@ static void put_panel(lnt_text *out, const lnt_panel *panel, const char *source,
     put_quoted(out, panel->ylabel);
     lnt_text_add(out, "\n%s logscale x\n%s logscale y\nplot", panel->logx ? "set" : "unset",
                  panel->logy ? "set" : "unset");
-    int colour = 0, dash = 0;
+    int colour = 0, dash = -1; /* theory without a label goes on in the dashes of the last one with */
     for (int c = 0; c < panel->curves; c++) {
         const lnt_curve *curve = &panel->curve[c];
         lnt_text_add(out, "%s %s index %d using 1:2%s ", c ? ", \\\n    " : "", source, (*index)++,
                      curve->style == LNT_CURVE_BAND ? ":3" : "");
+        dash += curve->style == LNT_CURVE_THEORY && (curve->label[0] || dash < 0);
         put_style(out, curve, colour, dash);
         lnt_text_add(out, curve->label[0] ? " title " : " notitle");
         if (curve->label[0])
             put_quoted(out, curve->label);
         colour += curve->style == LNT_CURVE_LINE || curve->style == LNT_CURVE_POINTS;
-        dash += curve->style == LNT_CURVE_THEORY;
     }
     for (int l = count_labels(panel); l < labels; l++)
         lnt_text_add(out, ", \\\n    NaN with lines lc rgb '#ffffff' title ' '");

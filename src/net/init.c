@@ -20,13 +20,17 @@ static bool values_are_valid(const lnt_init *init)
 
 lnt_status lnt_init_parse(lnt_ctx *ctx, lnt_init *init, const char *text)
 {
-    static const char *const name[] = {"orthogonal", "gaussian:", "aligned:", "balanced:"};
+    static const char *const name[] = {"orthogonal", "unit-rows", "gaussian:", "aligned:", "balanced:"};
     *init = (lnt_init){.kind = LNT_INIT_ORTHOGONAL};
-    if (strcmp(text, name[0]) == 0)
-        return LNT_OK;
+    for (int k = LNT_INIT_ORTHOGONAL; k <= LNT_INIT_UNIT_ROWS; k++) {
+        init->kind = (lnt_init_kind)k;
+        if (strcmp(text, name[k]) == 0)
+            return LNT_OK;
+    }
     for (int k = LNT_INIT_GAUSSIAN; k <= LNT_INIT_BALANCED; k++) {
         size_t n = strlen(name[k]);
-        if (strncmp(text, name[k], n) != 0 || !lnt_numbers_read(text + n, init->value, LNT_MOST_STRENGTHS, &init->count))
+        if (strncmp(text, name[k], n) != 0 ||
+            !lnt_numbers_read(text + n, init->value, LNT_MOST_STRENGTHS, &init->count))
             continue;
         init->kind = (lnt_init_kind)k;
         if (k == LNT_INIT_BALANCED && init->count == 1)
@@ -34,10 +38,11 @@ lnt_status lnt_init_parse(lnt_ctx *ctx, lnt_init *init, const char *text)
         if (values_are_valid(init))
             return LNT_OK;
     }
-    return lnt_fail(ctx, LNT_EUSAGE,
-                    "--init %.80s: use orthogonal, gaussian:SD with SD >= 0, aligned:A0,B0 (a strength per layer, or "
-                    "one for all), or balanced:LAMBDA[,SIGMA] with SIGMA > 0, all below 1e100",
-                    text);
+    return lnt_fail(
+        ctx, LNT_EUSAGE,
+        "--init %.80s: use orthogonal, unit-rows, gaussian:SD with SD >= 0, aligned:A0,B0 (a strength per layer, or "
+        "one for all), or balanced:LAMBDA[,SIGMA] with SIGMA > 0, all below 1e100",
+        text);
 }
 
 bool lnt_init_needs_modes(const lnt_init *init)
@@ -148,6 +153,17 @@ static lnt_status along_modes(lnt_ctx *ctx, double *w, const lnt_net *net, const
     return status;
 }
 
+static void unit_rows(lnt_mat W, lnt_rng *rng)
+{
+    for (int j = 0; j < W.cols; j++)
+        for (int i = 0; i < W.rows; i++)
+            *lnt_at(W, i, j) = lnt_rng_normal(rng);
+    for (int i = 0; i < W.rows; i++) {
+        lnt_mat row = lnt_block(W, i, 0, 1, W.cols);
+        lnt_mat_scale(row, 1 / lnt_mat_norm(row));
+    }
+}
+
 lnt_status lnt_net_init(lnt_ctx *ctx, double *w, const lnt_net *net, const lnt_init *init, const lnt_modes *modes,
                         lnt_rng *rng)
 {
@@ -161,6 +177,8 @@ lnt_status lnt_net_init(lnt_ctx *ctx, double *w, const lnt_net *net, const lnt_i
         status = haar(ctx, lnt_net_weights(net, w, l), rng);
         lnt_ctx_reset(ctx, mark);
     }
+    for (int l = 1; init->kind == LNT_INIT_UNIT_ROWS && l <= net->depth; l++)
+        unit_rows(lnt_net_weights(net, w, l), rng);
     lnt_ctx_reset(ctx, mark);
     return status;
 }

@@ -65,9 +65,10 @@ const lnt_option lnt_train_options[] = {
     {"layers", LNT_OPT_INTEGERS, offsetof(OPTS, layers), 0, 1, 1e6, "N,N,...", NULL,
      "widths from inputs to outputs; 8x3 stands for 8,8,8 (default inputs,outputs,outputs)"},
     CHOICE("activation", activation, lnt_activation_names, "of the hidden layers; the last layer is linear"),
-    TEXT("init", init, 0, "START",
-         "orthogonal (Haar), gaussian:SD, aligned:A0,B0 (strengths of the layers along the task's modes), or "
-         "balanced:LAMBDA[,SIGMA] (W2'W2 - W1 W1' = LAMBDA I, product SIGMA)"),
+    TEXT(
+        "init", init, 0, "START",
+        "orthogonal (Haar), unit-rows, gaussian:SD, aligned:A0,B0 (strengths of the layers along the task's modes), or "
+        "balanced:LAMBDA[,SIGMA] (W2'W2 - W1 W1' = LAMBDA I, product SIGMA)"),
     TEXT("weights-in", weights_in, LNT_OPT_INPUT, "FILE",
          "start from the weights in this HDF5 file, /weights/1, ... as --weights-out and result.h5 have them"),
     TEXT("weights-out", weights_out, LNT_OPT_HOW | LNT_OPT_WEIGHTS, "FILE",
@@ -133,13 +134,21 @@ const lnt_option lnt_modes_options[] = {
     INTEGER("hidden", hidden, 0, 0, 1000000, "units of one hidden layer; 0: as many as there are modes"),
     {"layers", LNT_OPT_INTEGERS, offsetof(OPTS, layers), 0, 1, 1e6, "N,N,...", NULL,
      "or all widths from inputs to outputs; 8x3 stands for 8,8,8"},
-    TEXT("init", init, 0, "START", "gaussian:SD, orthogonal (Haar), aligned:A0,B0, or balanced:LAMBDA[,SIGMA]"),
+    {"depths", LNT_OPT_INTEGERS, offsetof(OPTS, depths), 0, 1, LNT_MOST_WIDTHS - 1, "N,N,...", NULL,
+     "compare networks of these depths (numbers of weight matrices) from equal strengths"},
+    TEXT("init", init, 0, "START",
+         "gaussian:SD, orthogonal (Haar), aligned:A0,B0, or balanced:LAMBDA[,SIGMA] (default gaussian:0.001; with "
+         "--depths "
+         "aligned)"),
     TEXT("weights-in", weights_in, LNT_OPT_INPUT, "FILE", "start from the weights in this HDF5 file, as for train"),
     TEXT("w1", w1, LNT_OPT_INPUT, "FILE", "start from W1 (hidden x inputs) in this file"),
     TEXT("w2", w2, LNT_OPT_INPUT, "FILE", "and W2 (outputs x hidden) in this one"),
     CHOICE("loss", loss, losses, "half, sum or mean, as for train: eta is lr, 2 lr, or 2 lr / outputs"),
     REAL("lr", lr, 1e-300, 1e300, "X", "learning rate of that loss; tau = 1/eta"),
-    REAL("dt", dt, 1e-300, 1e300, "X", "Euler step of the descent in t; 1: plain gradient descent with rate eta"),
+    REAL("dt", dt, 0, 1e300, "X",
+         "Euler step of the descent in t; 1: plain gradient descent with rate eta; 0: 1, or with --depths a tenth of "
+         "the "
+         "largest stable one"),
     REAL("time", time, 0, 1e300, "X", "t at the end; 0: until the modes are learned"),
     TEXT("times", times, 0, "X,X,...", "or the output times themselves"),
     INTEGER("epochs", epochs, 0, 0, 100000000, "or the number of steps of the descent; 0: as --time says"),
@@ -175,6 +184,52 @@ static const char modes_description[] =
     "has half of its target. All gradients come from covariances, at a cost that does not depend on the number of "
     "rows. "
     "--sigma-yx alone stands for white inputs.";
+
+#define OPTS lnt_phase_opts
+const lnt_option lnt_phase_options[] = {
+    REAL("s", s, -1e100, 1e100, "X", "strength of the mode, of any sign"),
+    REAL("range", range, 0, 1e100, "X", "of a and b; 0: 2.5 sqrt|s|"),
+    REAL("time", time, 0, 1e100, "X", "t/tau at the end of the trajectories; 0: 4/|s|"), THREADS, END};
+#undef OPTS
+
+static const char *const phase_examples[] = {"linnet modes phase --s 1.5 --out p",
+                                             "linnet modes phase --s -1 --csv fixed_points", NULL};
+
+static const char phase_description[] =
+    "The phase portrait of one mode with one hidden unit, tau a' = (s - ab) b, tau b' = (s - ab) a: fixed points with "
+    "Jacobian, eigenvalues, eigenvectors and kind, nullclines (the axes and the hyperbola ab = s), separatrix, and ten "
+    "trajectories, which run along arcs of constant b^2 - a^2: from all octants, from the separatrix (number 9, the "
+    "only "
+    "one that ends at the origin) and from beyond the hyperbola (number 10).\n\n"
+    "At the origin the eigenvalues are s and -s, a saddle. On the hyperbola they are 0 along it and -(a^2 + b^2) "
+    "across "
+    "it: it attracts, slowest where it is nearest to the origin. For s = 0 both axes consist of fixed points and decay "
+    "is "
+    "algebraic. Eigenvalues alone classify neither.";
+
+#define OPTS lnt_isometry_opts
+const lnt_option lnt_isometry_options[] = {
+    TASK_ROWS,
+    INTEGER("depth", depth, 0, 2, LNT_MOST_WIDTHS - 1, "number of weight matrices"),
+    INTEGER("width", width, 0, 1, 100000, "units of every hidden layer"),
+    REAL("lr", lr, 1e-300, 1e300, "X", "learning rate of the loss averaged over rows and outputs"),
+    INTEGER("steps", steps, 0, 1, 100000000, "full-batch steps in covariance space"),
+    INTEGER("seeds", seeds, 0, 1, 100000, "starts of each kind"),
+    SEED,
+    THREADS,
+    END};
+#undef OPTS
+
+static const char *const isometry_examples[] = {
+    "linnet modes isometry --data mnist --whiten 100 --depth 101 --seeds 3 --out i",
+    "linnet modes isometry --data digits --whiten 40 --depth 21 --steps 1000 --json", NULL};
+
+static const char isometry_description[] =
+    "Trains a very deep linear network from two kinds of start: Haar-orthogonal layers, whose product has singular "
+    "values "
+    "1, and Gaussian layers with rows of norm 1, whose product has a few large singular values and many that vanish "
+    "(Saxe et al. 2014). Says where they end, with an error bar over the seeds.\n\n"
+    "The loss is averaged over rows and outputs; the step on E = 1/2 mean |y - f|^2 is 2 lr / outputs.";
 
 /* ---- apply ---- */
 
@@ -240,6 +295,8 @@ static const char reproduce_description[] =
     }
 ADAPT(train, lnt_train_opts)
 ADAPT(modes, lnt_modes_opts)
+ADAPT(phase, lnt_phase_opts)
+ADAPT(isometry, lnt_isometry_opts)
 ADAPT(apply, lnt_apply_opts)
 ADAPT(reproduce, lnt_reproduce_opts)
 
@@ -248,6 +305,11 @@ const lnt_command lnt_commands[] = {
      lnt_train_options, sizeof(lnt_train_opts), train_defaults, train_study, LNT_OUT_FOLDER, NULL},
     {"modes", "follow the modes of a task through the learning of a linear network", modes_description, modes_examples,
      lnt_modes_options, sizeof(lnt_modes_opts), modes_defaults, modes_study, LNT_OUT_FOLDER, NULL},
+    {"modes phase", "the phase portrait of one mode", phase_description, phase_examples, lnt_phase_options,
+     sizeof(lnt_phase_opts), phase_defaults, phase_study, LNT_OUT_FOLDER, NULL},
+    {"modes isometry", "very deep networks from orthogonal and from Gaussian starts", isometry_description,
+     isometry_examples, lnt_isometry_options, sizeof(lnt_isometry_opts), isometry_defaults, isometry_study,
+     LNT_OUT_FOLDER, NULL},
     {"apply", "apply a trained network to new rows", apply_description, apply_examples, apply_options,
      sizeof(lnt_apply_opts), apply_defaults, apply_study, LNT_OUT_ARRAY, "prediction"},
     {"reproduce", "run the published experiments and write the report", reproduce_description, reproduce_examples,

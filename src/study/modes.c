@@ -6,7 +6,8 @@
 #include <string.h>
 
 const char *const lnt_method_names[] = {"closed", "riccati", "flow", "map", "descent", NULL};
-const char *const lnt_watch_names[] = {"loss", "outside", "fit", "competition", "alignment", "prediction", NULL};
+const char *const lnt_watch_names[] = {"loss",      "outside", "fit",        "competition",
+                                       "alignment", "test",    "prediction", NULL};
 
 static bool watches(const lnt_modes_run *m, lnt_method method, lnt_watch watch)
 {
@@ -17,6 +18,8 @@ static bool watches(const lnt_modes_run *m, lnt_method method, lnt_watch watch)
         return m->isotropy <= 1e-6;
     case LNT_WATCH_ALIGNMENT:
         return pair && (weights || method == LNT_RICCATI);
+    case LNT_WATCH_TEST:
+        return m->setup.test.n > 0;
     case LNT_WATCH_PREDICTION:
         return m->x != NULL;
     default:
@@ -103,6 +106,13 @@ static lnt_status study(lnt_ctx *ctx, lnt_record *record, lnt_modes_run *m, lnt_
         return status;
     lnt_progress_begin(ctx, "starts", opts->seeds);
     status = lnt_parallel(ctx, opts->seeds, opts->threads, one_start, m);
+    for (int i = 0; i < opts->seeds && !m->why[LNT_DESCENT]; i++)
+        if (m->course[LNT_DESCENT][i].diverged)
+            m->why[LNT_DESCENT] =
+                lnt_sprintf(ctx,
+                            "it diverged after %ld steps; lr dt = %.4g is beyond the largest stable "
+                            "one, %.4g",
+                            m->course[LNT_DESCENT][i].diverged, opts->lr * opts->dt, 2 / (m->scale * m->curvature));
     while (status == LNT_OK && m->runs < opts->seeds && m->done[m->runs])
         m->runs++;
     m->interrupted = m->runs < opts->seeds;
@@ -117,7 +127,8 @@ lnt_status lnt_modes_study(lnt_ctx *ctx, lnt_record *record, const lnt_modes_opt
     lnt_modes_opts resolved = *opts;
     lnt_modes_run m;
     lnt_blas_pin();
-    lnt_status status = study(ctx, record, &m, &resolved);
+    lnt_status status =
+        resolved.depths.count ? lnt_depths_study(ctx, record, &resolved) : study(ctx, record, &m, &resolved);
     if (status == LNT_OK)
         status = lnt_record_status(ctx, record);
     lnt_blas_unpin();

@@ -18,6 +18,7 @@ typedef enum lnt_watch {
     LNT_WATCH_FIT,     /* the two energies; two layers and white inputs */
     LNT_WATCH_COMPETITION,
     LNT_WATCH_ALIGNMENT,  /* of the tangent kernel with its final one; two layers */
+    LNT_WATCH_TEST,       /* loss over the rows held out */
     LNT_WATCH_PREDICTION, /* of the item and feature that were asked for */
     LNT_WATCHES
 } lnt_watch;
@@ -30,6 +31,7 @@ typedef struct lnt_course {
     double *watch[LNT_WATCHES];
     lnt_mat *W;     /* the product at every output time, of the first start only */
     lnt_mat *A, *B; /* W1^T W1 and W2 W2^T at every output time, for the alignment; or NULL */
+    long diverged;  /* step at which the descent did, else 0 */
 } lnt_course;
 
 typedef struct lnt_modes_run {
@@ -78,6 +80,8 @@ void lnt_modes_half_time(lnt_course *c, const lnt_modes_run *m, int i);
 lnt_status lnt_modes_report(lnt_ctx *ctx, lnt_record *record, lnt_modes_run *m);
 /* w <- where start number `index` is. */
 lnt_status lnt_modes_start(lnt_ctx *ctx, double *w, const lnt_modes_run *m, int index);
+/* Networks of several depths, each by lnt_modes_study(). */
+lnt_status lnt_depths_study(lnt_ctx *ctx, lnt_record *record, const lnt_modes_opts *opts);
 extern const lnt_option lnt_modes_options[];
 
 #endif

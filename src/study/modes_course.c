@@ -210,6 +210,14 @@ static void find_halves(lnt_course *c, const stepper *s, long step)
     }
 }
 
+static bool all_finite(const double *x, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (!(fabs(x[i]) < 1e100)) /* squares must exist */
+            return false;
+    return true;
+}
+
 static lnt_status descent(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run *m, double *w)
 {
     size_t size = lnt_net_size(&m->net);
@@ -222,11 +230,10 @@ static lnt_status descent(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run *m, d
     for (long n = 0, j = 0; status == LNT_OK; n++) {
         if ((status = strengths(ctx, &s, w)) != LNT_OK)
             break;
-        if (!isfinite(s.after[0]))
-            return lnt_fail(
-                ctx, LNT_EDIVERGED,
-                "gradient descent diverged after %ld steps: --lr times --dt is %.3g, stable below about %.3g", n,
-                m->opts->lr * m->opts->dt, 2 / (m->scale * m->curvature));
+        if (!all_finite(s.after, m->count)) {
+            c->diverged = n;
+            break;
+        }
         find_halves(c, &s, n);
         for (; status == LNT_OK && j < m->times && lround(m->t[j] / m->opts->dt) == n; j++)
             status = lnt_modes_watch_weights(ctx, c, m, (int)j, w);
@@ -240,6 +247,10 @@ static lnt_status descent(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run *m, d
         for (size_t i = 0; i < size; i++)
             w[i] -= step * s.g[i];
     }
+    if (status == LNT_OK && c->diverged && m->asked[LNT_DESCENT])
+        return lnt_fail(ctx, LNT_EDIVERGED,
+                        "gradient descent diverged after %ld steps: --lr times --dt is %.3g, stable below about %.3g",
+                        c->diverged, m->opts->lr * m->opts->dt, 2 / (m->scale * m->curvature));
     return status;
 }
 
@@ -272,6 +283,11 @@ static lnt_status reduce(lnt_ctx *ctx, lnt_modes_run *r, double **w0, const lnt_
     memcpy(*w0, m->w0[index], lnt_net_size(&r->net) * sizeof **w0); /* the last layer is replaced */
     lnt_gemm(lnt_net_weights(&r->net, *w0, L), 1, LNT_T, r->Q, LNT_N, WL, 0);
     lnt_gemm(r->setup.all.Syx, 1, LNT_T, r->Q, LNT_N, m->setup.all.Syx, 0);
+    if (m->setup.test.n) {
+        if (lnt_mat_alloc(ctx, &r->setup.held.Syx, span, inputs) != LNT_OK)
+            return LNT_ENOMEM;
+        lnt_gemm(r->setup.held.Syx, 1, LNT_T, r->Q, LNT_N, m->setup.held.Syx, 0);
+    }
     lnt_gemm(r->modes.U, 1, LNT_T, r->Q, LNT_N, lnt_columns(m->modes.U, 0, m->count), 0);
     return LNT_OK;
 }

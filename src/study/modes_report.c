@@ -307,6 +307,20 @@ static void put_facts(lnt_record *record, const lnt_modes_run *m)
     }
 }
 
+/* The best time to stop, by the rows held out. */
+static void put_overfitting(lnt_record *record, const lnt_modes_run *m)
+{
+    int method = m->why[LNT_DESCENT] ? LNT_FLOW : LNT_DESCENT, best = 0;
+    if (m->why[method] || !m->course[method][0].watch[LNT_WATCH_TEST])
+        return;
+    const double *test = m->course[method][0].watch[LNT_WATCH_TEST];
+    for (int j = 1; j < m->times; j++)
+        best = test[j] < test[best] ? j : best;
+    lnt_record_fact(record, "overfitting", "best_time", "", lnt_number(m->t[best]));
+    lnt_record_fact(record, "overfitting", "best_test_loss", "", lnt_number(test[best]));
+    lnt_record_fact(record, "overfitting", "final_test_loss", "", lnt_number(test[m->times - 1]));
+}
+
 static void put_warnings(lnt_record *record, const lnt_modes_run *m)
 {
     if (m->interrupted) {
@@ -485,6 +499,7 @@ lnt_status lnt_modes_report(lnt_ctx *ctx, lnt_record *record, lnt_modes_run *m)
     lnt_options_record(record, lnt_modes_options, m->opts);
     lnt_setup_report(record, &m->setup, &m->opts->task);
     put_facts(record, m);
+    put_overfitting(record, m);
     put_warnings(record, m);
     lnt_status status = put_series(ctx, record, m);
     if (status == LNT_OK)

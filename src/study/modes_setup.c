@@ -17,7 +17,7 @@
 
 void lnt_modes_defaults(lnt_modes_opts *opts)
 {
-    *opts = (lnt_modes_opts){.init = "gaussian:0.001", .lr = 1, .dt = 1, .seeds = 1, .item = 0, .feature = 0};
+    *opts = (lnt_modes_opts){.lr = 1, .seeds = 1};
 }
 
 /* ---- The network ---- */
@@ -340,6 +340,8 @@ static lnt_status make_times(lnt_ctx *ctx, lnt_modes_run *m)
 lnt_status lnt_modes_prepare(lnt_ctx *ctx, lnt_modes_run *m, lnt_modes_opts *opts)
 {
     *m = (lnt_modes_run){.opts = opts};
+    opts->init = opts->init ? opts->init : "gaussian:0.001";
+    opts->dt = opts->dt > 0 ? opts->dt : 1;
     lnt_status status = lnt_init_parse(ctx, &m->init, opts->init);
     if (status == LNT_OK)
         status = choose_methods(ctx, m);

@@ -44,6 +44,10 @@ lnt_status lnt_modes_watch_product(lnt_ctx *ctx, lnt_course *c, const lnt_modes_
     if (status == LNT_OK)
         status = lnt_linear_loss(ctx, &loss, W, &m->setup.all);
     c->watch[LNT_WATCH_LOSS][j] = m->scale * loss;
+    if (status == LNT_OK && c->watch[LNT_WATCH_TEST]) {
+        status = lnt_linear_loss(ctx, &loss, W, &m->setup.held);
+        c->watch[LNT_WATCH_TEST][j] = m->scale * loss;
+    }
     if (m->x)
         status = watch_item(ctx, c, m, j, W);
     if (c->watch[LNT_WATCH_FIT])

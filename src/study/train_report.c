@@ -108,9 +108,10 @@ static void put_start_advice(lnt_record *record, const training *t)
                         t->opts->seeds, file);
 }
 
-static void put_training(lnt_record *record, const training *t, double start, const lnt_final final[LNT_TRACKS],
-                         const lnt_optimum *all)
+static void put_training(lnt_ctx *ctx, lnt_record *record, const training *t, double start,
+                         const lnt_final final[LNT_TRACKS], const lnt_optimum *all)
 {
+    const char *spread;
     bool classes = t->setup.task.data.classes > 0, adam = t->opts->optimizer == LNT_ADAM;
     lnt_record_fact(record, "network", "activation", "", lnt_string(lnt_activation_names[t->net.activation]));
     lnt_record_fact(record, "training", "eta", "", lnt_number(t->eta));
@@ -126,6 +127,8 @@ static void put_training(lnt_record *record, const training *t, double start, co
         if ((k % 2 == 1 && !classes) || (k >= LNT_TRACK_TEST_LOSS && t->setup.test.n == 0))
             continue;
         lnt_record_fact(record, "final", track_names[k], "", lnt_number(final[k].mean));
+        if (t->runs > 1 && (spread = lnt_sprintf(ctx, "%s_sd", track_names[k])) != NULL)
+            lnt_record_fact(record, "final", spread, "", lnt_number(final[k].se * sqrt(t->runs)));
         if (k == LNT_TRACK_LOSS)
             lnt_record_fact(record, "final", "excess", "", lnt_number(final[k].mean - all->all.loss));
     }
@@ -321,7 +324,7 @@ lnt_status lnt_training_report(lnt_ctx *ctx, lnt_record *record, training *t)
         status = lnt_training_optima(ctx, record, t, &all, &fitted);
     if (status != LNT_OK)
         return status;
-    put_training(record, t, curves[LNT_TRACK_LOSS].mean[0], final, &all);
+    put_training(ctx, record, t, curves[LNT_TRACK_LOSS].mean[0], final, &all);
     put_unsteady(record, t, &curves[LNT_TRACK_LOSS]);
     status = lnt_training_certificate(ctx, record, t);
     if (status == LNT_OK)
