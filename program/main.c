@@ -74,10 +74,12 @@ static void on_progress(const char *what, long done, long total, void *user)
 
 /* ---- Commands ---- */
 
-static bool same_file(const char *a, const char *b)
+/* `input` may be FILE:DATASET. */
+static bool same_file(lnt_ctx *ctx, const char *input, const char *b)
 {
     struct stat x, y;
-    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+    const char *dataset, *a = lnt_file_and_dataset(ctx, input, &dataset);
+    return a && stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
 /* A file of results may replace an older one, but never what it was made from (weights may be trained on in place). */
@@ -88,7 +90,8 @@ static lnt_status check_out_file(lnt_ctx *ctx, const lnt_command *command, const
         const char *text = o->type == LNT_OPT_TEXT ? *(const char *const *)((const char *)opts + o->offset) : NULL;
         const char *model = text && o->flags & LNT_OPT_POSITIONAL ? lnt_sprintf(ctx, "%s/result.h5", text) : NULL;
         bool in_place = strcmp(option, "weights-out") == 0 && strcmp(o->name, "weights-in") == 0;
-        if ((text && o->flags & LNT_OPT_INPUT && !in_place && same_file(text, out)) || (model && same_file(model, out)))
+        if ((text && o->flags & LNT_OPT_INPUT && !in_place && same_file(ctx, text, out)) ||
+            (model && same_file(ctx, model, out)))
             return lnt_fail(ctx, LNT_EEXIST, "--%s %s would overwrite what --%s names; choose another name", option,
                             out, o->name);
     }
@@ -105,11 +108,18 @@ static lnt_status check_out_files(lnt_ctx *ctx, const lnt_command *command, cons
         const char *path = o->flags & LNT_OPT_WEIGHTS ? *(const char *const *)((const char *)opts + o->offset) : NULL;
         if (!path)
             continue;
+        struct stat info;
+        bool exists = stat(path, &info) == 0;
         char *folder = lnt_strdup(ctx, path), *slash = folder ? strrchr(folder, '/') : NULL;
         if (slash)
             slash[slash == folder] = '\0';
         if (access(slash ? folder : ".", W_OK | X_OK) != 0)
             return lnt_fail(ctx, LNT_EIO, "--%s %s: its folder does not exist or cannot be written", o->name, path);
+        if (!*path || (exists && !S_ISREG(info.st_mode)))
+            return lnt_fail(ctx, LNT_EIO, "--%s '%s' is not the name of a file", o->name, path);
+        if (exists && !common->force && !lnt_hdf5_recognise(path))
+            return lnt_fail(ctx, LNT_EEXIST, "--%s %s: that file exists and holds something else; --force replaces it",
+                            o->name, path);
         status = check_out_file(ctx, command, opts, o->name, path);
     }
     return status;
@@ -128,6 +138,10 @@ static int run_command(lnt_ctx *ctx, const lnt_command *command, int argc, char 
         status = lnt_fail(ctx, LNT_EUSAGE, "--json and --csv exclude each other");
     if (status == LNT_OK)
         status = check_out_files(ctx, command, opts, &common);
+    if (status == LNT_OK && common.out && command->out == LNT_OUT_FOLDER) {
+        const char *result = lnt_sprintf(ctx, "%s/result.h5", common.out);
+        status = result ? check_out_file(ctx, command, opts, "out", result) : LNT_ENOMEM;
+    }
     if (status == LNT_OK && common.out && command->out == LNT_OUT_FOLDER)
         status = lnt_folder_prepare(ctx, common.out, common.force);
     if (status == LNT_OK && !lnt_blas_reentrant())
@@ -199,6 +213,7 @@ static void put_overview(FILE *to)
         fprintf(to, "  %-12s %s\n", c->name, c->summary);
     fprintf(to, "  %-12s %s\n  %-12s %s\n  %-12s %s\n", "run", "repeat a run from its run.yaml", "help",
             "help on a command: linnet help train", "version", "the versions of linnet and of its linear algebra");
+    fprintf(to, "\nexit codes: 0 done, 1 failed, 2 wrong usage, 3 finished outside its tolerance, 130 interrupted\n");
 }
 
 static int put_man_pages(lnt_ctx *ctx, const char *folder)
@@ -310,6 +325,7 @@ int main(int argc, char **argv)
     struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is an error of writing, which is reported */
     lnt_ctx_set_log(ctx, on_log, &t);
     lnt_ctx_set_cancel(ctx, is_cancelled, NULL);
     int code = dispatch(ctx, argc, argv, &t);

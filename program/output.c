@@ -62,12 +62,23 @@ static lnt_status save(lnt_ctx *ctx, lnt_record *record, const lnt_command *comm
     return lnt_folder_save(ctx, record, common->out, common->figure);
 }
 
+/* A table alone would hide them. */
+static void put_warnings(lnt_ctx *ctx, const lnt_record *record)
+{
+    lnt_text text = {0};
+    if (lnt_record_warnings(ctx, &text, record) == LNT_OK)
+        fwrite(text.p, 1, text.n, stderr);
+    lnt_text_free(&text);
+}
+
 static lnt_status print(lnt_ctx *ctx, lnt_record *record, const common_opts *common)
 {
     lnt_text out = {0};
     lnt_status status = lnt_record_status(ctx, record), usage = LNT_OK;
     if (common->csv && !common->json && (usage = lnt_record_csv(ctx, &out, record, common->csv)) != LNT_OK)
         put_failure(ctx, usage); /* the run is done and not to be lost: its table is printed instead */
+    if (common->csv && !common->json && !common->quiet)
+        put_warnings(ctx, record);
     if (status == LNT_OK && common->json)
         status = lnt_record_json(ctx, &out, record);
     else if (status == LNT_OK && (!common->csv || usage != LNT_OK))

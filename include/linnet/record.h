@@ -147,6 +147,8 @@ LNT_API const lnt_figure *lnt_record_get_figure(const lnt_record *record, int in
 
 /* For people: warnings, facts, the series (thinned to about a dozen rows), tables, deviations, failed assumptions. */
 LNT_API lnt_status lnt_record_print(lnt_ctx *ctx, lnt_text *out, const lnt_record *record);
+/* The warnings alone, a line each. */
+LNT_API lnt_status lnt_record_warnings(lnt_ctx *ctx, lnt_text *out, const lnt_record *record);
 /* One JSON object as docs/schema.json describes it; numbers that are not finite become null, with a warning. */
 LNT_API lnt_status lnt_record_json(lnt_ctx *ctx, lnt_text *out, const lnt_record *record);
 /* One table (or "series", the series of one length side by side) as CSV. LNT_EUSAGE, naming the tables there are. */

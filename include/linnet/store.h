@@ -12,7 +12,8 @@
 extern "C" {
 #endif
 
-/* Writes a whole file or nothing: temporary name beside it, fsync, rename, fsync of the folder. LNT_EIO. */
+/* Writes a whole file or nothing: temporary name beside it, fsync, rename, fsync of the folder. Links are followed;
+ * devices, pipes and folders are refused. LNT_EIO. */
 LNT_API lnt_status lnt_write_atomic(lnt_ctx *ctx, const char *path, const void *bytes, size_t n);
 
 /* The HDF5 image of a record: groups parameters (those of run.yaml), series, tables/NAME/COLUMN, deviations,

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -92,8 +93,12 @@ static lnt_status read_all(lnt_ctx *ctx, lnt_bytes *bytes, int fd, const char *p
         /* one byte more than the size, so that the end shows without a second growth */
         if (!grow(bytes, &cap, bytes->n < expected ? expected + 1 : bytes->n + 1))
             return lnt_fail(ctx, LNT_ENOMEM, "%s: out of memory for %zu bytes", path, expected);
+        struct pollfd ready = {fd, POLLIN, 0};
+        while (poll(&ready, 1, 200) <= 0) /* a pipe may keep us waiting */
+            if (lnt_cancelled(ctx))
+                return lnt_fail(ctx, LNT_EUSER, "%s: interrupted while waiting for it", path);
         ssize_t got = read(fd, bytes->p + bytes->n, cap - bytes->n);
-        if (got < 0 && errno == EINTR)
+        if (got < 0 && (errno == EINTR || errno == EAGAIN))
             continue;
         if (got < 0)
             return lnt_fail(ctx, LNT_EIO, "%s: %s", path, strerror(errno));
@@ -108,9 +113,14 @@ static lnt_status read_all(lnt_ctx *ctx, lnt_bytes *bytes, int fd, const char *p
 lnt_status lnt_file_read(lnt_ctx *ctx, lnt_bytes *bytes, const char *path)
 {
     *bytes = (lnt_bytes){0};
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat info;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe without a writer must not block here */
     if (fd < 0)
         return lnt_fail(ctx, errno == ENOENT ? LNT_EMISSING : LNT_EIO, "%s: %s", path, strerror(errno));
+    if (fstat(fd, &info) == 0 && (S_ISCHR(info.st_mode) || S_ISBLK(info.st_mode))) {
+        close(fd);
+        return lnt_fail(ctx, LNT_EIO, "%s: a device, not a file", path);
+    }
     lnt_status status = read_all(ctx, bytes, fd, path);
     close(fd);
     if (status == LNT_OK && bytes->n >= 2 && bytes->p[0] == 0x1f && bytes->p[1] == 0x8b) {

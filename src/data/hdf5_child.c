@@ -4,9 +4,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <hdf5.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -150,6 +152,7 @@ static herr_t visit_attribute(hid_t root, const char *name, const H5A_info_t *in
 static void confine(void)
 {
     struct rlimit cpu = {MOST_CPU_SECONDS, MOST_CPU_SECONDS}, none = {0, 0};
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* without its reader the child has nothing to do */
     setrlimit(RLIMIT_CPU, &cpu);
     setrlimit(RLIMIT_CORE, &none);
     /* a handler of the program's own must not carry on after a crash here */
@@ -184,10 +187,20 @@ static void child(sender *s, const char *path, const char *name)
 
 /* ---- The parent: believes nothing that the child says without checking it ---- */
 
-static ssize_t receive(int fd, void *p, size_t n)
+/* Waits for bytes; false when the user no longer wants them. */
+static bool wait_for(lnt_ctx *ctx, int fd)
+{
+    struct pollfd ready = {fd, POLLIN, 0};
+    while (poll(&ready, 1, 200) <= 0)
+        if (lnt_cancelled(ctx))
+            return false;
+    return true;
+}
+
+static ssize_t receive(lnt_ctx *ctx, int fd, void *p, size_t n)
 {
     size_t have = 0;
-    while (have < n) {
+    while (have < n && wait_for(ctx, fd)) {
         ssize_t got = read(fd, (char *)p + have, n - have);
         if (got < 0 && errno == EINTR)
             continue;
@@ -213,7 +226,7 @@ static lnt_status receive_items(lnt_ctx *ctx, const sender *from, const char *pa
     lnt_h5_header h;
     ssize_t got;
     int fd = from->fd;
-    while ((got = receive(fd, &h, sizeof h)) == sizeof h) {
+    while ((got = receive(ctx, fd, &h, sizeof h)) == sizeof h) {
         lnt_mark mark = lnt_ctx_mark(ctx);
         if (!plausible(&h, from->mode == LNT_H5_LIST))
             return lnt_fail(ctx, LNT_EFORMAT, "%s: damaged HDF5 file", path);
@@ -221,9 +234,9 @@ static lnt_status receive_items(lnt_ctx *ctx, const sender *from, const char *pa
              *payload = lnt_alloc_zero(ctx, h.bytes + 1, 1);
         if (!name || !unit || !payload)
             return LNT_ENOMEM;
-        if (receive(fd, name, h.path_bytes) != (ssize_t)h.path_bytes ||
-            receive(fd, unit, h.unit_bytes) != (ssize_t)h.unit_bytes ||
-            receive(fd, payload, h.bytes) != (ssize_t)h.bytes)
+        if (receive(ctx, fd, name, h.path_bytes) != (ssize_t)h.path_bytes ||
+            receive(ctx, fd, unit, h.unit_bytes) != (ssize_t)h.unit_bytes ||
+            receive(ctx, fd, payload, h.bytes) != (ssize_t)h.bytes)
             return lnt_fail(ctx, LNT_EFORMAT, "%s: damaged HDF5 file", path);
         lnt_h5_item item = {h, name, unit, payload};
         lnt_status status = visit(ctx, &item, user);
@@ -231,6 +244,8 @@ static lnt_status receive_items(lnt_ctx *ctx, const sender *from, const char *pa
         if (status != LNT_OK)
             return status;
     }
+    if (lnt_cancelled(ctx))
+        return lnt_fail(ctx, LNT_EUSER, "%s: interrupted while it was read", path);
     return got == 0 ? LNT_OK : lnt_fail(ctx, LNT_EFORMAT, "%s: damaged HDF5 file", path);
 }
 

@@ -115,8 +115,8 @@ lnt_status lnt_dataset_match(lnt_ctx *ctx, lnt_dataset *other, const lnt_dataset
         return lnt_fail(ctx, LNT_ESHAPE, "%s has %d values a row, the training inputs have %d", name, other->inputs.dim,
                         data->inputs.dim);
     if (data->classes && other->classes > data->classes)
-        return lnt_fail(ctx, LNT_EDOMAIN, "%s has class %d, the training rows only have classes 0 to %d", name,
-                        other->classes - 1, data->classes - 1);
+        return lnt_fail(ctx, LNT_EDOMAIN, "%s: class %d among the targets, the training rows only have classes 0 to %d",
+                        name, other->classes - 1, data->classes - 1);
     if (data->classes && other->classes) {
         other->classes = data->classes;
         return LNT_OK;

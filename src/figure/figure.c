@@ -7,7 +7,8 @@
 
 #define PANEL_WIDTH 560
 #define PANEL_HEIGHT 380
-#define KEY_HEIGHT 20 /* a line of the key below the panel */
+#define MOST_POINTS 1000 /* of a curve: more cannot be seen */
+#define KEY_HEIGHT 20    /* a line of the key below the panel */
 
 /* In gnuplot single quotes nothing is special but the quote itself, which is doubled. */
 static void put_quoted(lnt_text *out, const char *s)
@@ -22,12 +23,19 @@ static void put_quoted(lnt_text *out, const char *s)
     lnt_text_add(out, "'");
 }
 
+/* Thins long curves out, but keeps their ends. */
+static int next_point(int i, int n)
+{
+    int step = 1 + n / MOST_POINTS;
+    return i == n - 1 ? n : i + step < n ? i + step : n - 1;
+}
+
 lnt_status lnt_figure_data(lnt_ctx *ctx, lnt_text *data, const lnt_figure *figure)
 {
     for (int p = 0; p < figure->panels; p++)
         for (int c = 0; c < figure->panel[p].curves; c++) {
             const lnt_curve *curve = &figure->panel[p].curve[c];
-            for (int i = 0; i < curve->n; i++) {
+            for (int i = 0; i < curve->n; i = next_point(i, curve->n)) {
                 lnt_text_number(data, curve->x[i]);
                 lnt_text_add(data, " ");
                 lnt_text_number(data, curve->y[i]);
@@ -56,7 +64,7 @@ static void put_style(lnt_text *out, const lnt_curve *curve, int colour, int das
         break;
     case LNT_CURVE_POINTS:
         lnt_text_add(out, "with linespoints lw 1.5 pt %d ps 0.6 pi %d lc rgb '%s'", 7 + colour % COLOURS,
-                     1 + curve->n / 40, colours[colour % COLOURS]);
+                     1 + (curve->n / (1 + curve->n / MOST_POINTS)) / 40, colours[colour % COLOURS]);
         break;
     case LNT_CURVE_MARKS:
         lnt_text_add(out, "with points pt 7 ps 0.7 lc rgb '#202020'");

@@ -80,7 +80,8 @@ static lnt_status check_rule(lnt_ctx *ctx, const lnt_descent *o)
                         o->l1);
     if (o->rule == LNT_RULE_ADAM &&
         !(o->beta1 >= 0 && o->beta1 < 1 && o->beta2 >= 0 && o->beta2 < 1 && o->epsilon > 0 && o->momentum == 0))
-        return lnt_fail(ctx, LNT_EINVAL, "Adam needs 0 <= beta1, beta2 < 1 and epsilon > 0, and takes no --momentum (beta1 is its own)");
+        return lnt_fail(ctx, LNT_EINVAL,
+                        "Adam needs 0 <= beta1, beta2 < 1 and epsilon > 0, and takes no --momentum (beta1 is its own)");
     return LNT_OK;
 }
 

@@ -161,10 +161,19 @@ static void put_facts(lnt_text *out, const lnt_record *record)
     lnt_text_add(out, "%s", *group ? "\n" : "");
 }
 
-lnt_status lnt_record_print(lnt_ctx *ctx, lnt_text *out, const lnt_record *record)
+lnt_status lnt_record_warnings(lnt_ctx *ctx, lnt_text *out, const lnt_record *record)
 {
+    lnt_text_add(out, "%s", "");
     for (const lnt_line *line = record->warnings; line; line = line->next)
         lnt_text_add(out, "warning: %s\n", line->text);
+    return lnt_text_status(ctx, out);
+}
+
+lnt_status lnt_record_print(lnt_ctx *ctx, lnt_text *out, const lnt_record *record)
+{
+    lnt_status status = lnt_record_warnings(ctx, out, record);
+    if (status != LNT_OK)
+        return status;
     put_failed_assumptions(out, record);
     put_facts(out, record);
     put_series(out, record);

@@ -1,10 +1,13 @@
+#define _XOPEN_SOURCE 700 /* realpath */
 #include "linnet/store.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static bool write_all(int fd, const char *p, size_t n)
@@ -34,8 +37,19 @@ static void sync_folder(const char *path)
     close(fd);
 }
 
+/* Renaming would put a file in the place of a device or a pipe, and cut links. */
+static bool is_replaceable(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) != 0 || S_ISREG(info.st_mode);
+}
+
 lnt_status lnt_write_atomic(lnt_ctx *ctx, const char *path, const void *bytes, size_t n)
 {
+    char target[PATH_MAX];
+    if (!is_replaceable(path))
+        return lnt_fail(ctx, LNT_EIO, "%s could not be written: it is not a file", path);
+    path = realpath(path, target) ? target : path; /* behind a link */
     lnt_mark mark = lnt_ctx_mark(ctx);
     char *temporary = lnt_sprintf(ctx, "%s.%ld.part", path, (long)getpid());
     if (!temporary)

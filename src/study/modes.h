@@ -77,6 +77,7 @@ lnt_status lnt_modes_watch_weights(lnt_ctx *ctx, lnt_course *c, const lnt_modes_
 lnt_status lnt_modes_watch_alignment(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run *m);
 /* The half-time of mode i from its strengths, linear between output times. */
 void lnt_modes_half_time(lnt_course *c, const lnt_modes_run *m, int i);
+lnt_status lnt_modes_arrays(lnt_ctx *ctx, lnt_record *record, const lnt_modes_run *m);
 lnt_status lnt_modes_report(lnt_ctx *ctx, lnt_record *record, lnt_modes_run *m);
 /* w <- where start number `index` is. */
 lnt_status lnt_modes_start(lnt_ctx *ctx, double *w, const lnt_modes_run *m, int index);

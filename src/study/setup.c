@@ -115,6 +115,23 @@ lnt_status lnt_setup_make(lnt_ctx *ctx, lnt_setup *setup, const lnt_task_opts *o
     return LNT_OK;
 }
 
+/* Labels that start at 1, or leave numbers out, are taken as they are: say what that means. */
+static void put_empty_classes(lnt_record *record, const lnt_dataset *data)
+{
+    int empty = 0, first = -1;
+    for (int k = 0; k < data->classes; k++) {
+        int i = 0;
+        while (i < data->inputs.n && data->label[i] != k)
+            i++;
+        if (i < data->inputs.n)
+            continue;
+        first = empty++ == 0 ? k : first;
+    }
+    if (empty)
+        lnt_record_warn(record, "%d of the %d classes 0 to %d have no rows, %d is the first: classes count from 0",
+                        empty, data->classes, data->classes - 1, first);
+}
+
 void lnt_setup_report(lnt_record *record, const lnt_setup *setup, const lnt_task_opts *opts)
 {
     static const char *const kinds[] = {"none", "centre", "pca", "whiten"};
@@ -129,6 +146,7 @@ void lnt_setup_report(lnt_record *record, const lnt_setup *setup, const lnt_task
     lnt_record_fact(record, "preparation", "components", "", lnt_integer(prep->outputs));
     lnt_record_fact(record, "preparation", "classes", "", lnt_integer(setup->task.data.classes));
     lnt_record_fact(record, "preparation", "whiteness", "", lnt_number(lnt_whiteness(setup->all.Sxx)));
+    put_empty_classes(record, &setup->task.data);
     if (opts->sigma_yx && opts->trace_yy == 0)
         lnt_record_warn(record, "without --trace-yy losses count from that of the best linear map, which has loss 0");
     if (prep->map.a) {

@@ -191,6 +191,8 @@ static lnt_status add_level(lnt_ctx *ctx, panel_curves *p, const char *label, co
     double *all = lnt_alloc(ctx, (size_t)rows, sizeof *all);
     if (!all)
         return LNT_ENOMEM;
+    if (!(value > 0)) /* not on a logarithmic axis */
+        return LNT_OK;
     for (int i = 0; i < rows; i++)
         all[i] = value;
     p->curve[p->n++] = (lnt_curve){label, LNT_CURVE_THEORY, rows, epoch, all, NULL};
@@ -211,7 +213,7 @@ static lnt_status fill_panel(lnt_ctx *ctx, panel_curves *p, const training *t, c
     if (status == LNT_OK && subset)
         status = add_level(ctx, p, "optimum of the rows trained on", epoch, rows, level[1]);
     if (status == LNT_OK && held)
-        status = add_level(ctx, p, "that optimum, rows held out", epoch, rows, level[2]);
+        status = add_level(ctx, p, "optimum of all rows, rows held out", epoch, rows, level[2]);
     return status;
 }
 
@@ -233,7 +235,7 @@ static lnt_status put_figure(lnt_ctx *ctx, lnt_record *record, const training *t
     lnt_panel panel[] = {
         {.title = "", .xlabel = "epoch", .ylabel = losses[t->opts->loss], .curves = p[0].n, .curve = p[0].curve},
         {.title = "", .xlabel = "epoch", .ylabel = "accuracy, share of rows", .curves = p[1].n, .curve = p[1].curve}};
-    panel[0].logy = all->all.loss > 0 && c[LNT_TRACK_LOSS].mean[c[LNT_TRACK_LOSS].rows - 1] > 0;
+    panel[0].logy = c[LNT_TRACK_LOSS].mean[c[LNT_TRACK_LOSS].rows - 1] > 0;
     lnt_figure figure = {"training",
                          classes ? "Loss and accuracy over all rows during training, with the least-squares optimum."
                                  : "Loss over all rows during training, with the least-squares optimum.",

@@ -186,7 +186,7 @@ void lnt_training_assumptions(lnt_record *record, const training *t, const lnt_o
     lnt_record_assumption(record, "all rows are trained on: share left out", share_left_out(t), 0,
                           "the fixed point is that of the rows trained on");
     if (linear)
-        lnt_record_assumption(record, "start is zero-balanced: max |W2'W2 - W1 W1'|", imbalance, BALANCED,
+        lnt_record_assumption(record, "start is zero-balanced: |W2'W2 - W1 W1'|_F", imbalance, BALANCED,
                               "closed forms for balanced networks are not exact for this run");
     if (!isnan(t->stable_lr))
         lnt_record_assumption(record, "step is stable: lr over the largest stable one", t->opts->lr / t->stable_lr, 1,

@@ -1,0 +1,86 @@
+/* What result.h5 holds beside the tables: products, modes, weights. */
+#include "modes.h"
+
+#include "linnet/linalg.h"
+
+#define MOST_NUMBERS 2e7 /* of the products at all output times */
+
+static lnt_status put_connectivity(lnt_ctx *ctx, lnt_record *record, const lnt_modes_run *m)
+{
+    if (m->net.depth != 2 || m->why[LNT_DESCENT])
+        return LNT_OK;
+    lnt_mat W1 = lnt_net_weights(&m->net, m->w[0], 1), W2 = lnt_net_weights(&m->net, m->w[0], 2), W1b, W2b, R;
+    lnt_status status = lnt_mat_alloc(ctx, &W1b, W1.rows, m->modes.VT.rows);
+    if (status == LNT_OK)
+        status = lnt_mat_alloc(ctx, &W2b, m->modes.U.cols, W2.cols);
+    if (status == LNT_OK)
+        status = lnt_mat_alloc_zero(ctx, &R, W2b.rows, W1b.cols);
+    if (status != LNT_OK)
+        return status;
+    lnt_gemm(W1b, 1, LNT_N, W1, LNT_T, m->modes.VT, 0);
+    lnt_gemm(W2b, 1, LNT_T, m->modes.U, LNT_N, W2, 0);
+    lnt_record_matrix(record, "modes/W1bar", "", &W1b, 1);
+    lnt_record_matrix(record, "modes/W2bar", "", &W2b, 1);
+    for (int i = 0; i < m->count; i++)
+        *lnt_at(R, i, i) = m->target[i];
+    double scale = lnt_mat_rms(R);
+    lnt_gemm(R, -1, LNT_N, W2b, LNT_N, W1b, 1);
+    lnt_record_fact(record, "fixed_point", "rms", "", lnt_number(lnt_mat_rms(R)));
+    lnt_record_fact(record, "fixed_point", "relative", "", lnt_number(lnt_mat_rms(R) / scale));
+    return LNT_OK;
+}
+
+/* The product at every output time, in all outputs. */
+static lnt_status put_product(lnt_ctx *ctx, lnt_record *record, const lnt_modes_run *m, const char *path, lnt_mat *W)
+{
+    lnt_status status = LNT_OK;
+    if ((double)m->times * m->setup.task.outputs * m->setup.task.inputs > MOST_NUMBERS)
+        return LNT_OK;
+    lnt_mark mark = lnt_ctx_mark(ctx);
+    lnt_mat *all = W;
+    if (m->Q.a && !(all = lnt_alloc(ctx, (size_t)m->times, sizeof *all)))
+        return LNT_ENOMEM;
+    for (int j = 0; j < m->times && m->Q.a && status == LNT_OK; j++) {
+        status = lnt_mat_alloc(ctx, &all[j], m->Q.rows, W[j].cols);
+        if (status == LNT_OK)
+            lnt_gemm(all[j], 1, LNT_N, m->Q, LNT_N, W[j], 0);
+    }
+    if (status == LNT_OK)
+        lnt_record_matrix(record, path, "", all, m->times);
+    lnt_ctx_reset(ctx, mark);
+    return status;
+}
+
+lnt_status lnt_modes_arrays(lnt_ctx *ctx, lnt_record *record, const lnt_modes_run *m)
+{
+    int k = m->count;
+    lnt_mat V;
+    lnt_status status = lnt_mat_alloc(ctx, &V, m->modes.VT.cols, k);
+    if (status != LNT_OK)
+        return status;
+    lnt_mat_transpose(V, lnt_block(m->modes.VT, 0, 0, k, V.rows));
+    lnt_mat U = lnt_columns(m->modes.U, 0, k);
+    lnt_record_matrix(record, "modes/U", "", &U, 1);
+    lnt_record_matrix(record, "modes/V", "", &V, 1);
+    lnt_record_vector(record, "modes/s", "", m->modes.s, k);
+    for (int i = 0; i < LNT_METHODS; i++) {
+        const char *product = lnt_sprintf(ctx, "product/%s", lnt_method_names[i]),
+                   *strengths = lnt_sprintf(ctx, "strengths/%s", lnt_method_names[i]);
+        if (!product || !strengths)
+            return LNT_ENOMEM;
+        if (m->why[i])
+            continue;
+        if ((status = put_product(ctx, record, m, product, m->course[i][0].W)) != LNT_OK)
+            return status;
+        lnt_record_samples(record, strengths, "", lnt_mat_view(m->course[i][0].strength, k, m->times));
+    }
+    if (!m->why[LNT_DESCENT])
+        for (int l = 1; l <= m->net.depth; l++) {
+            const char *path = lnt_sprintf(ctx, "weights/%d", l);
+            lnt_mat W = lnt_net_weights(&m->net, m->w[0], l);
+            if (!path)
+                return LNT_ENOMEM;
+            lnt_record_matrix(record, path, "", &W, 1);
+        }
+    return put_connectivity(ctx, record, m);
+}
