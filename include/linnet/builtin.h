@@ -20,6 +20,7 @@ extern "C" {
 typedef struct lnt_builtin {
     lnt_moments moments; /* n: samples; 1 where there are expected values only */
     lnt_dataset data;    /* doubles; inputs.n = 0 where there are expected values only */
+    double scale;        /* inputs of items are this times one-hot, targets this times the properties; else 1 */
     int modes;           /* number of singular values known, with repetitions */
     double *s;           /* singular values of Syx, descending */
     bool exact;          /* s holds for this Syx; else for its expected value, sampling apart */
@@ -32,6 +33,9 @@ typedef struct lnt_builtin {
  * - "hierarchy": binary tree, a property per node, which the items below it have. depth=D, 0..10, default 3: 2^D items,
  *   2^{D+1} - 1 properties, levels l = 0..D of rows I_{2^l} (x) ones(1, 2^{D-l}). s^2 = 2^{D+1} - 1 once, and for l =
  *   1..D: 2^{D-l+1} - 1, 2^{l-1} times; the item modes are Haar's wavelets.
+ * - "illusory": the hierarchy of depth 3 times 4, with a 16th property (-1, 1, 1, 1, -1, -1, -1, -1) that goes against
+ *   it: while item 1 is still taken for one of its branch, property 16 is predicted with the wrong sign (Saxe et al.
+ *   2019). Singular values are not listed.
  * - "tree": branching diffusion (Saxe et al. 2019). Properties are +1 or -1, a fair coin at the root; every edge of the
  *   tree flips it with probability `flip`. depth=D, 1..12, default 3; branching=B, 2..100, default 2; P = B^D items, at
  *   most 4,096; flip=EPS, 0..1, default 0.15; features=F, 1..1,000,000, default 1,000, drawn independently. Expected

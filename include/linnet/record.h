@@ -95,6 +95,9 @@ LNT_API void lnt_record_check(lnt_record *record, const char *name, double value
 /* True when there are checks and all of them pass. */
 LNT_API bool lnt_record_verdict(const lnt_record *record);
 
+/* Adds what another record holds, its parameters and its arrays of three dimensions left out. */
+LNT_API void lnt_record_merge(lnt_record *to, const lnt_record *from);
+
 /* ---- Reading back ---- */
 
 /* The array or series of that path; false when there is none. */

@@ -35,7 +35,7 @@ static const char *const losses[] = {"half", "sum", "mean", NULL};
 /* The rows of lnt_task_opts, as the field `task` of a command's options. */
 #define TASK_ROWS \
     TEXT("task", task.builtin, 0, "TASK", \
-         "built-in task: exercise, hierarchy:depth=D, tree:depth=D,branching=B,flip=P,features=F, or " \
+         "built-in task: exercise, illusory, hierarchy:depth=D, tree:depth=D,branching=B,flip=P,features=F, or " \
          "teacher:inputs=D,outputs=O,singular=S1/S2/...,noise=SD,samples=N"), \
     TEXT("data", task.data, LNT_OPT_INPUT, "NAME", \
          "digits (built in), mnist, a folder of IDX files, or an IDX image file"), \

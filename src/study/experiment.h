@@ -20,4 +20,17 @@ extern const lnt_experiment lnt_experiments[];
 lnt_status lnt_notebook_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_experiment *self,
                                    const lnt_reproduce_opts *opts);
 
+lnt_status lnt_exercise_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_experiment *self,
+                                   const lnt_reproduce_opts *opts);
+lnt_status lnt_depths_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_experiment *self,
+                                 const lnt_reproduce_opts *opts);
+lnt_status lnt_phase_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_experiment *self,
+                                const lnt_reproduce_opts *opts);
+lnt_status lnt_tree_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_experiment *self,
+                               const lnt_reproduce_opts *opts);
+lnt_status lnt_illusory_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_experiment *self,
+                                   const lnt_reproduce_opts *opts);
+lnt_status lnt_isometry_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_experiment *self,
+                                   const lnt_reproduce_opts *opts);
+
 #endif

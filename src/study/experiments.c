@@ -12,4 +12,33 @@ const lnt_experiment lnt_experiments[] = {
      "The same on the notebook's own data: 70,000 images of 28 x 28 pixels, 100 whitened components, a 100-10-10 "
      "network.",
      "mnist", lnt_notebook_experiment},
+    {"exercise", "The exercise: modes of a small hierarchy",
+     "Four items with seven properties, 16 hidden units, small random weights. The modes of the task are learned one "
+     "after the other; when, says theory: closed form, Riccati solution and discrete map beside the run.",
+     NULL, lnt_exercise_experiment},
+    {"exercise-depths", "The exercise at depths 1, 2, 3 and 5",
+     "From equal strengths, deeper networks wait longer and then learn faster: the shallow network learns "
+     "exponentially, "
+     "two layers along a sigmoid, more layers after a plateau.",
+     NULL, lnt_depths_experiment},
+    {"exercise-phase", "The exercise: phase portrait of one mode",
+     "Fixed points of the two-dimensional system with their eigenvalues. The hyperbola ab = s attracts although one of "
+     "its "
+     "eigenvalues is 0; the origin is a saddle whose stable line is the separatrix.",
+     NULL, lnt_phase_experiment},
+    {"tree", "Progressive differentiation: branching diffusion",
+     "Features that diffuse along a tree have modes whose strengths follow from the tree. Broad distinctions are "
+     "learned "
+     "first, each when the discrete map of its mode says so.",
+     NULL, lnt_tree_experiment},
+    {"illusory", "Illusory correlations",
+     "A property that goes against the hierarchy is predicted with the wrong sign for a while, since the mode that "
+     "brings "
+     "the error is stronger than the one that mends it.",
+     NULL, lnt_illusory_experiment},
+    {"isometry", "A hundred layers: orthogonal against Gaussian starts",
+     "A very deep linear network learns from orthogonal starts, which keep lengths exactly, and hardly from Gaussian "
+     "ones, "
+     "which keep them on average only. MNIST, 101 weight matrices, in covariance space.",
+     "mnist", lnt_isometry_experiment},
     {0}};

@@ -169,6 +169,7 @@ static lnt_status find_item(lnt_ctx *ctx, lnt_modes_run *m)
     if (!m->x || lnt_mat_alloc(ctx, &Y, m->setup.task.outputs, 1) != LNT_OK)
         return LNT_ENOMEM;
     lnt_task_get(lnt_mat_view(m->x, m->setup.task.inputs, 1), Y, &m->setup.task, NULL, o->item - 1, 1);
+    lnt_mat_scale(lnt_mat_view(m->x, m->setup.task.inputs, 1), 1 / m->setup.item);
     return LNT_OK;
 }
 

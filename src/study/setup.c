@@ -98,11 +98,13 @@ static lnt_status make_from_covariances(lnt_ctx *ctx, lnt_setup *s, const lnt_ta
 
 lnt_status lnt_setup_make(lnt_ctx *ctx, lnt_setup *setup, const lnt_task_opts *opts, uint64_t seed, int threads)
 {
-    *setup = (lnt_setup){0};
+    *setup = (lnt_setup){.item = 1};
     lnt_builtin task = {0};
     lnt_status status = check_options(ctx, opts);
     if (status == LNT_OK && opts->builtin)
         status = lnt_builtin_task(ctx, &task, opts->builtin, seed);
+    if (status == LNT_OK && opts->builtin)
+        setup->item = task.scale;
     if (status != LNT_OK)
         return status;
     if (opts->sigma_yx)

@@ -9,6 +9,7 @@ typedef struct lnt_setup {
     lnt_task test;    /* n = 0: no rows are held out */
     lnt_moments all;  /* of all training rows */
     lnt_moments held; /* of the rows held out */
+    double item;      /* inputs of single items are this times those of a built-in task's items; else 1 */
 } lnt_setup;
 
 lnt_status lnt_setup_make(lnt_ctx *ctx, lnt_setup *setup, const lnt_task_opts *opts, uint64_t seed, int threads);

@@ -129,6 +129,7 @@ static lnt_status make_items(lnt_ctx *ctx, lnt_builtin *task, lnt_mat Y, bool wh
     if (status != LNT_OK)
         return status;
     lnt_mat_identity(m->Sxx);
+    task->scale = scale;
     lnt_mat_scale(m->Sxx, weight);
     lnt_mat_identity(X);
     lnt_mat_scale(X, scale);
@@ -158,6 +159,25 @@ static lnt_status make_hierarchy(lnt_ctx *ctx, lnt_builtin *task, int depth)
     for (int l = 1, i = 1; l <= depth; l++)
         for (int k = 0; k < 1 << (l - 1); k++)
             task->s[i++] = sqrt((1 << (depth - l + 1)) - 1);
+    return make_items(ctx, task, Y, true);
+}
+
+/* The hierarchy of depth 3, four times over, and a property that goes against it: item 1 lacks what its relatives
+ * have, and others of the same branch lack it too. */
+static lnt_status make_illusory(lnt_ctx *ctx, lnt_builtin *task)
+{
+    static const double against[8] = {-1, 1, 1, 1, -1, -1, -1, -1};
+    lnt_mat Y;
+    lnt_status status = make_hierarchy(ctx, task, 3);
+    if (status == LNT_OK)
+        status = lnt_mat_alloc(ctx, &Y, 16, 8);
+    if (status != LNT_OK)
+        return status;
+    lnt_mat_copy(lnt_block(Y, 0, 0, 15, 8), task->moments.Syx);
+    lnt_mat_scale(lnt_block(Y, 0, 0, 15, 8), 4);
+    for (int j = 0; j < 8; j++)
+        *lnt_at(Y, 15, j) = against[j];
+    task->modes = 0;
     return make_items(ctx, task, Y, true);
 }
 
@@ -336,12 +356,14 @@ lnt_status lnt_builtin_task(lnt_ctx *ctx, lnt_builtin *task, const char *text, u
     size_t n = strcspn(text, ":");
     const char *rest = text[n] ? text + n + 1 : NULL;
     lnt_rng rng = lnt_rng_stream(seed, 0, LNT_FOR_TASK);
-    *task = (lnt_builtin){0};
+    *task = (lnt_builtin){.scale = 1};
     if (is_name("exercise", text, n)) {
         if (rest)
             return lnt_fail(ctx, LNT_EUSAGE, "task exercise takes no keys, so not ':%s'", rest);
         return make_hierarchy(ctx, task, 2);
     }
+    if (is_name("illusory", text, n) && !rest)
+        return make_illusory(ctx, task);
     if (is_name("hierarchy", text, n)) {
         key keys[] = {{"depth", 3, 0, 10, true, false}, {0}};
         lnt_status status = read_keys(ctx, "hierarchy", rest, keys, NULL);
