@@ -81,10 +81,10 @@ typedef struct lnt_flow_info {
  * - Automatic: switches to BDF once that rate, not accuracy, held the step down 15 times (spells shorter than 6 steps
  *   in between do not count), and more than 50 such steps are ahead.
  *
- * Events: a crossing is a change of the sign of g_k from one step to the next, a value of exactly 0 counting as
- * neither; the time is the zero of g_k along the interpolant, to rounding error, so that its accuracy is that of the
- * solution over the slope of g_k. Two crossings within one step cancel and are not seen. With several in one step the
- * order is that of time. Outputs of a step follow its crossings.
+ * Events: a crossing is a change of the sign of g_k from one quarter of a step to the next, a value of exactly 0
+ * counting as neither; the time is the zero of g_k along the interpolant, to rounding error, so that its accuracy is
+ * that of the solution over the slope of g_k. Two crossings within one quarter cancel and are not seen. With several in
+ * one quarter the order is that of time. Outputs of a step follow its crossings.
  *
  * Accuracy: at the default tolerances relative errors of 1e-8 to 1e-7 where the flow grows from a small start. LNT_OK
  * also where it stopped early (info->stop). Threads: any number of calls at once, each on a context of its own.

@@ -14,6 +14,8 @@ void lnt_flow_defaults(lnt_flow_opts *opts)
     *opts = (lnt_flow_opts){LNT_FLOW_AUTO, 1e-8, 1e-12, 1000000};
 }
 
+#define EVENT_PARTS 4 /* of every step, between which signs are compared */
+
 typedef struct flow {
     lnt_ctx *ctx;
     const lnt_ode *ode;
@@ -136,14 +138,12 @@ static lnt_status report(flow *f)
     }
 }
 
-/* Crossings of the last step. */
-static lnt_status events(flow *f)
+/* Crossings between a, where the functions have the values `last`, and b, where the solution is y. */
+static lnt_status events_between(flow *f, double a, double b, const double *y)
 {
     int count = f->ode->events;
     double *before = f->last;
-    if (count == 0)
-        return LNT_OK;
-    if (f->ode->event(f->g, f->s.t, f->s.y, f->ode->user) != 0)
+    if (f->ode->event(f->g, b, y, f->ode->user) != 0)
         return stopped_by(f, "event");
     double *now = f->root + count; /* f->g is overwritten by the searches */
     memcpy(now, f->g, (size_t)count * sizeof *now);
@@ -151,7 +151,7 @@ static lnt_status events(flow *f)
         int sign = sign_of(now[k]);
         f->root[k] = NAN;
         if (f->s.at && sign * f->sign[k] < 0) {
-            int got = find_root(f, k, f->s.from, f->s.t, before[k], now[k], &f->root[k]);
+            int got = find_root(f, k, a, b, before[k], now[k], &f->root[k]);
             if (got == STEP_STOPPED)
                 return stopped_by(f, "event");
             if (got != STEP_DONE)
@@ -162,6 +162,25 @@ static lnt_status events(flow *f)
     }
     memcpy(before, now, (size_t)count * sizeof *before);
     return f->s.at ? report(f) : LNT_OK;
+}
+
+/* Crossings of the last step, part by part: steps are long where the solution is smooth, not where g is. */
+static lnt_status events(flow *f)
+{
+    lnt_stepper *s = &f->s;
+    lnt_status status = LNT_OK;
+    double from = s->from;
+    if (f->ode->events == 0)
+        return LNT_OK;
+    for (int part = 1; s->at && part < EVENT_PARTS && status == LNT_OK; part++) {
+        double a = from + (s->t - from) * (part - 1) / EVENT_PARTS, b = from + (s->t - from) * part / EVENT_PARTS;
+        int got = s->at(s, b, f->y);
+        if (got != STEP_DONE)
+            return give_up(f, got);
+        status = events_between(f, a, b, f->y);
+    }
+    double a = s->at ? from + (s->t - from) * (EVENT_PARTS - 1) / EVENT_PARTS : s->t;
+    return status == LNT_OK && f->info->stop == LNT_FLOW_DONE ? events_between(f, a, s->t, s->y) : status;
 }
 
 /* ---- Driver ---- */

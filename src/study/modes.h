@@ -75,8 +75,11 @@ lnt_status lnt_modes_watch_product(lnt_ctx *ctx, lnt_course *c, const lnt_modes_
 lnt_status lnt_modes_watch_weights(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run *m, int j, const double *w);
 /* The tangent kernel at every time against the last one; uses up A and B. */
 lnt_status lnt_modes_watch_alignment(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run *m);
-/* The half-time of mode i from its strengths, linear between output times. */
-void lnt_modes_half_time(lnt_course *c, const lnt_modes_run *m, int i);
+/* The strengths of all modes at time t. */
+typedef lnt_status (*lnt_strengths)(lnt_ctx *ctx, double *strength, double t, void *user);
+/* The first times up to `end` at which modes have half their targets; visits shorter than end/256 can be missed. */
+lnt_status lnt_modes_half_times(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run *m, lnt_strengths strengths,
+                                void *user, double end);
 lnt_status lnt_modes_arrays(lnt_ctx *ctx, lnt_record *record, const lnt_modes_run *m);
 lnt_status lnt_modes_report(lnt_ctx *ctx, lnt_record *record, lnt_modes_run *m);
 /* w <- where start number `index` is. */

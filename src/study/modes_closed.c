@@ -14,7 +14,8 @@ typedef struct start {
     lnt_mat A, B;  /* h x modes, for two layers */
     lnt_mat D;     /* L x modes otherwise */
     lnt_mat U, VT; /* the modes; within equal singular values those that the start selects */
-    bool selected; /* these are not the ones of the data */
+    bool selected; /* these are not the ones of the data: */
+    lnt_mat C;     /* strength i of the data is sum_k C_ik strength k of these */
 } start;
 
 /* Whether mode i has singular values equal to its own beside it. */
@@ -68,6 +69,32 @@ static lnt_status start_deep(lnt_ctx *ctx, start *f, const lnt_modes_run *m, con
     return status;
 }
 
+/* C_ik = (u_i . u'_k)(v_i . v'_k). */
+static lnt_status overlaps(lnt_ctx *ctx, start *f, const lnt_modes_run *m)
+{
+    int k = m->count;
+    lnt_mat V;
+    lnt_status status = lnt_mat_alloc(ctx, &f->C, k, k);
+    if (status == LNT_OK)
+        status = lnt_mat_alloc(ctx, &V, k, k);
+    if (status != LNT_OK)
+        return status;
+    lnt_gemm(f->C, 1, LNT_T, lnt_columns(m->modes.U, 0, k), LNT_N, f->U, 0);
+    lnt_gemm(V, 1, LNT_N, lnt_block(m->modes.VT, 0, 0, k, f->VT.cols), LNT_T, f->VT, 0);
+    lnt_mat_multiply(f->C, V);
+    return LNT_OK;
+}
+
+/* From the start's own modes to those of the data. */
+static void mix(double *strength, const start *f, const double *own)
+{
+    for (int i = 0; i < f->C.rows; i++) {
+        strength[i] = 0;
+        for (int k = 0; k < f->C.cols; k++)
+            strength[i] += *lnt_at(f->C, i, k) * own[k];
+    }
+}
+
 static lnt_status find_start(lnt_ctx *ctx, start *f, const lnt_modes_run *m, const double *w)
 {
     lnt_status status = lnt_mat_alloc(ctx, &f->U, m->modes.U.rows, m->count);
@@ -78,7 +105,8 @@ static lnt_status find_start(lnt_ctx *ctx, start *f, const lnt_modes_run *m, con
     f->selected = false;
     lnt_mat_copy(f->U, lnt_columns(m->modes.U, 0, m->count));
     lnt_mat_copy(f->VT, lnt_block(m->modes.VT, 0, 0, m->count, m->modes.VT.cols));
-    return m->net.depth == 2 ? start_pair(ctx, f, m, w) : start_deep(ctx, f, m, w);
+    status = m->net.depth == 2 ? start_pair(ctx, f, m, w) : start_deep(ctx, f, m, w);
+    return status == LNT_OK ? overlaps(ctx, f, m) : status;
 }
 
 /* Enters the product U diag(strength) V' at output time j. */
@@ -113,28 +141,31 @@ static bool equal_layers(const start *f)
 
 /* Strengths of mode i at all output times; T is t/tau in the mode's own units. */
 static lnt_status closed_mode(lnt_ctx *ctx, double *strength, const start *f, const lnt_modes_run *m, int i,
-                              const double *T)
+                              const double *T, int times)
 {
     int L = m->net.depth, h = m->net.width[1];
     double s = m->target[i];
     lnt_mat A;
     if (L == 2) {
         lnt_mode mode = lnt_mode_start(lnt_at(f->A, 0, i), lnt_at(f->B, 0, i), h, s);
-        for (int j = 0; j < m->times; j++)
+        for (int j = 0; j < times; j++)
             strength[j] = lnt_mode_product(&mode, T[j]);
         return LNT_OK;
     }
     const double *a = lnt_at(f->D, 0, i);
     double u0 = pow(a[0], L);
     bool equal = equal_layers(f);
-    for (int j = 0; j < m->times && (L == 1 || equal); j++)
+    for (int j = 0; j < times && (L == 1 || equal); j++)
         strength[j] = L == 1 ? s + (a[0] - s) * exp(-T[j]) : u0 == 0 ? 0 : lnt_depth_at(u0, s, L, T[j]);
     if (L == 1 || equal)
         return LNT_OK;
-    lnt_status status = lnt_mat_alloc(ctx, &A, L, m->times);
+    lnt_flow_opts tight;
+    lnt_flow_defaults(&tight);
+    tight.rtol = 1e-11;
+    lnt_status status = lnt_mat_alloc(ctx, &A, L, times);
     if (status == LNT_OK)
-        status = lnt_depth_unequal(ctx, A, NULL, a, L, s, T, m->times, NULL);
-    for (int j = 0; j < m->times && status == LNT_OK; j++) {
+        status = lnt_depth_unequal(ctx, A, NULL, a, L, s, T, times, &tight);
+    for (int j = 0; j < times && status == LNT_OK; j++) {
         strength[j] = 1;
         for (int l = 0; l < L; l++)
             strength[j] *= *lnt_at(A, l, j);
@@ -159,6 +190,48 @@ static double closed_half(const start *f, const lnt_modes_run *m, int i)
     return u0 >= s / 2 ? 0 : L == 1 ? log((s - u0) / (s / 2)) : u0 > 0 ? lnt_depth_time(s / 2, u0, s, L) : INFINITY;
 }
 
+typedef struct closed_work {
+    const start *f;
+    const lnt_modes_run *m;
+    double *own;
+} closed_work;
+
+static lnt_status closed_strengths(lnt_ctx *ctx, double *strength, double t, void *user)
+{
+    const closed_work *k = user;
+    const lnt_modes_run *m = k->m;
+    lnt_status status = LNT_OK;
+    lnt_mark mark = lnt_ctx_mark(ctx);
+    for (int i = 0; i < m->count && status == LNT_OK; i++) {
+        double T = m->d[i] * m->eta * t;
+        status = closed_mode(ctx, &k->own[i], k->f, m, i, &T, 1);
+    }
+    lnt_ctx_reset(ctx, mark);
+    mix(strength, k->f, k->own);
+    return status;
+}
+
+/* By formula, which also knows times beyond the last output, except for modes of the data that mix those of the start
+ * and for unequal layers. */
+static lnt_status closed_halves(lnt_ctx *ctx, lnt_course *c, const start *f, const lnt_modes_run *m)
+{
+    closed_work k = {f, m, lnt_alloc(ctx, (size_t)m->count, sizeof *k.own)};
+    double *formula = lnt_alloc(ctx, (size_t)m->count, sizeof *formula), end = m->t[m->times - 1];
+    bool search = false;
+    if (!k.own || !formula)
+        return LNT_ENOMEM;
+    for (int i = 0; i < m->count; i++) {
+        formula[i] = closed_half(f, m, i) / (m->d[i] * m->eta);
+        search = search || isnan(formula[i]) || (f->selected && is_degenerate(m, i));
+        end = isfinite(formula[i]) ? fmax(end, 3 * formula[i]) : end;
+    }
+    lnt_status status = search ? lnt_modes_half_times(ctx, c, m, closed_strengths, &k, end) : LNT_OK;
+    for (int i = 0; i < m->count; i++)
+        if (!isnan(formula[i]) && !(f->selected && is_degenerate(m, i)))
+            c->half[i] = formula[i];
+    return status;
+}
+
 lnt_status lnt_modes_closed(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run *m, const double *w)
 {
     start f;
@@ -170,7 +243,7 @@ lnt_status lnt_modes_closed(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run *m,
     for (int i = 0; i < m->count && status == LNT_OK; i++) {
         for (int j = 0; j < m->times; j++)
             T[j] = m->d[i] * m->eta * m->t[j];
-        status = closed_mode(ctx, lnt_at(all, 0, i), &f, m, i, T);
+        status = closed_mode(ctx, lnt_at(all, 0, i), &f, m, i, T, m->times);
     }
     for (int j = 0; j < m->times && status == LNT_OK; j++) {
         for (int i = 0; i < m->count; i++)
@@ -179,14 +252,7 @@ lnt_status lnt_modes_closed(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run *m,
     }
     if (status != LNT_OK)
         return status;
-    for (int i = 0; i < m->count; i++)
-        lnt_modes_half_time(c, m, i);
-    for (int i = 0; i < m->count; i++) {
-        double half = closed_half(&f, m, i) / (m->d[i] * m->eta);
-        bool other = f.selected && is_degenerate(m, i); /* the formula is of a mode inside the block */
-        c->half[i] = isnan(half) || other ? c->half[i] : half;
-    }
-    return LNT_OK;
+    return closed_halves(ctx, c, &f, m);
 }
 
 /* ---- The discrete map ---- */
@@ -206,37 +272,34 @@ static double map_step(start *f, const lnt_modes_run *m, int i, long steps)
     return product;
 }
 
-/* Half-times of the data's modes where the start selected others: from the strengths. */
-static void mixed_halves(lnt_course *c, const lnt_modes_run *m)
-{
-    for (int i = 0; i < m->count; i++)
-        if (is_degenerate(m, i))
-            lnt_modes_half_time(c, m, i);
-}
-
 lnt_status lnt_modes_map(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run *m, const double *w)
 {
     start f;
-    double *now = lnt_alloc(ctx, (size_t)m->count, sizeof *now);
-    lnt_status status = now ? find_start(ctx, &f, m, w) : LNT_ENOMEM;
+    size_t k = (size_t)m->count;
+    double *own = lnt_alloc(ctx, k, sizeof *own), *now = lnt_alloc(ctx, k, sizeof *now),
+           *before = lnt_alloc(ctx, k, sizeof *before);
+    lnt_status status = own && now && before ? find_start(ctx, &f, m, w) : LNT_ENOMEM;
     for (int i = 0; i < m->count && status == LNT_OK; i++) {
-        now[i] = map_step(&f, m, i, 0);
-        c->half[i] = m->target[i] > 0 && now[i] >= m->target[i] / 2 ? 0 : INFINITY;
+        own[i] = map_step(&f, m, i, 0);
+        c->half[i] = INFINITY;
     }
+    if (status != LNT_OK)
+        return status;
     long last = lround(m->t[m->times - 1] / m->opts->dt);
     for (long n = 0, j = 0; status == LNT_OK; n++) {
+        mix(now, &f, own);
+        for (int i = 0; i < m->count; i++) {
+            double level = m->target[i] / 2;
+            if (level > 0 && isinf(c->half[i]) && now[i] >= level)
+                c->half[i] = n == 0 ? 0 : m->opts->dt * ((double)n - 1 + (level - before[i]) / (now[i] - before[i]));
+        }
         for (; status == LNT_OK && j < m->times && lround(m->t[j] / m->opts->dt) == n; j++)
-            status = enter(ctx, c, m, &f, (int)j, now);
+            status = enter(ctx, c, m, &f, (int)j, own);
         if (n == last)
             break;
-        for (int i = 0; i < m->count; i++) {
-            double before = now[i], level = m->target[i] / 2;
-            now[i] = map_step(&f, m, i, 1);
-            if (level > 0 && isinf(c->half[i]) && now[i] >= level)
-                c->half[i] = m->opts->dt * ((double)n + (level - before) / (now[i] - before));
-        }
+        memcpy(before, now, k * sizeof *before);
+        for (int i = 0; i < m->count; i++)
+            own[i] = map_step(&f, m, i, 1);
     }
-    if (status == LNT_OK && f.selected)
-        mixed_halves(c, m);
     return status;
 }

@@ -15,54 +15,17 @@ typedef struct riccati_work {
     lnt_mat Syx, W, G;
 } riccati_work;
 
-/* u' W v of mode i at t. */
-static lnt_status riccati_strength(lnt_ctx *ctx, double *strength, riccati_work *k, int i, double t)
+static lnt_status riccati_strengths(lnt_ctx *ctx, double *strength, double t, void *user)
 {
+    riccati_work *k = user;
     const lnt_modes_run *m = k->m;
+    double misaligned;
     lnt_status status = lnt_riccati_at(ctx, k->G, &k->r, m->d0 * m->eta * t);
     if (status != LNT_OK)
         return status;
     lnt_riccati_map(k->W, &k->r, k->G);
-    *strength = 0;
-    for (int j = 0; j < k->W.cols; j++)
-        for (int l = 0; l < k->W.rows; l++)
-            *strength += *lnt_at(m->modes.U, l, i) * *lnt_at(k->W, l, j) * *lnt_at(m->modes.VT, i, j);
-    return LNT_OK;
-}
-
-/* The half-time of mode i, known to lie between two output times: the Illinois variant of false position. */
-static lnt_status refine_half(lnt_ctx *ctx, lnt_course *c, riccati_work *k, int i)
-{
-    const lnt_modes_run *m = k->m;
-    double level = m->target[i] / 2, low, high, f_low, f_high;
-    int j = 1;
-    if (!(c->half[i] > 0) || isinf(c->half[i]))
-        return LNT_OK;
-    while (m->t[j] < c->half[i])
-        j++;
-    low = m->t[j - 1], high = m->t[j];
-    f_low = c->strength[(size_t)(j - 1) * (size_t)m->count + (size_t)i] - level;
-    f_high = c->strength[(size_t)j * (size_t)m->count + (size_t)i] - level;
-    for (int n = 0, side = 0; n < 60 && high - low > 1e-12 * high && f_high > 0; n++) {
-        double t = high - f_high * (high - low) / (f_high - f_low), f;
-        lnt_status status = riccati_strength(ctx, &f, k, i, t);
-        if (status != LNT_OK)
-            return status;
-        f -= level;
-        c->half[i] = t;
-        if (fabs(f) <= 1e-14 * level)
-            break;
-        if (f > 0) {
-            high = t, f_high = f;
-            f_low = side > 0 ? f_low / 2 : f_low;
-            side = 1;
-        } else {
-            low = t, f_low = f;
-            f_high = side < 0 ? f_high / 2 : f_high;
-            side = -1;
-        }
-    }
-    return LNT_OK;
+    return lnt_alignedness(ctx, &misaligned, strength, k->W, lnt_columns(m->modes.U, 0, m->count),
+                           lnt_block(m->modes.VT, 0, 0, m->count, k->W.cols));
 }
 
 static lnt_status riccati_make(lnt_ctx *ctx, riccati_work *k, const lnt_modes_run *m, const double *w)
@@ -99,24 +62,35 @@ static lnt_status riccati(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run *m, c
             lnt_riccati_outputs(c->B[j], &k.r, k.G);
         }
     }
-    for (int i = 0; i < m->count && status == LNT_OK; i++) {
-        lnt_modes_half_time(c, m, i);
-        status = refine_half(ctx, c, &k, i);
-    }
+    if (status == LNT_OK)
+        status = lnt_modes_half_times(ctx, c, m, riccati_strengths, &k, m->t[m->times - 1]);
     return status;
 }
 
 /* ---- Gradient flow ---- */
 
+static lnt_status start_strengths(lnt_ctx *ctx, double *strength, const lnt_modes_run *m, const double *w)
+{
+    lnt_mat P;
+    double misaligned;
+    lnt_status status = lnt_mat_alloc(ctx, &P, m->setup.task.outputs, m->setup.task.inputs);
+    if (status == LNT_OK)
+        status = lnt_net_product(ctx, P, &m->net, w);
+    return status == LNT_OK ? lnt_alignedness(ctx, &misaligned, strength, P, lnt_columns(m->modes.U, 0, m->count),
+                                              lnt_block(m->modes.VT, 0, 0, m->count, P.cols))
+                            : status;
+}
+
 static lnt_status flow(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run *m, const double *w, lnt_flow_info *info)
 {
     int k = m->count, inputs = m->setup.task.inputs;
     size_t size = lnt_net_size(&m->net);
-    double *level = lnt_alloc(ctx, (size_t)k, sizeof *level), *T = lnt_alloc(ctx, (size_t)m->times, sizeof *T);
+    double *level = lnt_alloc(ctx, (size_t)k, sizeof *level), *first = lnt_alloc(ctx, (size_t)k, sizeof *first),
+           *T = lnt_alloc(ctx, (size_t)m->times, sizeof *T);
     lnt_mode_times modes = {.level = level, .time = c->half, .U = lnt_columns(m->modes.U, 0, k)};
     lnt_flow_opts opts;
     lnt_mat Y;
-    lnt_status status = level && T ? lnt_mat_alloc(ctx, &modes.V, inputs, k) : LNT_ENOMEM;
+    lnt_status status = level && first && T ? lnt_mat_alloc(ctx, &modes.V, inputs, k) : LNT_ENOMEM;
     if (status == LNT_OK)
         status = lnt_mat_alloc(ctx, &Y, (int)size, m->times);
     if (status != LNT_OK)
@@ -133,8 +107,10 @@ static lnt_status flow(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run *m, cons
     status = lnt_net_flow(ctx, Y, info, &modes, &m->net, w, &m->setup.all, T, m->times, &opts);
     for (int j = 0; j < m->times && status == LNT_OK; j++)
         status = lnt_modes_watch_weights(ctx, c, m, j, lnt_at(Y, 0, j));
-    for (int i = 0; i < k; i++) {
-        bool at_start = m->target[i] > 0 && c->strength[i] >= m->target[i] / 2;
+    if (status == LNT_OK)
+        status = start_strengths(ctx, first, m, w);
+    for (int i = 0; i < k && status == LNT_OK; i++) {
+        bool at_start = m->target[i] > 0 && first[i] >= m->target[i] / 2;
         c->half[i] = at_start ? 0 : isnan(c->half[i]) ? INFINITY : c->half[i] / m->eta;
     }
     return status;

@@ -254,12 +254,12 @@ static lnt_status check_methods(lnt_ctx *ctx, lnt_modes_run *m)
         return status;
     if (pair && !m->decoupled && m->misaligned < 1e-20)
         m->decoupled = true;
-    if (m->off > WHITE)
-        refuse(m, LNT_CLOSED, "the modes are no eigenvectors of C_XX");
-    if (!m->decoupled && m->net.depth > 1 && !(pair && small))
-        refuse(m, LNT_CLOSED, "the start is neither aligned with the modes nor small");
-    if (m->why[LNT_CLOSED])
-        refuse(m, LNT_MAP, m->why[LNT_CLOSED]);
+    for (int k = LNT_CLOSED; k <= LNT_MAP; k += LNT_MAP - LNT_CLOSED) {
+        if (m->off > WHITE)
+            refuse(m, (lnt_method)k, "the modes are no eigenvectors of C_XX");
+        if (!m->decoupled && m->net.depth > 1 && !(pair && small))
+            refuse(m, (lnt_method)k, "the start is neither aligned with the modes nor small");
+    }
     if (!pair)
         refuse(m, LNT_RICCATI, "it is for two layers");
     if (m->isotropy > WHITE)

@@ -111,14 +111,69 @@ lnt_status lnt_modes_watch_alignment(lnt_ctx *ctx, lnt_course *c, const lnt_mode
     return LNT_OK;
 }
 
-void lnt_modes_half_time(lnt_course *c, const lnt_modes_run *m, int i)
+/* ---- Half-times ---- */
+
+#define SCAN 256 /* intervals of the time axis in which a first crossing is looked for */
+
+typedef struct bracket {
+    double low, high, f_low, f_high;
+} bracket;
+
+/* The zero in a bracket with f_low < 0 <= f_high: the Illinois variant of false position. */
+static lnt_status refine(lnt_ctx *ctx, double *when, bracket b, lnt_strengths strengths, void *user, double *now, int i,
+                         double level)
 {
-    double level = m->target[i] / 2;
-    c->half[i] = INFINITY;
-    for (int j = 0; j < m->times && m->target[i] > 0 && isinf(c->half[i]); j++) {
-        double now = c->strength[(size_t)j * (size_t)m->count + (size_t)i],
-               before = j > 0 ? c->strength[(size_t)(j - 1) * (size_t)m->count + (size_t)i] : now;
-        if (now >= level)
-            c->half[i] = j == 0 ? 0 : m->t[j - 1] + (m->t[j] - m->t[j - 1]) * (level - before) / (now - before);
+    *when = b.high;
+    for (int n = 0, side = 0; n < 100 && b.f_high > 1e-14 * level && b.high - b.low > 1e-13 * b.high; n++) {
+        double t = b.high - b.f_high * (b.high - b.low) / (b.f_high - b.f_low), f;
+        lnt_status status = strengths(ctx, now, t, user);
+        if (status != LNT_OK)
+            return status;
+        f = now[i] - level;
+        *when = t;
+        if (fabs(f) <= 1e-14 * level)
+            break;
+        if (f > 0) {
+            b.high = t, b.f_high = f;
+            b.f_low = side > 0 ? b.f_low / 2 : b.f_low;
+            side = 1;
+        } else {
+            b.low = t, b.f_low = f;
+            b.f_high = side < 0 ? b.f_high / 2 : b.f_high;
+            side = -1;
+        }
     }
+    return LNT_OK;
+}
+
+lnt_status lnt_modes_half_times(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run *m, lnt_strengths strengths,
+                                void *user, double end)
+{
+    size_t k = (size_t)m->count;
+    double *before = lnt_alloc(ctx, k, sizeof *before), *now = lnt_alloc(ctx, k, sizeof *now),
+           *scratch = lnt_alloc(ctx, k, sizeof *scratch);
+    if (!before || !now || !scratch)
+        return LNT_ENOMEM;
+    for (size_t i = 0; i < k; i++)
+        c->half[i] = INFINITY;
+    for (int n = 0; n <= SCAN; n++) {
+        double t = end * n / SCAN;
+        lnt_status status = strengths(ctx, now, t, user);
+        for (size_t i = 0; i < k && status == LNT_OK; i++) {
+            double level = m->target[i] / 2;
+            if (level == 0 || isfinite(c->half[i]) || now[i] < level)
+                continue;
+            bracket b = {end * (n - 1) / SCAN, t, n ? before[i] - level : 0, now[i] - level};
+            if (n == 0)
+                c->half[i] = 0;
+            else
+                status = refine(ctx, &c->half[i], b, strengths, user, scratch, (int)i, level);
+        }
+        if (status != LNT_OK)
+            return status;
+        double *swap = before;
+        before = now;
+        now = swap;
+    }
+    return LNT_OK;
 }

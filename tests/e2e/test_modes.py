@@ -634,7 +634,7 @@ def test_refused():
     refused(*some, "--layers", "5,3,3")
     refused(*some, "--descend", "none")
     refused(*some, "--item", 1, "--feature", 1)
-    refused(*some, "--lr", 40, "--times", "0,1000", "--init", "gaussian:0.1", says=["diverged", "--lr"])
+    refused(*some, "--lr", 40, "--times", "0,1000", "--init", "gaussian:0.1", "--method", "descent", says=["diverged", "--lr"])
     refused(*some, *start([bad[0][:, :3] * 0, bad[1]]))
     refused("--times", 1)
     refused(*task(np.zeros((3, 4))), says=["0"])
