@@ -26,6 +26,14 @@ def test_links_lead_somewhere():
                 assert os.path.exists(os.path.join(os.path.dirname(path), target)), f"{path}: {target}"
 
 
+def test_errata_name_tests_that_exist():
+    folder = f"{SOURCE}/tests/e2e"
+    defined = {name for file in os.listdir(folder) if file.endswith(".py")
+               for name in re.findall(r"^def (test_\w+)", open(f"{folder}/{file}").read(), re.M)}
+    named = set(re.findall(r"`(test_\w+)`", open(f"{SOURCE}/docs/errata.md").read()))
+    assert named and named <= defined, sorted(named - defined)
+
+
 def test_sources_that_headers_name_are_in_the_bibliography():
     keys = set(re.findall(r"@\w+\{(\w+),", open(f"{SOURCE}/references.bib").read()))
     cited = {}
