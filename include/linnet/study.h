@@ -19,7 +19,7 @@ LNT_API const char *lnt_version(void);
 /* Rows with targets, or covariances alone; preparation; rows held out, which are prepared with the statistics of the
  * training rows and scored beside them, but never used for anything else. */
 typedef struct lnt_task_opts {
-    const char *builtin;                 /* see lnt_builtin_make(); in place of the next three */
+    const char *builtin;                 /* see lnt_builtin_task(); in place of the next three */
     const char *data, *inputs, *targets; /* see lnt_source */
     bool one_hot;
     double split;                           /* share of the rows held out at random, keyed by the seed; 0: none */
@@ -103,14 +103,22 @@ typedef struct lnt_modes_opts {
 LNT_API void lnt_modes_defaults(lnt_modes_opts *opts);
 /* Follows the modes of a task, Syx = U diag(s) V^T, through the learning of a linear network by every method that
  * applies: closed forms of single modes, the Riccati solution, integration of the gradient flow, the discrete map of
- * single modes, and gradient descent as it is run, all in covariance space.
+ * single modes, and gradient descent as it is run, all in covariance space. Losses are in the convention of `loss`,
+ * eigenvalues those of E.
  * Record: series t, t_over_tau, strength.METHOD.MODE (m_k = u_k' W v_k; strength_sd over several starts), loss.METHOD,
- * outside.METHOD, fit, competition, alignment, prediction; tables modes and fixed_points; arrays product/METHOD (times,
- * outputs, inputs) of the first start, modes/U, /V, /s, /W1bar, /W2bar; facts modes, time, trap, fixed_point;
- * deviations between methods; assumptions; a figure. Where rows are held out test.METHOD is their loss, and facts
- * overfitting the best time to stop. With several depths: table depths, series strength.DEPTH.MODE and
- * strength_theory.DEPTH.MODE, loss.DEPTH, test.DEPTH. LNT_EDIVERGED names the largest stable step, where descent was
- * asked for by name; else it is left out with a warning. */
+ * outside.METHOD (share of |W|^2 outside the modes), and where they exist fit.METHOD, competition.METHOD (C_XX = d I),
+ * alignment.METHOD (of the tangent kernel with that at the last output time; two layers), prediction.METHOD,
+ * test.METHOD; these but strength and loss are of the first start. Table modes: index, s, target, a0 (root of the
+ * first-order product |W1 v + W2' u|^2/4 of the first start; other depths |m_k|^{1/L}), half_METHOD (t at which a mode
+ * first has half its target; null where it does not, or not in every start), final_METHOD. Table fixed_points (two
+ * layers, C_XX = d I): the balanced ones, their number of negative Hessian eigenvalues (index), excess loss, least and
+ * largest eigenvalue. Arrays of the first start: product/METHOD (times, outputs, inputs) up to 2e7 numbers,
+ * strengths/METHOD (times, modes), weights/L and modes/W1bar, /W2bar at the end of the descent; modes/U, /V, /s. Facts
+ * modes, time, start, flow, fixed_point (rms of the best map less W in the frame of the modes), trap, overfitting (the
+ * best time to stop, where rows are held out). Deviations between methods; assumptions; a figure. With several depths:
+ * tables depths and stopping, series strength.DEPTH.MODE and strength_theory.DEPTH.MODE, loss.DEPTH, test.DEPTH.
+ * LNT_EDIVERGED names the largest stable step, where descent was asked for by name; else it is left out with a warning.
+ */
 LNT_API lnt_status lnt_modes_study(lnt_ctx *ctx, lnt_record *record, const lnt_modes_opts *opts);
 
 /* ---- modes phase ---- */
@@ -143,8 +151,8 @@ typedef struct lnt_isometry_opts {
 
 LNT_API void lnt_isometry_defaults(lnt_isometry_opts *opts);
 /* Trains very deep linear networks from orthogonal starts, whose product keeps lengths, and from Gaussian starts with
- * rows of norm 1, which keep them on average only, and compares where they end. Record: table starts (loss, accuracy,
- * singular values of the product at the start, each with its standard deviation), series epoch, loss.START; facts
+ * rows of norm 1, which keep them on average only, and compares where they end. Record: table starts (loss and accuracy
+ * with their standard deviations, singular values of the product at the start), series epoch, loss.START; facts
  * statement; a figure. */
 LNT_API lnt_status lnt_isometry_study(lnt_ctx *ctx, lnt_record *record, const lnt_isometry_opts *opts);
 

@@ -172,9 +172,9 @@ static const char *const modes_examples[] = {
 static const char modes_description[] =
     "Says which mode of a task a linear network learns when. The modes are those of the data, C_YX = U S V', fixed "
     "once; "
-    "mode k has the strength m_k = u_k' W v_k in the network's map W, and is learned when m_k reaches its target "
-    "s_k/d_k "
-    "with d_k = v_k' C_XX v_k. Every method that applies is run, and they are compared.\n\n"
+    "mode k has the strength m_k = u_k' W v_k in the network's map W, and is learned when m_k reaches its target: "
+    "s_k/d_k with d_k = v_k' C_XX v_k, or u_k' C_YX C_XX^+ v_k where the inputs couple the modes. Every method that "
+    "applies is run, and they are compared.\n\n"
     "closed: formulas for single modes, exact for starts along the modes, close for small random ones.\n\n"
     "riccati: the whole map of two layers in closed form, for lambda-balanced starts and C_XX = d I.\n\n"
     "flow: integration of the gradient flow tau dW/dt = -dE/dW, for everything.\n\n"
@@ -198,8 +198,9 @@ static const char modes_description[] =
 #define OPTS lnt_phase_opts
 const lnt_option lnt_phase_options[] = {
     REAL("s", s, -1e100, 1e100, "X", "strength of the mode, of any sign"),
-    REAL("range", range, 0, 1e100, "X", "of a and b; 0: 2.5 sqrt|s|"),
-    REAL("time", time, 0, 1e100, "X", "t/tau at the end of the trajectories; 0: 4/|s|"), THREADS, END};
+    REAL("range", range, 0, 1e100, "X", "of a and b; 0: 2.5 sqrt|s|, or 1 for s = 0"),
+    REAL("time", time, 0, 1e100, "X", "t/tau at the end of the trajectories; 0: 4/|s|, or for s = 0 20/range^2"),
+    THREADS, END};
 #undef OPTS
 
 static const char *const phase_examples[] = {"linnet modes phase --s 1.5 --out p",

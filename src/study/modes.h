@@ -15,7 +15,7 @@ extern const char *const lnt_method_names[];
 typedef enum lnt_watch {
     LNT_WATCH_LOSS,
     LNT_WATCH_OUTSIDE, /* share of |W|^2 that is outside the modes */
-    LNT_WATCH_FIT,     /* the two energies; two layers and white inputs */
+    LNT_WATCH_FIT,     /* the two energies; C_XX = d I */
     LNT_WATCH_COMPETITION,
     LNT_WATCH_ALIGNMENT,  /* of the tangent kernel with its final one; two layers */
     LNT_WATCH_TEST,       /* loss over the rows held out */
@@ -27,7 +27,7 @@ extern const char *const lnt_watch_names[];
 /* What one method finds for one start. */
 typedef struct lnt_course {
     double *strength; /* mode k at output time j: [j * modes + k] */
-    double *half;     /* time at which each mode has half its final strength; infinity where it never does */
+    double *half;     /* time at which each mode has half its target; infinity where it never does */
     double *watch[LNT_WATCHES];
     lnt_mat *W;     /* the product at every output time, of the first start only */
     lnt_mat *A, *B; /* W1^T W1 and W2 W2^T at every output time, for the alignment; or NULL */
@@ -42,7 +42,8 @@ typedef struct lnt_modes_run {
     lnt_saved_net given;
     lnt_modes modes;
     int count;            /* of modes, min(inputs, outputs) */
-    double *d, *target;   /* v_i' Sxx v_i, and s_i/d_i (0 where s_i is) */
+    double *d, *target;   /* v_i' Sxx v_i, and where each mode ends: s_i/d_i, or u_i' Syx Sxx^+ v_i if inputs couple */
+    lnt_mat best;         /* Syx Sxx^+ in the second case */
     double d0;            /* mean of the diagonal of Sxx */
     double off, isotropy; /* |Sxx V - V diag d|_F, and max |Sxx - d0 I|, relative to max |Sxx| */
     double eta, scale;    /* tau = 1/eta; reported loss = scale * E */

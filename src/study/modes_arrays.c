@@ -21,8 +21,15 @@ static lnt_status put_connectivity(lnt_ctx *ctx, lnt_record *record, const lnt_m
     lnt_gemm(W2b, 1, LNT_T, m->modes.U, LNT_N, W2, 0);
     lnt_record_matrix(record, "modes/W1bar", "", &W1b, 1);
     lnt_record_matrix(record, "modes/W2bar", "", &W2b, 1);
-    for (int i = 0; i < m->count; i++)
+    for (int i = 0; i < m->count && !m->best.a; i++)
         *lnt_at(R, i, i) = m->target[i];
+    if (m->best.a) {
+        lnt_mat UB;
+        if ((status = lnt_mat_alloc(ctx, &UB, R.rows, m->best.cols)) != LNT_OK)
+            return status;
+        lnt_gemm(UB, 1, LNT_T, m->modes.U, LNT_N, m->best, 0);
+        lnt_gemm(R, 1, LNT_N, UB, LNT_T, m->modes.VT, 0);
+    }
     double scale = lnt_mat_rms(R);
     lnt_gemm(R, -1, LNT_N, W2b, LNT_N, W1b, 1);
     lnt_record_fact(record, "fixed_point", "rms", "", lnt_number(lnt_mat_rms(R)));

@@ -180,7 +180,7 @@ static void find_halves(lnt_course *c, const stepper *s, long step)
     const lnt_modes_run *m = s->m;
     for (int i = 0; i < m->count; i++) {
         double level = m->target[i] / 2, from = s->before[i], to = s->after[i];
-        if (m->target[i] == 0 || isfinite(c->half[i]) || to < level)
+        if (m->target[i] <= 0 || isfinite(c->half[i]) || to < level)
             continue;
         c->half[i] = step == 0 ? 0 : m->opts->dt * ((double)step - 1 + (level - from) / (to - from));
     }

@@ -271,9 +271,10 @@ static void put_assumptions(lnt_record *record, const lnt_modes_run *m)
                           "the Riccati solution is off by about expected_riccati_error (facts, start)");
     lnt_record_assumption(record, "start is aligned: share of |W|^2 outside the modes", m->misaligned, 1e-12,
                           "closed and map start from the effective strengths of a small start");
-    lnt_record_assumption(record, "step is stable: lr dt over the largest stable one",
-                          m->opts->lr * m->opts->dt * m->scale * m->curvature / 2, 1,
-                          "descent oscillates or diverges where the flow does not; lower --lr or --dt");
+    if (!m->why[LNT_DESCENT])
+        lnt_record_assumption(record, "step is stable: lr dt over the largest stable one",
+                              m->opts->lr * m->opts->dt * m->scale * m->curvature / 2, 1,
+                              "descent oscillates or diverges where the flow does not; lower --lr or --dt");
 }
 
 static void put_facts(lnt_record *record, const lnt_modes_run *m)
@@ -329,7 +330,7 @@ static void put_warnings(lnt_record *record, const lnt_modes_run *m)
     if (m->trap.trapped) {
         lnt_record_fact(record, "trap", "trapped", "", lnt_flag(true));
         lnt_record_fact(record, "trap", "missed_s", "", lnt_number(m->trap.s_min));
-        lnt_record_fact(record, "trap", "excess", "", lnt_number(m->scale * m->trap.excess));
+        lnt_record_fact(record, "trap", "excess", "", lnt_number(m->scale * m->trap.excess / m->d0));
         lnt_record_fact(record, "trap", "escape", "tau", lnt_number(m->trap.escape));
         lnt_record_warn(
             record,
@@ -347,7 +348,7 @@ static void put_warnings(lnt_record *record, const lnt_modes_run *m)
                         m->imbalance / m->target[0], m->target[0] * lnt_imbalance_error(m->imbalance / m->target[0]));
     if (!m->why[LNT_FLOW] && m->flow.stop != LNT_FLOW_DONE)
         lnt_record_warn(record, "the integration of the flow stopped at t/tau = %.4g", m->flow.t);
-    if (m->opts->lr * m->opts->dt * m->scale * m->curvature > 2)
+    if (!m->why[LNT_DESCENT] && m->opts->lr * m->opts->dt * m->scale * m->curvature > 2)
         lnt_record_warn(record, "lr dt = %.4g is beyond the largest stable step, %.4g: descent does not settle",
                         m->opts->lr * m->opts->dt, 2 / (m->scale * m->curvature));
 }

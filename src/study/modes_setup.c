@@ -132,6 +132,19 @@ static lnt_status measure_inputs(lnt_ctx *ctx, lnt_modes_run *m)
     return LNT_OK;
 }
 
+/* Where the inputs couple the modes these end at the strengths of the least-squares map. */
+static lnt_status find_coupled_targets(lnt_ctx *ctx, lnt_modes_run *m)
+{
+    double misaligned;
+    lnt_status status = lnt_mat_alloc(ctx, &m->best, m->setup.task.outputs, m->setup.task.inputs);
+    if (status == LNT_OK)
+        status = lnt_least_squares(ctx, m->best, NULL, &m->setup.all, 0);
+    return status == LNT_OK
+               ? lnt_alignedness(ctx, &misaligned, m->target, m->best, lnt_columns(m->modes.U, 0, m->count),
+                                 lnt_block(m->modes.VT, 0, 0, m->count, m->best.cols))
+               : status;
+}
+
 static lnt_status find_modes(lnt_ctx *ctx, lnt_modes_run *m)
 {
     const lnt_moments *all = &m->setup.all;
@@ -150,7 +163,7 @@ static lnt_status find_modes(lnt_ctx *ctx, lnt_modes_run *m)
             m->modes.s[k] = 0; /* rounding error of what is 0 */
         m->target[k] = m->modes.s[k] > 0 ? m->modes.s[k] / m->d[k] : 0;
     }
-    return status;
+    return status == LNT_OK && m->off > WHITE ? find_coupled_targets(ctx, m) : status;
 }
 
 /* The item whose prediction is followed. */
@@ -187,7 +200,7 @@ static lnt_status choose_methods(lnt_ctx *ctx, lnt_modes_run *m)
             k++;
         if (k == LNT_METHODS)
             return lnt_fail(ctx, LNT_EUSAGE,
-                            "--method %.80s: use closed, riccati, flow, descent, or several of them "
+                            "--method %.80s: use closed, riccati, flow, map, descent, or several of them "
                             "separated by commas",
                             m->opts->method);
         m->why[k] = NULL;

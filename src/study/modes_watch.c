@@ -161,7 +161,7 @@ lnt_status lnt_modes_half_times(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run
         lnt_status status = strengths(ctx, now, t, user);
         for (size_t i = 0; i < k && status == LNT_OK; i++) {
             double level = m->target[i] / 2;
-            if (level == 0 || isfinite(c->half[i]) || now[i] < level)
+            if (level <= 0 || isfinite(c->half[i]) || now[i] < level)
                 continue;
             bracket b = {end * (n - 1) / SCAN, t, n ? before[i] - level : 0, now[i] - level};
             if (n == 0)

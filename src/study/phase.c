@@ -167,7 +167,8 @@ static void put_figure(lnt_record *record, const portrait *p)
     for (int side = 0; side < 2 && p->s != 0; side++)
         curve[n++] = (lnt_curve){
             side ? "" : "fixed points, ab = s", LNT_CURVE_THEORY, BRANCH, p->hyperbola[side], p->product[side], NULL};
-    curve[n++] = (lnt_curve){p->s == 0 ? "fixed points: the axes" : "", LNT_CURVE_THEORY, 2, axis, zero, NULL};
+    curve[n++] =
+        (lnt_curve){p->s == 0 ? "fixed points: the axes" : "a = 0, b = 0", LNT_CURVE_THEORY, 2, axis, zero, NULL};
     curve[n++] = (lnt_curve){"", LNT_CURVE_THEORY, 2, zero, axis, NULL};
     if (p->s != 0)
         curve[n++] = (lnt_curve){"separatrix", LNT_CURVE_LINE, 2, axis, diagonal, NULL};
@@ -189,11 +190,11 @@ static void put_figure(lnt_record *record, const portrait *p)
     const lnt_panel panel[] = {
         {.title = "", .xlabel = "a", .ylabel = "b", .curves = n, .curve = curve},
         {.title = "", .xlabel = "time t/tau", .ylabel = "product ab", .curves = 4, .curve = strength}};
-    const lnt_figure figure = {
-        "phase",
-        "The plane of one mode: fixed points dashed, trajectories along arcs of constant b^2 - a^2; "
-        "right, the products of three of them.",
-        2, panel};
+    const lnt_figure figure = {"phase",
+                               "The plane of one mode: nullclines dashed, on the hyperbola fixed points; trajectories "
+                               "along arcs of constant b^2 - a^2; "
+                               "right, the products of three of them.",
+                               2, panel};
     lnt_record_figure(record, &figure);
 }
 
