@@ -21,7 +21,8 @@ typedef struct lnt_record lnt_record;
 /* A new empty record of a command, or NULL when memory is exhausted. */
 LNT_API lnt_record *lnt_record_new(const char *command);
 LNT_API void lnt_record_free(lnt_record *record);
-/* LNT_OK, or LNT_ENOMEM if any addition ran out of memory. */
+/* LNT_OK, or LNT_ENOMEM if any addition ran out of memory, or anything else that left its message in the context: texts
+ * that a record is filled with may be scratch. */
 LNT_API lnt_status lnt_record_status(lnt_ctx *ctx, const lnt_record *record);
 LNT_API const char *lnt_record_command(const lnt_record *record);
 /* Marks the record as cut short by the user, or asks for it. */

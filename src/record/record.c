@@ -28,7 +28,9 @@ void lnt_record_free(lnt_record *record)
 lnt_status lnt_record_status(lnt_ctx *ctx, const lnt_record *record)
 {
     const char *message = lnt_ctx_message(record->memory);
-    return *message ? lnt_fail(ctx, LNT_ENOMEM, "%s", message) : LNT_OK;
+    if (*message)
+        return lnt_fail(ctx, LNT_ENOMEM, "%s", message);
+    return *lnt_ctx_message(ctx) ? LNT_ENOMEM : LNT_OK;
 }
 
 const char *lnt_record_command(const lnt_record *record)

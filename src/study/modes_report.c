@@ -177,6 +177,8 @@ static lnt_status put_point(lnt_ctx *ctx, lnt_record *record, const lnt_modes_ru
         else
             missing += m->scale * m->d0 * m->target[i] * m->target[i] / 2;
     }
+    if (status == LNT_OK)
+        status = lnt_text_status(ctx, &names);
     if (status == LNT_OK) {
         lnt_table *table = lnt_record_table(record, "fixed_points");
         lnt_table_row(table);

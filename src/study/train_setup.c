@@ -38,7 +38,8 @@ static lnt_status read_weights(lnt_ctx *ctx, training *t, lnt_train_opts *opts)
     lnt_text widths = {0};
     for (int l = 0; l <= net->depth; l++)
         lnt_text_add(&widths, "%s%d", l ? "," : "", net->width[l]);
-    if (!fits)
+    status = lnt_text_status(ctx, &widths);
+    if (status == LNT_OK && !fits)
         status = lnt_fail(ctx, LNT_ESHAPE, "%s holds a network with --layers %s", opts->weights_in, widths.p);
     lnt_text_free(&widths);
     if (t->given.runs != 1 && t->given.runs != opts->seeds)

@@ -27,15 +27,53 @@ static void small_options(lnt_train_opts *o)
     o->threads = 1;
 }
 
-/* Everything from reading to the sinks, without the disk. */
-static lnt_status whole_chain(lnt_text *image)
+static lnt_status train_chain(lnt_ctx *ctx, lnt_record *record)
 {
     lnt_train_opts opts;
+    small_options(&opts);
+    return lnt_train_study(ctx, record, &opts);
+}
+
+static lnt_status modes_chain(lnt_ctx *ctx, lnt_record *record)
+{
+    lnt_modes_opts opts;
+    lnt_modes_defaults(&opts);
+    opts.task.builtin = "tree:depth=2,features=30";
+    opts.hidden = 3;
+    opts.lr = 0.3;
+    opts.times = "0,2,10";
+    opts.item = opts.feature = 1;
+    opts.threads = 1;
+    return lnt_modes_study(ctx, record, &opts);
+}
+
+static lnt_status depths_chain(lnt_ctx *ctx, lnt_record *record)
+{
+    lnt_modes_opts opts;
+    lnt_modes_defaults(&opts);
+    opts.task.builtin = "exercise";
+    opts.depths = (lnt_int_list){2, {1, 3}};
+    opts.threads = 1;
+    return lnt_modes_study(ctx, record, &opts);
+}
+
+static lnt_status phase_chain(lnt_ctx *ctx, lnt_record *record)
+{
+    lnt_phase_opts opts;
+    lnt_phase_defaults(&opts);
+    return lnt_phase_study(ctx, record, &opts);
+}
+
+static lnt_status (*const chains[])(lnt_ctx *, lnt_record *) = {train_chain, modes_chain, depths_chain, phase_chain};
+#define CHAINS (sizeof chains / sizeof *chains)
+
+/* Everything from reading to the sinks, without the disk. */
+static lnt_status whole_chain(lnt_text *image, size_t which)
+{
     lnt_ctx *ctx = lnt_ctx_new();
     lnt_record *record = ctx ? lnt_record_new("train") : NULL;
     lnt_text json = {0}, print = {0};
-    small_options(&opts);
-    lnt_status status = record ? lnt_train_study(ctx, record, &opts) : LNT_ENOMEM;
+    lnt_status status = record ? chains[which](ctx, record) : LNT_ENOMEM;
     if (status == LNT_OK)
         status = lnt_record_json(ctx, &json, record);
     if (status == LNT_OK)
@@ -51,26 +89,33 @@ static lnt_status whole_chain(lnt_text *image)
     return status;
 }
 
-static void every_failing_allocation_is_reported(void **state)
+static void fail_every_allocation(size_t which)
 {
-    (void)state;
     lnt_text expected = {0};
-    lnt_set_heap(failing_resize);
-    assert_int_equal(whole_chain(&expected), LNT_OK);
+    calls = 0;
+    assert_int_equal(whole_chain(&expected, which), LNT_OK);
     long total = calls;
     assert_true(total > 50);
     for (long k = 1; k <= total; k++) {
         lnt_text image = {0};
         calls = 0;
         fail_at = k;
-        lnt_status status = whole_chain(&image);
+        lnt_status status = whole_chain(&image, which);
         fail_at = 0;
         if (status != LNT_ENOMEM)
-            fail_msg("allocation %ld of %ld fails, and the study says %d (%s)", k, total, status,
+            fail_msg("study %zu: allocation %ld of %ld fails, and it says %d (%s)", which, k, total, status,
                      lnt_status_text(status));
         lnt_text_free(&image);
     }
     lnt_text_free(&expected);
+}
+
+static void every_failing_allocation_is_reported(void **state)
+{
+    (void)state;
+    lnt_set_heap(failing_resize);
+    for (size_t which = 0; which < CHAINS; which++)
+        fail_every_allocation(which);
     lnt_set_heap(NULL);
 }
 
