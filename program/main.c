@@ -196,8 +196,8 @@ static void put_overview(FILE *to)
             "  linnet reproduce --quick --out report\n\ncommands:\n",
             lnt_version());
     for (const lnt_command *c = lnt_commands; c->name; c++)
-        fprintf(to, "  %-12s %s\n", c->name, c->summary);
-    fprintf(to, "  %-12s %s\n  %-12s %s\n  %-12s %s\n", "run", "repeat a run from its run.yaml", "help",
+        fprintf(to, "  %-15s %s\n", c->name, c->summary);
+    fprintf(to, "  %-15s %s\n  %-15s %s\n  %-15s %s\n", "run", "repeat a run from its run.yaml", "help",
             "help on a command: linnet help train", "version", "the versions of linnet and of its linear algebra");
 }
 

@@ -205,8 +205,8 @@ static void draw_errors(drawing *d, const lnt_complete_run *c, int which)
         d->curve[which][i].x = c->t + 1;
         d->curve[which][i].y = y + 1;
         int n = 0;
-        while (n < p->last && (which == 1 || y[n + 1] > LEARNED_WELL * c->rms))
-            d->positive[which] = d->positive[which] && y[++n] > 0;
+        for (; n < p->last && (which == 1 || y[n + 1] > LEARNED_WELL * c->rms); n++)
+            d->positive[which] = d->positive[which] && y[n + 1] > 0;
         d->curve[which][i].n = n;
     }
 }
