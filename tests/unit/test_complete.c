@@ -172,6 +172,37 @@ static void minima_meet_their_conditions_and_those_of_alternating_regression(voi
     }
 }
 
+/* Before it has converged, too, gap and bound are what they say. */
+static void certificates_hold_at_any_step(void **state)
+{
+    lnt_ctx *ctx = *state;
+    lnt_rng rng = lnt_rng_stream(SEED, 20, LNT_FOR_TESTS);
+    lnt_mat W = taylor_new(ctx, 9, 7), R = taylor_new(ctx, 9, 7), K = taylor_new(ctx, 7, 7), V = taylor_new(ctx, 7, 7);
+    lnt_observed o = {random_matrix(ctx, 9, 7, &rng), random_mask(ctx, 9, 7, 0.6, &rng)};
+    lnt_nuclear_opts opts;
+    lnt_nuclear_info end, info;
+    double w[7];
+    lnt_nuclear_defaults(&opts);
+    opts.lambda = 0.01;
+    opts.tolerance = 1e-12;
+    check_status(ctx, lnt_nuclear_complete(ctx, W, &end, &o, &opts), LNT_OK);
+    for (opts.max_steps = 1; opts.max_steps < end.steps; opts.max_steps = 1 + opts.max_steps * 3 / 2) {
+        check_status(ctx, lnt_nuclear_complete(ctx, W, &info, &o, &opts), LNT_OK);
+        lnt_observed_gradient(R, W, &o);
+        lnt_gemm(K, 1, LNT_T, R, LNT_N, R, 0);
+        check_status(ctx, lnt_eigh(ctx, w, V, K), LNT_OK);
+        lnt_mat_multiply(R, o.T);
+        double inner = 0;
+        for (int i = 0; i < 63; i++)
+            inner -= R.a[i];
+        check_near(info.least_norm, fmax(0, inner / sqrt(w[6])), 1e-10, "lower bound");
+        if (info.converged || info.least_norm > (1 + 1e-12) * end.least_norm + 1e-2 ||
+            (info.lambda == 0.01 && info.objective - info.gap > end.objective))
+            fail_msg("after %ld steps at lambda = %g: gap %g of %g, bound %g against %g", info.steps, info.lambda,
+                     info.gap, info.objective, info.least_norm, end.least_norm);
+    }
+}
+
 /* |[1 1; 1 x]|_*^2 = 3 + x^2 + 2 |x - 1| is least at x = 1, where it is 4. */
 static void small_lambdas_interpolate(void **state)
 {
@@ -455,6 +486,7 @@ int main(void)
         WITH_CTX(gradient_and_error_are_those_of_the_observed_entries),
         WITH_CTX(full_masks_give_shrunken_singular_values),
         WITH_CTX(minima_meet_their_conditions_and_those_of_alternating_regression),
+        WITH_CTX(certificates_hold_at_any_step),
         WITH_CTX(small_lambdas_interpolate),
         WITH_CTX(tiny_and_degenerate_matrices),
         WITH_CTX(wrong_problems_are_refused),
