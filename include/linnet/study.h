@@ -156,6 +156,42 @@ LNT_API void lnt_isometry_defaults(lnt_isometry_opts *opts);
  * statement; a figure. */
 LNT_API lnt_status lnt_isometry_study(lnt_ctx *ctx, lnt_record *record, const lnt_isometry_opts *opts);
 
+/* ---- modes complete ---- */
+
+typedef struct lnt_complete_opts {
+    const char *observed;      /* file of rows (row, column, value), indices from 0 */
+    const char *matrix, *mask; /* or a matrix, of which entries are observed where the mask is not 0 */
+    bool demo;                 /* or a random matrix of `rank` plus noise */
+    const char *truth;         /* all entries, to test by */
+    int rows, columns;         /* 0: the largest index of the file + 1; of the demo 40 x 30 */
+    int rank;                  /* of the demo: truth A B^T/sqrt(rank) with standard normal A, B */
+    double share, noise;       /* of its entries observed, at random; standard deviation */
+    double split;              /* share of the observed entries held out at random, keyed by the seed; 0: none */
+    lnt_int_list depths;
+    double init; /* W(0) = init s Q with s the largest singular value of the observed entries, others as 0 */
+    double time; /* at the end, in units of tau; 0: until every depth has learned the observed entries */
+    uint64_t seed;
+    int threads; /* 0: all processors */
+} lnt_complete_opts;
+
+LNT_API void lnt_complete_defaults(lnt_complete_opts *opts);
+/* Learns a matrix from some of its entries by the gradient flow of W = W_N ... W_1 for several depths N, from one small
+ * zero-balanced start, tau dW_l/dt = -dE/dW_l with E = 1/2 the sum over observed entries of squared errors, as
+ * lnt_product_flow() has it (Arora et al. 2019), and compares with the nuclear-norm minimum, lnt_nuclear_complete(): at
+ * depth 2 the flow from an infinitely small start ends there where the measurements commute (Gunasekar et al. 2017).
+ * Entries of known value that are not trained on are test entries: those of `truth`, of `matrix`, of the demo, or held
+ * out; the truth counts where it is known.
+ * Q has orthonormal columns or rows, leading block of a Haar-distributed matrix (orthogonal in lnt_net_init()). Streams
+ * of (seed, run 0): LNT_FOR_WEIGHTS the start; LNT_FOR_TASK the demo: A, B, noise column by column, then the first of a
+ * shuffled list of all entries are observed; LNT_FOR_SPLIT: the first of a shuffled list of observed entries are held
+ * out. Such lists begin column by column. Shares are rounded, to at least one entry.
+ * Output times: 0 and 100 at equal ratios, up to `time`; by default until the training error of every depth is 1e-3 of
+ * the rms of the observed entries.
+ * Record: series t, train.N, test.N, rank.N (effective), nuclear_norm.N for each depth N; table depths; arrays
+ * product/N (last map), singular/N (times, k), nuclear/W, nuclear/s, start/W, observed and test /values and /mask;
+ * facts matrix, start, time, certificate; deviations, assumptions, a figure. */
+LNT_API lnt_status lnt_complete_study(lnt_ctx *ctx, lnt_record *record, const lnt_complete_opts *opts);
+
 /* ---- apply ---- */
 
 typedef struct lnt_apply_opts {

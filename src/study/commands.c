@@ -1,4 +1,5 @@
 /* The command table: for each command its options, examples, defaults and study. */
+#include "complete.h"
 #include "experiment.h"
 #include "linnet/version.h"
 #include "modes.h"
@@ -242,6 +243,51 @@ static const char isometry_description[] =
     "(Saxe et al. 2014). Says where they end, with an error bar over the seeds.\n\n"
     "The loss is averaged over rows and outputs; the step on E = 1/2 mean |y - f|^2 is 2 lr / outputs.";
 
+/* ---- modes complete ---- */
+
+#define OPTS lnt_complete_opts
+const lnt_option lnt_complete_options[] = {
+    TEXT("observed", observed, LNT_OPT_INPUT, "FILE",
+         "observed entries, a row (row,column,value) each, indices from 0: CSV, NPY or HDF5 (FILE:DATASET)"),
+    TEXT("matrix", matrix, LNT_OPT_INPUT, "FILE", "or a matrix"),
+    TEXT("mask", mask, LNT_OPT_INPUT, "FILE", "and where it is observed: not 0; its other entries are to test by"),
+    FLAG("demo", demo, 0, "or a random matrix of low rank, with noise on the observed entries"),
+    INTEGER("rows", rows, 0, 0, 1000000, "rows of the matrix; 0: as --observed has, of the demo 40"),
+    INTEGER("columns", columns, 0, 0, 1000000, "columns; 0: as --observed has, of the demo 30"),
+    INTEGER("rank", rank, 0, 1, 1000000, "rank of the demo"),
+    REAL("share", share, 0, 1, "F", "share of the demo's entries that is observed"),
+    REAL("noise", noise, 0, 1e100, "SD", "of its observed entries, whose own is 1"),
+    TEXT("truth", truth, LNT_OPT_INPUT, "FILE", "the whole matrix, to test by"),
+    REAL("split", split, 0, 0.999, "F", "share of the observed entries, drawn at random, that is held out to test by"),
+    {"depths", LNT_OPT_INTEGERS, offsetof(OPTS, depths), 0, 1, 100, "N,N,...", NULL, "numbers of layers"},
+    REAL("init", init, 1e-12, 1e6, "X",
+         "singular values of the start, in units of the largest of the observed matrix: small, so that modes are "
+         "learned one after another; smaller takes longer"),
+    REAL("time", time, 0, 1e300, "X", "t/tau at the end; 0: until every depth has learned the observed entries"),
+    SEED,
+    THREADS,
+    END};
+#undef OPTS
+
+static const char *const complete_examples[] = {
+    "linnet modes complete --observed triplets.csv --split 0.1 --json",
+    "linnet modes complete --demo --rank 3 --noise 0.1 --depths 1,2,3 --out c",
+    "linnet modes complete --matrix T.npy --mask M.npy --depths 2,3,4 --init 1e-4 --csv depths", NULL};
+
+static const char complete_description[] =
+    "Learns a matrix from some of its entries: deep matrix factorisation, W = W_N ... W_1, by gradient flow from a "
+    "small start at several depths N, beside the matrix of least nuclear norm with the same entries.\n\n"
+    "The flow is tau dW/dt = - sum_j (WW')^((N-j)/N) G (W'W)^((j-1)/N), exact for balanced layers, with G = W - T on "
+    "the observed entries and 0 elsewhere: E = 1/2 sum of squared errors. The start is W(0) = init s Q, with s the "
+    "largest singular value of the observed entries (others as 0) and Q orthonormal, drawn by the seed. tau = 1/eta. "
+    "Errors are root mean squares; the best stopping time is that of the least test error. The effective rank is the "
+    "exponential of the entropy of the singular values.\n\n"
+    "The least nuclear norm comes from proximal singular-value thresholding at a small lambda, certified by a duality "
+    "gap (facts, certificate). Deeper flows favour few large singular values; how far each depth ends from the least "
+    "nuclear norm stands in the deviations.\n\n"
+    "Test entries are those of --truth, of --matrix outside the mask, of the demo's matrix before the noise, or those "
+    "that --split holds out.";
+
 /* ---- apply ---- */
 
 #define OPTS lnt_apply_opts
@@ -308,6 +354,7 @@ ADAPT(train, lnt_train_opts)
 ADAPT(modes, lnt_modes_opts)
 ADAPT(phase, lnt_phase_opts)
 ADAPT(isometry, lnt_isometry_opts)
+ADAPT(complete, lnt_complete_opts)
 ADAPT(apply, lnt_apply_opts)
 ADAPT(reproduce, lnt_reproduce_opts)
 
@@ -320,6 +367,9 @@ const lnt_command lnt_commands[] = {
      sizeof(lnt_phase_opts), phase_defaults, phase_study, LNT_OUT_FOLDER, NULL},
     {"modes isometry", "very deep networks from orthogonal and from Gaussian starts", isometry_description,
      isometry_examples, lnt_isometry_options, sizeof(lnt_isometry_opts), isometry_defaults, isometry_study,
+     LNT_OUT_FOLDER, NULL},
+    {"modes complete", "complete a matrix from some of its entries by deep factorisation", complete_description,
+     complete_examples, lnt_complete_options, sizeof(lnt_complete_opts), complete_defaults, complete_study,
      LNT_OUT_FOLDER, NULL},
     {"apply", "apply a trained network to new rows", apply_description, apply_examples, apply_options,
      sizeof(lnt_apply_opts), apply_defaults, apply_study, LNT_OUT_ARRAY, "prediction"},
