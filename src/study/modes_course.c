@@ -316,7 +316,7 @@ static lnt_status run_methods(lnt_ctx *ctx, lnt_modes_run *m, int index, const d
             status = flow(ctx, c, m, w0, info);
         else
             status = descent(ctx, c, m, w);
-        if (status == LNT_OK && c->A)
+        if (status == LNT_OK && c->A && !c->diverged && !lnt_cancelled(ctx))
             status = lnt_modes_watch_alignment(ctx, c, m);
         lnt_ctx_reset(ctx, mark);
     }

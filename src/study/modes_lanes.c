@@ -174,7 +174,7 @@ lnt_status lnt_modes_lanes(lnt_ctx *ctx, int index, void *user)
     lnt_status status = make_block(ctx, &b, m, index * LNT_LANES);
     if (status == LNT_OK)
         status = descend(ctx, &b);
-    if (status == LNT_OK && index == 0)
+    if (status == LNT_OK && index == 0 && b.going[0] && !lnt_cancelled(ctx))
         status = lnt_modes_watch_alignment(ctx, course(&b, 0), m);
     for (int l = 0; l < b.count && status == LNT_OK; l++) {
         if (b.going[l])
