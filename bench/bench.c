@@ -1,5 +1,6 @@
-/* Times one job of the library, inside the process and without reading files: bench JOB THREADS. Prints one line,
- * "seconds accuracy peak-memory-in-MB". The input is MNIST where it is, else random bytes of the same shape. */
+/* Times one job of the library, inside the process and without reading files: bench JOB THREADS, or
+ * bench flow THREADS PROBLEM.bin RTOL ATOL. Prints one line, "seconds accuracy peak-memory-in-MB operations"; the
+ * latter are those of the matrix products where only the run itself knows them, else 0. */
 #include "linnet.h"
 
 #include <math.h>
@@ -29,6 +30,9 @@ static double peak_megabytes(void)
     return kilobytes / 1024;
 }
 
+/* ---- Digits ---- */
+
+/* MNIST where it is, else random bytes of the same shape. */
 static lnt_status make_data(lnt_ctx *ctx, lnt_dataset *data)
 {
     lnt_source source = {.data = "mnist"};
@@ -141,12 +145,86 @@ static lnt_status descend(lnt_ctx *ctx, double *accuracy, double *seconds, int t
     return status;
 }
 
+/* ---- Gradient flows ---- */
+
+/* The trajectory of a problem file (bench/flows.py), the fastest of three; accuracy: the largest error of W2 W1 over
+ * all times. Operations: three products a slope, without the linear systems of stiff problems. */
+static lnt_status flow(lnt_ctx *ctx, double *p, const lnt_flow_opts *opts, double *accuracy, double *seconds,
+                       double *operations)
+{
+    int width[] = {(int)p[0], (int)p[1], (int)p[2]}, count = (int)p[3];
+    lnt_net net = {.depth = 2, .width = width};
+    lnt_moments m = {.n = 1, .Sxx = lnt_mat_view(p + 4, width[0], width[0])};
+    m.Syx = lnt_mat_view(m.Sxx.a + width[0] * width[0], width[2], width[0]);
+    double *w0 = m.Syx.a + width[2] * width[0], *times = w0 + lnt_net_size(&net), *product = times + count;
+    lnt_flow_info info = {0};
+    lnt_mat Y, W;
+    lnt_status status = lnt_mat_alloc(ctx, &Y, (int)lnt_net_size(&net), count);
+    if (status == LNT_OK)
+        status = lnt_mat_alloc(ctx, &W, width[2], width[0]);
+    *seconds = INFINITY;
+    for (int i = 0; i < 3 && status == LNT_OK; i++) {
+        double start = now();
+        status = lnt_net_flow(ctx, Y, &info, NULL, &net, w0, &m, times, count, opts);
+        *seconds = fmin(*seconds, now() - start);
+    }
+    for (int k = 0; k < count && status == LNT_OK; k++) {
+        status = lnt_net_product(ctx, W, &net, lnt_at(Y, 0, k));
+        lnt_mat_add(W, -1, lnt_mat_view(product + (size_t)k * (size_t)(width[2] * width[0]), width[2], width[0]));
+        *accuracy = fmax(*accuracy, lnt_mat_max(W));
+    }
+    *operations = 6.0 * width[0] * width[1] * width[2] * (double)info.evaluations;
+    return status;
+}
+
+static lnt_status flow_file(lnt_ctx *ctx, char **argument, double *accuracy, double *seconds, double *operations)
+{
+    lnt_flow_opts opts;
+    lnt_bytes bytes = {0};
+    lnt_flow_defaults(&opts);
+    opts.rtol = atof(argument[1]);
+    opts.atol = atof(argument[2]);
+    lnt_status status = lnt_file_read(ctx, &bytes, argument[0]);
+    if (status == LNT_OK)
+        status = flow(ctx, (double *)(void *)bytes.p, &opts, accuracy, seconds, operations);
+    lnt_heap_free(bytes.p);
+    return status;
+}
+
+/* ---- Many starts ---- */
+
+/* The exercise from 1,000 starts, 150 steps each, from the task to the record; accuracy: the mean strength of the third
+ * mode at the end. */
+static lnt_status ensemble(lnt_ctx *ctx, double *accuracy, double *seconds, int threads)
+{
+    lnt_record *record = lnt_record_new("modes");
+    lnt_value value = {0};
+    lnt_modes_opts o;
+    lnt_modes_defaults(&o);
+    o.task.builtin = "exercise";
+    o.hidden = 16;
+    o.init = "gaussian:0.01";
+    o.lr = 0.4;
+    o.dt = 0.1;
+    o.time = 15;
+    o.seeds = 1000;
+    o.method = "descent";
+    o.threads = threads;
+    double start = now();
+    lnt_status status = record ? lnt_modes_study(ctx, record, &o) : LNT_ENOMEM;
+    *seconds = now() - start;
+    if (status == LNT_OK && lnt_record_cell(record, "modes", 2, "final_descent", &value))
+        *accuracy = value.number;
+    lnt_record_free(record);
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     lnt_ctx *ctx = lnt_ctx_new();
     const char *job = argc > 1 ? argv[1] : "";
     int threads = argc > 2 ? atoi(argv[2]) : 1;
-    double seconds = 0, accuracy = 0;
+    double seconds = 0, accuracy = 0, operations = 0;
     lnt_task task;
     lnt_status status = LNT_EUSAGE;
     if (!ctx)
@@ -160,11 +238,16 @@ int main(int argc, char **argv)
         status = descend(ctx, &accuracy, &seconds, threads, 7000);
     else if (strcmp(job, "covariance-70000") == 0)
         status = descend(ctx, &accuracy, &seconds, threads, 70000);
+    else if (strcmp(job, "ensemble") == 0)
+        status = ensemble(ctx, &accuracy, &seconds, threads);
+    else if (strcmp(job, "flow") == 0 && argc == 6)
+        status = flow_file(ctx, argv + 3, &accuracy, &seconds, &operations);
     else
-        fprintf(stderr, "usage: bench whiten|sgd|covariance-7000|covariance-70000 THREADS\n");
+        fprintf(stderr, "usage: bench whiten|sgd|covariance-7000|covariance-70000|ensemble THREADS\n"
+                        "       bench flow THREADS PROBLEM.bin RTOL ATOL\n");
     lnt_blas_unpin();
     if (status == LNT_OK)
-        printf("%.6f %.9g %.0f\n", seconds, accuracy, peak_megabytes());
+        printf("%.6f %.9g %.0f %.9g\n", seconds, accuracy, peak_megabytes(), operations);
     else
         fprintf(stderr, "bench: %s\n", lnt_ctx_message(ctx));
     lnt_ctx_free(ctx);

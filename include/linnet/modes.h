@@ -205,6 +205,43 @@ typedef struct lnt_energy {
 LNT_API lnt_status lnt_energy_split(lnt_ctx *ctx, lnt_energy *energy, lnt_mat D1, lnt_mat D2, double fit_weight,
                                     double competition_weight, lnt_mat W1b, lnt_mat W2b, const double *s);
 
+/* ---- Descent of many starts ----------------------------------------------------------------------------------------
+ */
+
+/* Gradient descent of LNT_LANES two-layer networks of one shape side by side, one per lane of a vector, for C_XX = d I:
+ * in the frame of the modes, A = W1 V and B = U^T W2, a step is
+ *     A <- A - rate d B^T G,  B <- B - rate d G A^T,  G_ij = weight (M_ij - target_i delta_ij),  M = B A,
+ * with the weight `fit` on the diagonal and `competition` beside it: 1, 1 descends E, the others one part of it (see
+ * lnt_energy_split). 6 outputs inputs hidden operations a step and lane. No lane depends on what is in the others. All
+ * arrays are [entry][lane]; inputs and outputs are filled up with zeros, which stay zeros, to `cols` and `rows`. */
+#define LNT_LANES 8
+typedef struct lnt_lanes {
+    int inputs, hidden, outputs, cols, rows;
+    double d, fit, competition;
+    const double *target; /* s_i/d of min(inputs, outputs) modes */
+    lnt_mat U, VT;        /* orthogonal */
+    double *M;            /* M_ji at [(j cols + i) LNT_LANES + lane] */
+    /* private */
+    double *A, *B, *next, *G;
+    lnt_mat W1b, W2b;
+} lnt_lanes;
+
+/* Room for such networks, whose weights are all 0, in scratch memory; U (outputs x outputs), VT (inputs x inputs) and
+ * target must outlive it. The parts' weights are 1, 1. */
+LNT_API lnt_status lnt_lanes_make(lnt_ctx *ctx, lnt_lanes *lanes, int hidden, lnt_mat U, lnt_mat VT,
+                                  const double *target, double d);
+/* The weights of one lane, W1 hidden x inputs and W2 outputs x hidden. */
+LNT_API void lnt_lanes_put(const lnt_lanes *lanes, int lane, lnt_mat W1, lnt_mat W2);
+LNT_API void lnt_lanes_get(const lnt_lanes *lanes, int lane, lnt_mat W1, lnt_mat W2);
+/* Weights and product of one lane <- 0, whatever they were. */
+LNT_API void lnt_lanes_clear(const lnt_lanes *lanes, int lane);
+/* M <- B A. The strength of mode i is M_ii. */
+LNT_API void lnt_lanes_product(const lnt_lanes *lanes);
+/* One step from the weights and their product M, which is out of date then. */
+LNT_API void lnt_lanes_step(lnt_lanes *lanes, double rate);
+/* excess[lane] <- E - E_min = d/2 |M - target|_F^2. */
+LNT_API void lnt_lanes_excess(const lnt_lanes *lanes, double *excess);
+
 /* ---- One hidden neuron, pathways, kernels ----------------------------------------------------------------------- */
 
 /* f(x) = a w.x on E = 1/2 |X^T beta - y|^2, beta = a w; X is D x n. The flow keeps a^2 - |w|^2 and the part w_N of w

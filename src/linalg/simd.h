@@ -8,7 +8,9 @@
 #define LNT_X86 1
 #endif
 
-/* Whether this processor has AVX-512F, and with AVX-512BW and VNNI too; false while lnt_simd_allow(false) holds. */
+/* Whether this processor has AVX2 with FMA, AVX-512F, and AVX-512F with BW and VNNI; false while lnt_simd_allow(false)
+ * holds. */
+bool lnt_simd_avx2(void);
 bool lnt_simd_avx512(void);
 bool lnt_simd_vnni(void);
 

@@ -171,7 +171,7 @@ lnt_status lnt_net_init(lnt_ctx *ctx, double *w, const lnt_net *net, const lnt_i
     lnt_mark mark = lnt_ctx_mark(ctx);
     if (lnt_init_needs_modes(init))
         status = along_modes(ctx, w, net, init, modes, rng);
-    for (size_t i = 0; init->kind == LNT_INIT_GAUSSIAN && i < lnt_net_size(net); i++)
+    for (size_t i = 0, size = init->kind == LNT_INIT_GAUSSIAN ? lnt_net_size(net) : 0; i < size; i++)
         w[i] = init->value[0] * lnt_rng_normal(rng);
     for (int l = 1; init->kind == LNT_INIT_ORTHOGONAL && l <= net->depth && status == LNT_OK; l++) {
         status = haar(ctx, lnt_net_weights(net, w, l), rng);

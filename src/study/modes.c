@@ -27,7 +27,7 @@ static bool watches(const lnt_modes_run *m, lnt_method method, lnt_watch watch)
     }
 }
 
-/* Room for what one method finds; products and kernels of the first start only. */
+/* Room for what one method finds; all but strengths and losses of the first start only. */
 static lnt_status course_alloc(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run *m, lnt_method method, bool first)
 {
     size_t times = (size_t)m->times, count = (size_t)m->count;
@@ -37,7 +37,7 @@ static lnt_status course_alloc(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run 
     if (!c->strength || !c->half)
         return LNT_ENOMEM;
     for (int k = 0; k < LNT_WATCHES; k++)
-        if (watches(m, method, (lnt_watch)k) && (k != LNT_WATCH_ALIGNMENT || first) &&
+        if (watches(m, method, (lnt_watch)k) && (k == LNT_WATCH_LOSS || first) &&
             !(c->watch[k] = lnt_alloc_zero(ctx, times, sizeof **c->watch)))
             return LNT_ENOMEM;
     if (!first)
@@ -69,6 +69,7 @@ static lnt_status allocate(lnt_ctx *ctx, lnt_modes_run *m)
     int outputs = m->setup.task.outputs, span = m->setup.task.inputs + m->net.width[m->net.depth - 1];
     if (m->net.depth > 1 && outputs > span)
         status = lnt_mat_alloc(ctx, &m->Q, outputs, span);
+    m->in_lanes = status == LNT_OK && lnt_modes_in_lanes(m);
     for (size_t i = 0; i < seeds; i++)
         if (!(m->w0[i] = lnt_alloc(ctx, size, sizeof **m->w0)) || !(m->w[i] = lnt_alloc(ctx, size, sizeof **m->w)))
             return LNT_ENOMEM;
@@ -106,6 +107,8 @@ static lnt_status study(lnt_ctx *ctx, lnt_record *record, lnt_modes_run *m, lnt_
         return status;
     lnt_progress_begin(ctx, "starts", opts->seeds);
     status = lnt_parallel(ctx, opts->seeds, opts->threads, one_start, m);
+    if (status == LNT_OK && m->in_lanes)
+        status = lnt_parallel(ctx, (opts->seeds + LNT_LANES - 1) / LNT_LANES, opts->threads, lnt_modes_lanes, m);
     for (int i = 0; i < opts->seeds && !m->why[LNT_DESCENT]; i++)
         if (m->course[LNT_DESCENT][i].diverged)
             m->why[LNT_DESCENT] =

@@ -26,12 +26,12 @@ extern const char *const lnt_watch_names[];
 
 /* What one method finds for one start. */
 typedef struct lnt_course {
-    double *strength; /* mode k at output time j: [j * modes + k] */
-    double *half;     /* time at which each mode has half its target; infinity where it never does */
-    double *watch[LNT_WATCHES];
-    lnt_mat *W;     /* the product at every output time, of the first start only */
-    lnt_mat *A, *B; /* W1^T W1 and W2 W2^T at every output time, for the alignment; or NULL */
-    long diverged;  /* step at which the descent did, else 0 */
+    double *strength;           /* mode k at output time j: [j * modes + k] */
+    double *half;               /* time at which each mode has half its target; infinity where it never does */
+    double *watch[LNT_WATCHES]; /* beside the loss of the first start only */
+    lnt_mat *W;                 /* the product at every output time, of the first start only */
+    lnt_mat *A, *B;             /* W1^T W1 and W2 W2^T at every output time, for the alignment; or NULL */
+    long diverged;              /* step at which the descent did, else 0 */
 } lnt_course;
 
 typedef struct lnt_modes_run {
@@ -58,6 +58,7 @@ typedef struct lnt_modes_run {
     /* Where there are more outputs than inputs and last hidden units, they move only in the span of Syx and of their
      * start: everything is computed in an orthonormal basis Q of it. Of the first start; Q.a NULL without. */
     lnt_mat Q;
+    bool in_lanes;                   /* the descent of eight starts at a time */
     lnt_course *course[LNT_METHODS]; /* per start */
     double **w0, **w;                /* start and end of the descent, per start */
     lnt_flow_info flow;              /* of the first start */
@@ -67,8 +68,14 @@ typedef struct lnt_modes_run {
 } lnt_modes_run;
 
 lnt_status lnt_modes_prepare(lnt_ctx *ctx, lnt_modes_run *m, lnt_modes_opts *opts);
-/* The courses of all methods that apply, for start number `index`. */
+/* The courses of all methods that apply, but for a descent in lanes, for start number `index`. */
 lnt_status lnt_modes_courses(lnt_ctx *ctx, lnt_modes_run *m, int index);
+/* Whether the descent runs in lanes; and that of the starts LNT_LANES index, LNT_LANES index + 1, ... for
+ * lnt_parallel(). */
+bool lnt_modes_in_lanes(const lnt_modes_run *m);
+lnt_status lnt_modes_lanes(lnt_ctx *ctx, int index, void *run);
+/* What follows from a descent that diverged. */
+lnt_status lnt_modes_diverged(lnt_ctx *ctx, const lnt_course *c, const lnt_modes_run *m);
 lnt_status lnt_modes_closed(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run *m, const double *w);
 lnt_status lnt_modes_map(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run *m, const double *w);
 /* Enter what the product, or the weights, tell at output time j. */

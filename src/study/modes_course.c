@@ -194,6 +194,15 @@ static bool all_finite(const double *x, int n)
     return true;
 }
 
+lnt_status lnt_modes_diverged(lnt_ctx *ctx, const lnt_course *c, const lnt_modes_run *m)
+{
+    if (!m->asked[LNT_DESCENT])
+        return LNT_OK;
+    return lnt_fail(ctx, LNT_EDIVERGED,
+                    "gradient descent diverged after %ld steps: --lr times --dt is %.3g, stable below about %.3g",
+                    c->diverged, m->opts->lr * m->opts->dt, 2 / (m->scale * m->curvature));
+}
+
 static lnt_status descent(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run *m, double *w)
 {
     size_t size = lnt_net_size(&m->net);
@@ -223,11 +232,7 @@ static lnt_status descent(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run *m, d
         for (size_t i = 0; i < size; i++)
             w[i] -= step * s.g[i];
     }
-    if (status == LNT_OK && c->diverged && m->asked[LNT_DESCENT])
-        return lnt_fail(ctx, LNT_EDIVERGED,
-                        "gradient descent diverged after %ld steps: --lr times --dt is %.3g, stable below about %.3g",
-                        c->diverged, m->opts->lr * m->opts->dt, 2 / (m->scale * m->curvature));
-    return status;
+    return status == LNT_OK && c->diverged ? lnt_modes_diverged(ctx, c, m) : status;
 }
 
 /* ---- Fewer outputs ---- */
@@ -275,7 +280,7 @@ static lnt_status run_methods(lnt_ctx *ctx, lnt_modes_run *m, int index, const d
     for (int k = 0; k < LNT_METHODS && status == LNT_OK; k++) {
         lnt_course *c = &m->course[k][index];
         lnt_mark mark = lnt_ctx_mark(ctx);
-        if (m->why[k])
+        if (m->why[k] || (k == LNT_DESCENT && m->in_lanes))
             continue;
         if (k == LNT_CLOSED)
             status = lnt_modes_closed(ctx, c, m, w0);
@@ -287,7 +292,7 @@ static lnt_status run_methods(lnt_ctx *ctx, lnt_modes_run *m, int index, const d
             status = flow(ctx, c, m, w0, info);
         else
             status = descent(ctx, c, m, w);
-        if (status == LNT_OK && c->A)
+        if (status == LNT_OK && c->A && !c->diverged && !lnt_cancelled(ctx))
             status = lnt_modes_watch_alignment(ctx, c, m);
         lnt_ctx_reset(ctx, mark);
     }

@@ -9,58 +9,77 @@
 #define MOST_DRAWN 6
 #define MOST_SUBSETS 64
 
-/* Mean over the starts, and their standard deviation. */
-typedef struct moments {
-    double mean, sd;
-} moments;
-
-static moments over_starts(const lnt_modes_run *m, lnt_method method,
-                           const double *(*value)(const lnt_course *, size_t), size_t at)
+static const double *strengths_of(const lnt_course *c)
 {
-    moments r = {0, 0};
-    for (int i = 0; i < m->runs; i++)
-        r.mean += *value(&m->course[method][i], at) / m->runs;
-    for (int i = 0; i < m->runs && m->runs > 1; i++) {
-        double d = *value(&m->course[method][i], at) - r.mean;
-        r.sd += d * d / (m->runs - 1);
+    return c->strength;
+}
+
+static const double *halves_of(const lnt_course *c)
+{
+    return c->half;
+}
+
+static const double *losses_of(const lnt_course *c)
+{
+    return c->watch[LNT_WATCH_LOSS];
+}
+
+/* Means over the starts of n numbers from number `at` on, and their standard deviations (sd may be NULL). */
+static void over_starts(double *mean, double *sd, const lnt_modes_run *m, lnt_method method,
+                        const double *(*numbers)(const lnt_course *), size_t at, size_t n)
+{
+    memset(mean, 0, n * sizeof *mean);
+    for (int i = 0; i < m->runs; i++) {
+        const double *x = numbers(&m->course[method][i]) + at;
+        for (size_t j = 0; j < n; j++)
+            mean[j] += x[j] / m->runs;
     }
-    r.sd = sqrt(r.sd);
-    return r;
+    if (!sd)
+        return;
+    memset(sd, 0, n * sizeof *sd);
+    for (int i = 0; i < m->runs && m->runs > 1; i++) {
+        const double *x = numbers(&m->course[method][i]) + at;
+        for (size_t j = 0; j < n; j++)
+            sd[j] += (x[j] - mean[j]) * (x[j] - mean[j]) / (m->runs - 1);
+    }
+    for (size_t j = 0; j < n; j++)
+        sd[j] = sqrt(sd[j]);
 }
 
-static const double *strength_of(const lnt_course *c, size_t at)
+static lnt_value finite_number(double x)
 {
-    return c->strength + at;
+    return isfinite(x) ? lnt_number(x) : (lnt_value){0};
 }
 
-static const double *half_of(const lnt_course *c, size_t at)
+static lnt_value finite_mean(const lnt_modes_run *m, lnt_method method, const double *(*numbers)(const lnt_course *),
+                             size_t at)
 {
-    return c->half + at;
-}
-
-static const double *loss_of(const lnt_course *c, size_t at)
-{
-    return c->watch[LNT_WATCH_LOSS] + at;
+    double mean;
+    over_starts(&mean, NULL, m, method, numbers, at, 1);
+    return finite_number(mean);
 }
 
 /* ---- Series ---- */
 
-static lnt_status put_strength(lnt_ctx *ctx, lnt_record *record, const lnt_modes_run *m, lnt_method method, int k)
+/* The strengths of the first `shown` modes, each a series. */
+static lnt_status put_strengths(lnt_ctx *ctx, lnt_record *record, const lnt_modes_run *m, lnt_method method, int shown)
 {
-    size_t times = (size_t)m->times;
-    double *mean = lnt_alloc(ctx, times, sizeof *mean), *sd = lnt_alloc(ctx, times, sizeof *sd);
-    const char *path = lnt_sprintf(ctx, "strength/%s/%d", lnt_method_names[method], k + 1),
-               *spread = lnt_sprintf(ctx, "strength_sd/%s/%d", lnt_method_names[method], k + 1);
-    if (!mean || !sd || !path || !spread)
+    size_t times = (size_t)m->times, count = (size_t)m->count;
+    double *mean = lnt_alloc(ctx, times * count, sizeof *mean), *sd = lnt_alloc(ctx, times * count, sizeof *sd);
+    double *series = lnt_alloc(ctx, times, sizeof *series);
+    if (!mean || !sd || !series)
         return LNT_ENOMEM;
-    for (size_t j = 0; j < times; j++) {
-        moments v = over_starts(m, method, strength_of, j * (size_t)m->count + (size_t)k);
-        mean[j] = v.mean;
-        sd[j] = v.sd;
-    }
-    lnt_record_series(record, path, "", mean, m->times);
-    if (m->runs > 1)
-        lnt_record_series(record, spread, "", sd, m->times);
+    over_starts(mean, sd, m, method, strengths_of, 0, times * count);
+    for (int k = 0; k < shown; k++)
+        for (int spread = 0; spread <= (m->runs > 1); spread++) {
+            const char *path =
+                lnt_sprintf(ctx, spread ? "strength_sd/%s/%d" : "strength/%s/%d", lnt_method_names[method], k + 1);
+            if (!path)
+                return LNT_ENOMEM;
+            for (size_t j = 0; j < times; j++)
+                series[j] = (spread ? sd : mean)[j * count + (size_t)k];
+            lnt_record_series(record, path, "", series, m->times);
+        }
     return LNT_OK;
 }
 
@@ -75,8 +94,7 @@ static lnt_status put_watch(lnt_ctx *ctx, lnt_record *record, const lnt_modes_ru
         if (watch == LNT_WATCH_LOSS && m->runs > 1) {
             if (!(values = lnt_alloc(ctx, (size_t)m->times, sizeof *values)))
                 return LNT_ENOMEM;
-            for (size_t j = 0; j < (size_t)m->times; j++)
-                values[j] = over_starts(m, (lnt_method)k, loss_of, j).mean;
+            over_starts(values, NULL, m, (lnt_method)k, losses_of, 0, (size_t)m->times);
         }
         status = path ? LNT_OK : LNT_ENOMEM;
         if (path)
@@ -97,8 +115,8 @@ static lnt_status put_series(lnt_ctx *ctx, lnt_record *record, const lnt_modes_r
     lnt_status status = LNT_OK;
     int shown = m->count < MOST_SERIES ? m->count : MOST_SERIES;
     for (int k = 0; k < LNT_METHODS; k++)
-        for (int i = 0; i < shown && !m->why[k] && status == LNT_OK; i++)
-            status = put_strength(ctx, record, m, (lnt_method)k, i);
+        if (!m->why[k] && status == LNT_OK)
+            status = put_strengths(ctx, record, m, (lnt_method)k, shown);
     for (int watch = 0; watch < LNT_WATCHES && status == LNT_OK; watch++)
         status = put_watch(ctx, record, m, (lnt_watch)watch);
     if (shown < m->count)
@@ -108,11 +126,6 @@ static lnt_status put_series(lnt_ctx *ctx, lnt_record *record, const lnt_modes_r
 }
 
 /* ---- Tables ---- */
-
-static lnt_value finite_number(double x)
-{
-    return isfinite(x) ? lnt_number(x) : (lnt_value){0};
-}
 
 /* The scalar that grows alike: sqrt of the effective product for two layers, else of the strength itself. */
 static lnt_status start_scalars(lnt_ctx *ctx, double *a0, const lnt_modes_run *m)
@@ -152,13 +165,13 @@ static lnt_status put_modes(lnt_ctx *ctx, lnt_record *record, const lnt_modes_ru
         for (int k = 0; k < LNT_METHODS; k++) {
             const char *name = lnt_sprintf(ctx, "half_%s", lnt_method_names[k]);
             if (!m->why[k] && name)
-                lnt_table_set(table, name, "", finite_number(over_starts(m, (lnt_method)k, half_of, (size_t)i).mean));
+                lnt_table_set(table, name, "", finite_mean(m, (lnt_method)k, halves_of, (size_t)i));
         }
         for (int k = 0; k < LNT_METHODS; k++) {
             const char *name = lnt_sprintf(ctx, "final_%s", lnt_method_names[k]);
             size_t last = (size_t)(m->times - 1) * (size_t)m->count + (size_t)i;
             if (!m->why[k] && name)
-                lnt_table_set(table, name, "", finite_number(over_starts(m, (lnt_method)k, strength_of, last).mean));
+                lnt_table_set(table, name, "", finite_mean(m, (lnt_method)k, strengths_of, last));
         }
     }
     return status;
@@ -241,11 +254,13 @@ static void put_pair(lnt_ctx *ctx, lnt_record *record, const lnt_modes_run *m, l
     if (name)
         lnt_record_deviation(record, name, a, b, d, NAN);
     for (int k = 0; halves && k < m->count && k < MOST_DRAWN; k++) {
-        moments x = over_starts(m, simulated, half_of, (size_t)k), y = over_starts(m, predicted, half_of, (size_t)k);
+        double x, y, sd;
+        over_starts(&x, &sd, m, simulated, halves_of, (size_t)k, 1);
+        over_starts(&y, NULL, m, predicted, halves_of, (size_t)k, 1);
         name = lnt_sprintf(ctx, "half-time of mode %d, %s against %s", k + 1, lnt_method_names[simulated],
                            lnt_method_names[predicted]);
-        if (name && isfinite(x.mean) && isfinite(y.mean) && m->target[k] > 0)
-            lnt_record_deviation(record, name, x.mean, y.mean, NAN, m->runs > 1 ? x.sd / sqrt(m->runs) : (double)NAN);
+        if (name && isfinite(x) && isfinite(y) && m->target[k] > 0)
+            lnt_record_deviation(record, name, x, y, NAN, m->runs > 1 ? sd / sqrt(m->runs) : (double)NAN);
     }
 }
 

@@ -38,9 +38,10 @@ lnt_status lnt_modes_watch_product(lnt_ctx *ctx, lnt_course *c, const lnt_modes_
 {
     int k = m->count;
     lnt_mat U = lnt_columns(m->modes.U, 0, k), VT = lnt_block(m->modes.VT, 0, 0, k, W.cols);
-    double loss = 0;
-    lnt_status status =
-        lnt_alignedness(ctx, &c->watch[LNT_WATCH_OUTSIDE][j], c->strength + (size_t)j * (size_t)k, W, U, VT);
+    double loss = 0, outside = 0;
+    lnt_status status = lnt_alignedness(ctx, &outside, c->strength + (size_t)j * (size_t)k, W, U, VT);
+    if (c->watch[LNT_WATCH_OUTSIDE])
+        c->watch[LNT_WATCH_OUTSIDE][j] = outside;
     if (status == LNT_OK)
         status = lnt_linear_loss(ctx, &loss, W, &m->setup.all);
     c->watch[LNT_WATCH_LOSS][j] = m->scale * loss;
@@ -48,7 +49,7 @@ lnt_status lnt_modes_watch_product(lnt_ctx *ctx, lnt_course *c, const lnt_modes_
         status = lnt_linear_loss(ctx, &loss, W, &m->setup.held);
         c->watch[LNT_WATCH_TEST][j] = m->scale * loss;
     }
-    if (m->x)
+    if (status == LNT_OK && c->watch[LNT_WATCH_PREDICTION])
         status = watch_item(ctx, c, m, j, W);
     if (c->watch[LNT_WATCH_FIT])
         watch_energy(c, m, j, W);

@@ -264,10 +264,17 @@ static void cut(gram *g, int widest, int block)
     g->tiles = (dim + g->width - 1) / g->width;
 }
 
+/* Waking a thread takes longer than small products. */
+static int useful(int threads, int count, int rows, int cols)
+{
+    return (double)count * rows * cols < 1e6 ? 1 : threads;
+}
+
 lnt_status lnt_second_moment(lnt_ctx *ctx, lnt_mat C, const lnt_samples *samples, const double *mean, int first,
                              int count, int threads)
 {
     gram g = {C, samples, mean, first, count, 0, 0};
+    threads = useful(threads, count, samples->dim, samples->dim);
     lnt_mark mark = lnt_ctx_mark(ctx);
     lnt_status status;
     if (samples->u8) {
@@ -327,6 +334,7 @@ static lnt_status cross_moments(lnt_ctx *ctx, lnt_moments *m, const lnt_task *ta
     if (status != LNT_OK)
         return status;
     cross c = {task, first, count, partial, tr_Syy};
+    threads = useful(threads, count, task->outputs, task->inputs);
     if ((status = lnt_parallel(ctx, BLOCKS, threads, cross_block, &c)) != LNT_OK)
         return status;
     lnt_mat_fill(m->Syx, 0);

@@ -1,12 +1,6 @@
-"""Gradient flows as users integrate them today, with SciPy: flow_peers.py make PROBLEM FILE.bin, or
-flow_peers.py run FILE.bin METHOD RTOL ATOL. The latter prints "seconds error evaluations", the error of W2 W1 being the largest
-over all times. Problems: white (64-32-64, inputs white, small start, t to 20), stiff (16-8-8, input condition 1e4, t to
-2e4), stiff-large (the same at 64-32-64)."""
-import os
-import sys
-
-for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(name, "1")
+"""Gradient flows as users integrate them today, with SciPy. Problems: white (64-32-64, inputs white, small start, t to 20),
+stiff (16-8-8, input condition 1e4, t to 2e4), stiff-large (the same at 64-32-64). Their files hold doubles: inputs, hidden,
+outputs, times; then Sxx, Syx, the start weights, the times, and the reference products at the times, column-major."""
 import time
 
 import numpy as np
@@ -15,7 +9,7 @@ from scipy.integrate import solve_ivp
 
 class Problem:
     def __init__(self, n1, h, n3, Sxx, Syx, W1, W2, times):
-        self.__dict__.update(n1=n1, h=h, n3=n3, Sxx=Sxx, Syx=Syx, W1=W1, W2=W2, times=times, evaluations=0)
+        self.__dict__.update(n1=n1, h=h, n3=n3, Sxx=Sxx, Syx=Syx, W1=W1, W2=W2, times=times)
         self.white = np.array_equal(Sxx, np.eye(n1))
         self.start = np.concatenate([W1.ravel(), W2.ravel()])
 
@@ -24,7 +18,6 @@ class Problem:
         return y[:k].reshape(self.h, self.n1), y[k:].reshape(self.n3, self.h)
 
     def slope(self, t, y):
-        self.evaluations += 1
         W1, W2 = self.layers(y)
         E = self.Syx - W2 @ (W1 if self.white else W1 @ self.Sxx)
         d = np.empty_like(y)
@@ -34,7 +27,6 @@ class Problem:
         return d
 
     def solve(self, method, rtol, atol):
-        self.evaluations = 0
         start = time.perf_counter()
         r = solve_ivp(self.slope, (0, self.times[-1]), self.start, method, self.times, rtol=rtol, atol=atol)
         return time.perf_counter() - start, np.array([W2 @ W1 for W1, W2 in map(self.layers, r.y.T)])
@@ -75,16 +67,19 @@ def read(path):
     return p, a[at + nt:].reshape(nt, n1, n3).transpose(0, 2, 1)
 
 
-if sys.argv[1] == "make":
-    p = make(sys.argv[2])
+def make_file(kind, path):
+    p = make(kind)
     # an explicit method is exact enough where it is slow: the reference must not share what linnet does
-    method, rtol, atol = ("DOP853", 3e-14, 1e-16) if sys.argv[2] == "white" else ("DOP853", 1e-12, 1e-14)
-    write(p, sys.argv[3], p.solve(method, rtol, atol)[1])
-else:
-    p, reference = read(sys.argv[2])
-    # the fastest of three runs in one process where that takes no time, as in flow_bench
-    runs = [p.solve(sys.argv[3], float(sys.argv[4]), float(sys.argv[5]))]
+    method, rtol, atol = ("DOP853", 3e-14, 1e-16) if kind == "white" else ("DOP853", 1e-12, 1e-14)
+    write(p, path, p.solve(method, rtol, atol)[1])
+
+
+def run_file(path, method):
+    """Seconds and the largest error of W2 W1 over all times, at tolerances of 1e-8."""
+    p, reference = read(path)
+    # the fastest of three runs in one process where that takes no time, as linnet
+    runs = [p.solve(method, 1e-8, 1e-8)]
     while len(runs) < 3 and runs[0][0] < 0.5:
-        runs.append(p.solve(sys.argv[3], float(sys.argv[4]), float(sys.argv[5])))
+        runs.append(p.solve(method, 1e-8, 1e-8))
     seconds, products = min(runs, key=lambda r: r[0])
-    print("%.6f %.3e %d" % (seconds, np.abs(products - reference).max(), p.evaluations))
+    return seconds, np.abs(products - reference).max()
