@@ -8,6 +8,7 @@
 
 #define DEFAULT_TIMES 101
 #define MOST_TIMES 100000
+#define MOST_STEPS 1e8
 /* Up to this size the modes are completed to orthogonal matrices, for the connectivity modes of all inputs. */
 #define MOST_FULL 1000
 /* Sxx = d I, to what single-precision files can say. */
@@ -351,6 +352,22 @@ static lnt_status make_times(lnt_ctx *ctx, lnt_modes_run *m)
     return status;
 }
 
+/* Methods that take every step are left out of times that no one waits for. */
+static lnt_status check_steps(lnt_ctx *ctx, lnt_modes_run *m)
+{
+    double steps = m->t[m->times - 1] / m->opts->dt;
+    if (steps <= MOST_STEPS)
+        return LNT_OK;
+    for (int k = LNT_MAP; k <= LNT_DESCENT; k++) {
+        if (m->asked[k])
+            return lnt_fail(ctx, LNT_EUSAGE,
+                            "--method %s would take %.3g steps of dt = %g, more than %g: shorten the time",
+                            lnt_method_names[k], steps, m->opts->dt, MOST_STEPS);
+        refuse(m, (lnt_method)k, "it would take more than 1e8 steps");
+    }
+    return LNT_OK;
+}
+
 lnt_status lnt_modes_prepare(lnt_ctx *ctx, lnt_modes_run *m, lnt_modes_opts *opts)
 {
     *m = (lnt_modes_run){.opts = opts};
@@ -374,5 +391,7 @@ lnt_status lnt_modes_prepare(lnt_ctx *ctx, lnt_modes_run *m, lnt_modes_opts *opt
     if (!(m->modes.s[0] > 0))
         return lnt_fail(ctx, LNT_EDOMAIN, "C_YX is 0: there is no mode to be learned");
     status = check_methods(ctx, m);
-    return status == LNT_OK ? make_times(ctx, m) : status;
+    if (status == LNT_OK)
+        status = make_times(ctx, m);
+    return status == LNT_OK ? check_steps(ctx, m) : status;
 }
