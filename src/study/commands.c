@@ -259,7 +259,8 @@ const lnt_option lnt_complete_options[] = {
     REAL("noise", noise, 0, 1e100, "SD", "of its observed entries, whose own is 1"),
     TEXT("truth", truth, LNT_OPT_INPUT, "FILE", "the whole matrix, to test by"),
     REAL("split", split, 0, 0.999, "F", "share of the observed entries, drawn at random, that is held out to test by"),
-    {"depths", LNT_OPT_INTEGERS, offsetof(OPTS, depths), 0, 1, 100, "N,N,...", NULL, "numbers of layers"},
+    {"depths", LNT_OPT_INTEGERS, offsetof(OPTS, depths), 0, 1, 100, "N,N,...", NULL,
+     "numbers of layers (default 1,2,3)"},
     REAL("init", init, 1e-12, 1e6, "X",
          "singular values of the start, in units of the largest of the observed matrix: small, so that modes are "
          "learned one after another; smaller takes longer"),
@@ -283,8 +284,8 @@ static const char complete_description[] =
     "Errors are root mean squares; the best stopping time is that of the least test error. The effective rank is the "
     "exponential of the entropy of the singular values.\n\n"
     "The least nuclear norm comes from proximal singular-value thresholding at a small lambda, certified by a duality "
-    "gap (facts, certificate). Deeper flows favour few large singular values; how far each depth ends from the least "
-    "nuclear norm stands in the deviations.\n\n"
+    "gap (facts, certificate). Effective ranks stand in the table, how far each depth ends from the least nuclear norm "
+    "in the deviations.\n\n"
     "Test entries are those of --truth, of --matrix outside the mask, of the demo's matrix before the noise, or those "
     "that --split holds out.";
 

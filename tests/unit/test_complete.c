@@ -451,6 +451,10 @@ static lnt_status whole_chain(void)
     lnt_ctx *ctx = lnt_ctx_new();
     lnt_record *record = ctx ? lnt_record_new("modes complete") : NULL;
     small_options(&o);
+    o.rows = 3;
+    o.columns = 2;
+    o.depths = (lnt_int_list){2, {1, 3}};
+    o.init = 0.1;
     o.time = 0;
     o.split = 0.2;
     lnt_status status = record ? lnt_complete_study(ctx, record, &o) : LNT_ENOMEM;
