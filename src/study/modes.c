@@ -27,18 +27,19 @@ static bool watches(const lnt_modes_run *m, lnt_method method, lnt_watch watch)
     }
 }
 
-/* Room for what one method finds; all but strengths and losses of the first start only. */
+/* Room for what one method finds; all but strengths and losses of the first start only. Not set to 0: whoever enters
+ * numbers touches the memory first, on a thread of its own. */
 static lnt_status course_alloc(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run *m, lnt_method method, bool first)
 {
     size_t times = (size_t)m->times, count = (size_t)m->count;
     int inputs = m->setup.task.inputs, outputs = m->Q.a ? m->Q.cols : m->setup.task.outputs;
-    c->strength = lnt_alloc_zero(ctx, times * count, sizeof *c->strength);
+    c->strength = lnt_alloc(ctx, times * count, sizeof *c->strength);
     c->half = lnt_alloc_zero(ctx, count, sizeof *c->half);
     if (!c->strength || !c->half)
         return LNT_ENOMEM;
     for (int k = 0; k < LNT_WATCHES; k++)
         if (watches(m, method, (lnt_watch)k) && (k == LNT_WATCH_LOSS || first) &&
-            !(c->watch[k] = lnt_alloc_zero(ctx, times, sizeof **c->watch)))
+            !(c->watch[k] = lnt_alloc(ctx, times, sizeof **c->watch)))
             return LNT_ENOMEM;
     if (!first)
         return LNT_OK;

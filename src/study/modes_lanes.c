@@ -92,13 +92,17 @@ static void stop(block *b, int lane)
 
 static bool anything_passed(const block *b)
 {
-    int passed = 0;
+    double within[LNT_LANES], sum = 0;
+    for (int l = 0; l < LNT_LANES; l++)
+        within[l] = 1;
     for (int i = 0; i < b->m->count; i++) {
         const double *now = strengths(b, i), *limit = b->limit + (size_t)i * LNT_LANES;
-        for (int l = 0; l < LNT_LANES; l++)
-            passed |= !(now[l] < limit[l]) | !(now[l] > -DIVERGED);
+        for (int l = 0; l < LNT_LANES; l++) /* without branches */
+            within[l] = ((now[l] < limit[l]) & (now[l] > -DIVERGED)) ? within[l] : 0;
     }
-    return passed;
+    for (int l = 0; l < LNT_LANES; l++)
+        sum += within[l];
+    return sum < LNT_LANES;
 }
 
 /* Enters the half-times that were passed in the step that ends now, and stops lanes that diverged. */
