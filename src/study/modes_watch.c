@@ -38,7 +38,7 @@ lnt_status lnt_modes_watch_product(lnt_ctx *ctx, lnt_course *c, const lnt_modes_
 {
     int k = m->count;
     lnt_mat U = lnt_columns(m->modes.U, 0, k), VT = lnt_block(m->modes.VT, 0, 0, k, W.cols);
-    double loss, outside;
+    double loss = 0, outside = 0;
     lnt_status status = lnt_alignedness(ctx, &outside, c->strength + (size_t)j * (size_t)k, W, U, VT);
     if (c->watch[LNT_WATCH_OUTSIDE])
         c->watch[LNT_WATCH_OUTSIDE][j] = outside;

@@ -15,7 +15,7 @@ static const int shapes[][6] = {/* depth, then widths */ {1, 4, 3}, {2, 5, 2, 3}
 
 static setting make_setting(lnt_ctx *ctx, const int *shape, int n, lnt_rng *rng)
 {
-    setting s = {.net = {shape[0], shape + 1}};
+    setting s = {.net = {.depth = shape[0], .width = shape + 1}};
     int inputs = shape[1], outputs = shape[1 + shape[0]];
     lnt_dataset data = {.inputs = lnt_samples_view(random_matrix(ctx, inputs, n, rng)),
                         .targets = lnt_samples_view(random_matrix(ctx, outputs, n, rng))};

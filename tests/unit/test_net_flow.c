@@ -85,7 +85,7 @@ static void rotated_flow_is_the_plain_one(void **state)
     for (int i = 0; i < SHAPES; i++)
         for (int white = 0; white < 2; white++) {
             lnt_rng rng = lnt_rng_stream(SEED, (uint32_t)(2 * i + white), LNT_FOR_TESTS);
-            plain p = {.net = {shapes[i].depth, shapes[i].width}};
+            plain p = {.net = {.depth = shapes[i].depth, .width = shapes[i].width}};
             int size = (int)lnt_net_size(&p.net);
             p.m = random_moments(ctx, p.net.width[0], p.net.width[p.net.depth], white ? 1 : 0.05, &rng);
             double *w0 = random_weights(ctx, &p.net, 0.4, &rng);
@@ -311,7 +311,7 @@ static void products_flow_as_their_layers(void **state)
             completion c = {random_matrix(ctx, N3, N1, &rng), random_matrix(ctx, N3, N1, &rng), 0};
             int width[6] = {N1, rank, rank, rank, rank, rank};
             width[depth] = N3;
-            layers f = {.ctx = ctx, .net = {depth, width}, .c = &c};
+            layers f = {.ctx = ctx, .net = {.depth = depth, .width = width}, .c = &c};
             int size = (int)lnt_net_size(&f.net);
             lnt_mat W0, A = random_matrix(ctx, N3, rank, &rng), B = random_matrix(ctx, rank, N1, &rng), Y, expected;
             for (int i = 0; i < N1 * N3; i++)
