@@ -139,7 +139,8 @@ const lnt_option lnt_modes_options[] = {
     {"depths", LNT_OPT_INTEGERS, offsetof(OPTS, depths), 0, 1, LNT_MOST_WIDTHS - 1, "N,N,...", NULL,
      "compare networks of these depths (numbers of weight matrices) from equal strengths"},
     TEXT("init", init, 0, "START",
-         "gaussian:SD, orthogonal (Haar), aligned:A0,B0, or balanced:LAMBDA[,SIGMA] (default gaussian:0.001; with "
+         "gaussian:SD, orthogonal (Haar), unit-rows, aligned:A0,B0, or balanced:LAMBDA[,SIGMA] (default "
+         "gaussian:0.001; with "
          "--depths "
          "aligned)"),
     TEXT("weights-in", weights_in, LNT_OPT_INPUT, "FILE", "start from the weights in this HDF5 file, as for train"),

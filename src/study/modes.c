@@ -3,6 +3,7 @@
 #include "linnet/linalg.h"
 #include "linnet/parallel.h"
 
+#include <math.h>
 #include <string.h>
 
 const char *const lnt_method_names[] = {"closed", "riccati", "flow", "map", "descent", NULL};
@@ -27,18 +28,19 @@ static bool watches(const lnt_modes_run *m, lnt_method method, lnt_watch watch)
     }
 }
 
-/* Room for what one method finds; all but strengths and losses of the first start only. */
+/* Room for what one method finds; all but strengths and losses of the first start only. Not set to 0: whoever enters
+ * numbers touches the memory first, on a thread of its own. */
 static lnt_status course_alloc(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run *m, lnt_method method, bool first)
 {
     size_t times = (size_t)m->times, count = (size_t)m->count;
     int inputs = m->setup.task.inputs, outputs = m->Q.a ? m->Q.cols : m->setup.task.outputs;
-    c->strength = lnt_alloc_zero(ctx, times * count, sizeof *c->strength);
+    c->strength = lnt_alloc(ctx, times * count, sizeof *c->strength);
     c->half = lnt_alloc_zero(ctx, count, sizeof *c->half);
     if (!c->strength || !c->half)
         return LNT_ENOMEM;
     for (int k = 0; k < LNT_WATCHES; k++)
         if (watches(m, method, (lnt_watch)k) && (k == LNT_WATCH_LOSS || first) &&
-            !(c->watch[k] = lnt_alloc_zero(ctx, times, sizeof **c->watch)))
+            !(c->watch[k] = lnt_alloc(ctx, times, sizeof **c->watch)))
             return LNT_ENOMEM;
     if (!first)
         return LNT_OK;
@@ -98,6 +100,16 @@ static lnt_status one_start(lnt_ctx *ctx, int index, void *user)
     return status;
 }
 
+/* Also where it ends too early to overflow. */
+static bool blew_up(const lnt_modes_run *m, lnt_course *c)
+{
+    const double *loss = c->watch[LNT_WATCH_LOSS];
+    if (!c->diverged && m->opts->descend == LNT_DESCEND_BOTH && !m->asked[LNT_DESCENT] &&
+        loss[m->times - 1] > 10 * loss[0] + m->scale * m->setup.all.tr_Syy)
+        c->diverged = lround(m->t[m->times - 1] / m->opts->dt);
+    return c->diverged > 0;
+}
+
 static lnt_status study(lnt_ctx *ctx, lnt_record *record, lnt_modes_run *m, lnt_modes_opts *opts)
 {
     lnt_status status = lnt_modes_prepare(ctx, m, opts);
@@ -110,7 +122,7 @@ static lnt_status study(lnt_ctx *ctx, lnt_record *record, lnt_modes_run *m, lnt_
     if (status == LNT_OK && m->in_lanes)
         status = lnt_parallel(ctx, (opts->seeds + LNT_LANES - 1) / LNT_LANES, opts->threads, lnt_modes_lanes, m);
     for (int i = 0; i < opts->seeds && !m->why[LNT_DESCENT]; i++)
-        if (m->course[LNT_DESCENT][i].diverged)
+        if (m->done[i] && blew_up(m, &m->course[LNT_DESCENT][i]))
             m->why[LNT_DESCENT] =
                 lnt_sprintf(ctx,
                             "it diverged after %ld steps; lr dt = %.4g is beyond the largest stable "

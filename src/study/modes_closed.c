@@ -295,7 +295,7 @@ lnt_status lnt_modes_map(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run *m, co
         }
         for (; status == LNT_OK && j < m->times && lround(m->t[j] / m->opts->dt) == n; j++)
             status = enter(ctx, c, m, &f, (int)j, own);
-        if (n == last)
+        if (n == last || (n % 64 == 0 && lnt_cancelled(ctx)))
             break;
         memcpy(before, now, k * sizeof *before);
         for (int i = 0; i < m->count; i++)

@@ -278,10 +278,10 @@ static lnt_status run_methods(lnt_ctx *ctx, lnt_modes_run *m, int index, const d
 {
     lnt_status status = LNT_OK;
     for (int k = 0; k < LNT_METHODS && status == LNT_OK; k++) {
-        lnt_course *c = &m->course[k][index];
         lnt_mark mark = lnt_ctx_mark(ctx);
         if (m->why[k] || (k == LNT_DESCENT && m->in_lanes))
             continue;
+        lnt_course *c = &m->course[k][index];
         if (k == LNT_CLOSED)
             status = lnt_modes_closed(ctx, c, m, w0);
         else if (k == LNT_MAP)

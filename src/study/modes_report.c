@@ -32,18 +32,20 @@ static void over_starts(double *mean, double *sd, const lnt_modes_run *m, lnt_me
     for (int i = 0; i < m->runs; i++) {
         const double *x = numbers(&m->course[method][i]) + at;
         for (size_t j = 0; j < n; j++)
-            mean[j] += x[j] / m->runs;
+            mean[j] += x[j];
     }
+    for (size_t j = 0; j < n; j++)
+        mean[j] /= m->runs;
     if (!sd)
         return;
     memset(sd, 0, n * sizeof *sd);
     for (int i = 0; i < m->runs && m->runs > 1; i++) {
         const double *x = numbers(&m->course[method][i]) + at;
         for (size_t j = 0; j < n; j++)
-            sd[j] += (x[j] - mean[j]) * (x[j] - mean[j]) / (m->runs - 1);
+            sd[j] += (x[j] - mean[j]) * (x[j] - mean[j]);
     }
-    for (size_t j = 0; j < n; j++)
-        sd[j] = sqrt(sd[j]);
+    for (size_t j = 0; j < n && m->runs > 1; j++)
+        sd[j] = sqrt(sd[j] / (m->runs - 1));
 }
 
 static lnt_value finite_number(double x)

@@ -61,6 +61,10 @@ static lnt_status read_start(lnt_ctx *ctx, lnt_modes_run *m, lnt_modes_opts *o)
 {
     if ((o->w1 == NULL) != (o->w2 == NULL))
         return lnt_fail(ctx, LNT_EUSAGE, "--w1 and --w2 need each other");
+    if ((o->w1 || o->weights_in) && (o->init || o->hidden > 0))
+        return lnt_fail(ctx, LNT_EUSAGE, "weights from files exclude --init and --hidden");
+    if (o->w1 && o->seeds > 1)
+        return lnt_fail(ctx, LNT_EUSAGE, "--w1 and --w2 are one start: leave out --seeds");
     if (o->w1 && o->weights_in)
         return lnt_fail(ctx, LNT_EUSAGE, "--weights-in and --w1 exclude each other");
     lnt_status status = LNT_OK;
@@ -371,9 +375,8 @@ static lnt_status check_steps(lnt_ctx *ctx, lnt_modes_run *m)
 lnt_status lnt_modes_prepare(lnt_ctx *ctx, lnt_modes_run *m, lnt_modes_opts *opts)
 {
     *m = (lnt_modes_run){.opts = opts};
-    opts->init = opts->init ? opts->init : "gaussian:0.001";
     opts->dt = opts->dt > 0 ? opts->dt : 1;
-    lnt_status status = lnt_init_parse(ctx, &m->init, opts->init);
+    lnt_status status = lnt_init_parse(ctx, &m->init, opts->init ? opts->init : "gaussian:0.001");
     if (status == LNT_OK)
         status = choose_methods(ctx, m);
     if (status == LNT_OK)
@@ -388,6 +391,10 @@ lnt_status lnt_modes_prepare(lnt_ctx *ctx, lnt_modes_run *m, lnt_modes_opts *opt
         return status;
     m->scale = opts->loss == LNT_LOSS_HALF ? 1 : opts->loss == LNT_LOSS_SUM ? 2 : 2.0 / m->setup.task.outputs;
     m->eta = m->scale * opts->lr;
+    if (m->modes.s[0] > 0 && m->modes.s[0] < 1e-150)
+        return lnt_fail(ctx, LNT_EDOMAIN, "C_YX is at most %g: squares of that cannot be held; scale the data",
+                        m->modes.s[0]);
+    opts->init = opts->init || m->given.runs ? opts->init : "gaussian:0.001";
     if (!(m->modes.s[0] > 0))
         return lnt_fail(ctx, LNT_EDOMAIN, "C_YX is 0: there is no mode to be learned");
     status = check_methods(ctx, m);

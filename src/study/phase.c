@@ -200,6 +200,8 @@ static void put_figure(lnt_record *record, const portrait *p)
 
 static lnt_status study(lnt_ctx *ctx, lnt_record *record, const lnt_phase_opts *opts)
 {
+    if (opts->s != 0 && fabs(opts->s) < 1e-150)
+        return lnt_fail(ctx, LNT_EUSAGE, "--s %g: 0, or a size from 1e-150 to 1e100, is needed", opts->s);
     portrait *p = lnt_alloc_zero(ctx, 1, sizeof *p);
     lnt_status status = p ? LNT_OK : LNT_ENOMEM;
     if (!p)
