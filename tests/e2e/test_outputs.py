@@ -118,6 +118,17 @@ def test_json_of_apply():
         assert valid(validator, words)["command"] == "apply"
 
 
+def test_json_of_modes():
+    validator = schema()
+    for words in ("modes --task exercise --hidden 5 --lr 0.1", "modes --task exercise --hidden 3 --seeds 3 --lr 0.1",
+                  "modes --task exercise --depths 1,2,3", "modes --task illusory --item 1 --feature 16 --lr 0.01",
+                  "modes --task teacher:noise=1,samples=50 --split 0.3 --lr 0.1", "modes phase --s 1.5", "modes phase --s 0",
+                  "modes isometry --data digits --whiten 10 --depth 5 --steps 20",
+                  "train --task exercise --space covariance --lr 0.01", "train --data digits --split 0.2 --epochs 1 --lr 1e-5 "
+                  "--optimizer adam --activation relu --seeds 2"):
+        assert valid(validator, words.split())["command"] == (" ".join(words.split()[:2]) if words.split()[1][0] != "-" else words.split()[0])
+
+
 def test_schema_refuses():
     """A schema that accepts everything would prove nothing."""
     validator = schema()
