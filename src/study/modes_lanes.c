@@ -65,9 +65,11 @@ static lnt_status make_block(lnt_ctx *ctx, block *b, const lnt_modes_run *m, int
     b->lanes.competition = m->opts->descend != LNT_DESCEND_FIT;
     for (int i = 0; i < m->count; i++)
         for (int l = 0; l < LNT_LANES; l++)
-            b->limit[i * LNT_LANES + l] = l < b->count && m->target[i] > 0 ? m->target[i] / 2 : DIVERGED;
+            b->limit[i * LNT_LANES + l] = m->target[i] > 0 ? m->target[i] / 2 : DIVERGED;
     for (int l = 0; l < b->count; l++) {
         const double *w = m->w0[first + l];
+        if (!m->done[first + l])
+            continue; /* interrupted before it had weights */
         lnt_lanes_put(&b->lanes, l, lnt_net_weights(&m->net, w, 1), lnt_net_weights(&m->net, w, 2));
         b->going[l] = true;
         for (int i = 0; i < m->count; i++)
@@ -91,6 +93,7 @@ static void stop(block *b, int lane)
         b->limit[i * LNT_LANES + lane] = DIVERGED;
 }
 
+/* An empty lane stays at 0, below every limit. */
 static bool anything_passed(const block *b)
 {
     double within[LNT_LANES], sum = 0;
