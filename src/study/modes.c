@@ -110,6 +110,30 @@ static bool blew_up(const lnt_modes_run *m, lnt_course *c)
     return c->diverged > 0;
 }
 
+/* The starts that share lanes, and their descent. */
+static lnt_status one_block(lnt_ctx *ctx, int index, void *user)
+{
+    lnt_modes_run *m = user;
+    lnt_status status = LNT_OK;
+    for (int l = index * LNT_LANES; l < (index + 1) * LNT_LANES && l < m->opts->seeds && status == LNT_OK; l++)
+        status = one_start(ctx, l, m);
+    return status == LNT_OK ? lnt_modes_lanes(ctx, index, m) : status;
+}
+
+/* Other methods take longer than the lanes: then threads share single starts first. */
+static lnt_status all_starts(lnt_ctx *ctx, lnt_modes_run *m)
+{
+    int seeds = m->opts->seeds, blocks = (seeds + LNT_LANES - 1) / LNT_LANES, threads = m->opts->threads;
+    bool others = false;
+    for (int k = 0; k < LNT_DESCENT; k++)
+        others = others || !m->why[k];
+    lnt_progress_begin(ctx, "starts", seeds);
+    if (m->in_lanes && !others)
+        return lnt_parallel(ctx, blocks, threads, one_block, m);
+    lnt_status status = lnt_parallel(ctx, seeds, threads, one_start, m);
+    return status == LNT_OK && m->in_lanes ? lnt_parallel(ctx, blocks, threads, lnt_modes_lanes, m) : status;
+}
+
 static lnt_status study(lnt_ctx *ctx, lnt_record *record, lnt_modes_run *m, lnt_modes_opts *opts)
 {
     lnt_status status = lnt_modes_prepare(ctx, m, opts);
@@ -117,10 +141,7 @@ static lnt_status study(lnt_ctx *ctx, lnt_record *record, lnt_modes_run *m, lnt_
         status = allocate(ctx, m);
     if (status != LNT_OK)
         return status;
-    lnt_progress_begin(ctx, "starts", opts->seeds);
-    status = lnt_parallel(ctx, opts->seeds, opts->threads, one_start, m);
-    if (status == LNT_OK && m->in_lanes)
-        status = lnt_parallel(ctx, (opts->seeds + LNT_LANES - 1) / LNT_LANES, opts->threads, lnt_modes_lanes, m);
+    status = all_starts(ctx, m);
     for (int i = 0; i < opts->seeds && !m->why[LNT_DESCENT]; i++)
         if (m->done[i] && blew_up(m, &m->course[LNT_DESCENT][i]))
             m->why[LNT_DESCENT] =

@@ -65,9 +65,11 @@ static lnt_status make_block(lnt_ctx *ctx, block *b, const lnt_modes_run *m, int
     b->lanes.competition = m->opts->descend != LNT_DESCEND_FIT;
     for (int i = 0; i < m->count; i++)
         for (int l = 0; l < LNT_LANES; l++)
-            b->limit[i * LNT_LANES + l] = l < b->count && m->target[i] > 0 ? m->target[i] / 2 : DIVERGED;
+            b->limit[i * LNT_LANES + l] = m->target[i] > 0 ? m->target[i] / 2 : DIVERGED;
     for (int l = 0; l < b->count; l++) {
         const double *w = m->w0[first + l];
+        if (!m->done[first + l])
+            continue; /* interrupted before it had weights */
         lnt_lanes_put(&b->lanes, l, lnt_net_weights(&m->net, w, 1), lnt_net_weights(&m->net, w, 2));
         b->going[l] = true;
         for (int i = 0; i < m->count; i++)
@@ -78,19 +80,24 @@ static lnt_status make_block(lnt_ctx *ctx, block *b, const lnt_modes_run *m, int
     return lnt_linear_loss(ctx, &b->least, best, &m->setup.all);
 }
 
-/* Takes the weights out of a lane and leaves zeros, which cost nothing and stay where they are. */
-static void stop(block *b, int lane)
+static void take(const block *b, int lane)
 {
     const lnt_net *net = &b->m->net;
     double *w = weights(b, lane);
-    lnt_mat W1 = lnt_net_weights(net, w, 1), W2 = lnt_net_weights(net, w, 2);
-    lnt_lanes_get(&b->lanes, lane, W1, W2);
+    lnt_lanes_get(&b->lanes, lane, lnt_net_weights(net, w, 1), lnt_net_weights(net, w, 2));
+}
+
+/* Takes the weights out of a lane and leaves zeros, which cost nothing and stay where they are. */
+static void stop(block *b, int lane)
+{
+    take(b, lane);
     lnt_lanes_clear(&b->lanes, lane);
     b->going[lane] = false;
     for (int i = 0; i < b->m->count; i++)
         b->limit[i * LNT_LANES + lane] = DIVERGED;
 }
 
+/* An empty lane stays at 0, below every limit. */
 static bool anything_passed(const block *b)
 {
     double within[LNT_LANES], sum = 0;
@@ -134,9 +141,8 @@ static lnt_status watch(lnt_ctx *ctx, block *b, int j)
     double excess[LNT_LANES];
     int lane = 0;
     if (b->first == 0 && b->going[0]) {
-        double *w = weights(b, 0);
-        lnt_lanes_get(&b->lanes, 0, lnt_net_weights(&m->net, w, 1), lnt_net_weights(&m->net, w, 2));
-        lnt_status status = lnt_modes_watch_weights(ctx, course(b, 0), m, j, w);
+        take(b, 0);
+        lnt_status status = lnt_modes_watch_weights(ctx, course(b, 0), m, j, weights(b, 0));
         if (status != LNT_OK)
             return status;
         lane = 1;
@@ -183,7 +189,7 @@ lnt_status lnt_modes_lanes(lnt_ctx *ctx, int index, void *user)
         status = lnt_modes_watch_alignment(ctx, course(&b, 0), m);
     for (int l = 0; l < b.count && status == LNT_OK; l++) {
         if (b.going[l])
-            stop(&b, l);
+            take(&b, l);
         if (course(&b, l)->diverged)
             status = lnt_modes_diverged(ctx, course(&b, l), m);
         m->done[b.first + l] = m->done[b.first + l] && !lnt_cancelled(ctx);

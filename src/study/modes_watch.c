@@ -8,14 +8,14 @@
 /* ---- What is seen of a product, and of the weights ---- */
 
 /* With C_XX = d I: E - E_min = d/2 |W - Syx/d|^2, split into what the modes lack and what W has outside of them. */
-static void watch_energy(lnt_course *c, const lnt_modes_run *m, int j, lnt_mat W)
+static void watch_energy(lnt_course *c, const lnt_modes_run *m, int j, lnt_mat W, double outside)
 {
     double fit = 0, norm = lnt_mat_norm(W);
     const double *strength = c->strength + (size_t)j * (size_t)m->count;
     for (int k = 0; k < m->count; k++)
         fit += (m->target[k] - strength[k]) * (m->target[k] - strength[k]);
     c->watch[LNT_WATCH_FIT][j] = m->scale * m->d0 * fit / 2;
-    c->watch[LNT_WATCH_COMPETITION][j] = m->scale * m->d0 * norm * norm * c->watch[LNT_WATCH_OUTSIDE][j] / 2;
+    c->watch[LNT_WATCH_COMPETITION][j] = m->scale * m->d0 * norm * norm * outside / 2;
 }
 
 static lnt_status watch_item(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run *m, int j, lnt_mat W)
@@ -52,7 +52,7 @@ lnt_status lnt_modes_watch_product(lnt_ctx *ctx, lnt_course *c, const lnt_modes_
     if (status == LNT_OK && c->watch[LNT_WATCH_PREDICTION])
         status = watch_item(ctx, c, m, j, W);
     if (c->watch[LNT_WATCH_FIT])
-        watch_energy(c, m, j, W);
+        watch_energy(c, m, j, W, outside);
     if (c->W)
         lnt_mat_copy(c->W[j], W);
     return status;

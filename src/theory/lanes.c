@@ -79,16 +79,17 @@ void lnt_lanes_step(lnt_lanes *lanes, double rate)
 
 void lnt_lanes_excess(const lnt_lanes *lanes, double *excess)
 {
-    double sum[LNT_LANES] = {0};
-    for (int j = 0; j < lanes->outputs; j++)
-        for (int i = 0; i < lanes->inputs; i++) {
-            const double *m = lanes->M + ((size_t)j * (size_t)lanes->cols + (size_t)i) * LNT_LANES;
-            double target = i == j ? lanes->target[i] : 0;
-            for (int l = 0; l < LNT_LANES; l++)
-                sum[l] += (m[l] - target) * (m[l] - target);
-        }
-    for (int l = 0; l < LNT_LANES; l++)
-        excess[l] = lanes->d / 2 * sum[l];
+#ifdef LNT_X86
+    if (lnt_simd_avx512()) {
+        excess_8(lanes, excess);
+        return;
+    }
+    if (lnt_simd_avx2()) {
+        excess_4(lanes, excess);
+        return;
+    }
+#endif
+    excess_2(lanes, excess);
 }
 
 /* ---- Weights in and out ---- */

@@ -32,6 +32,21 @@ TARGET static void NAME(product)(const lnt_lanes *p)
             }
 }
 
+TARGET static void NAME(excess)(const lnt_lanes *p, double *excess)
+{
+    for (int part = 0; part < LNT_LANES; part += WIDTH) {
+        VEC sum = {0};
+        for (int j = 0; j < p->outputs; j++)
+            for (int i = 0; i < p->inputs; i++) {
+                size_t at = ((size_t)j * (size_t)p->cols + (size_t)i) * LNT_LANES + (size_t)part;
+                VEC gap = LOAD(p->M + at) - (i == j ? p->target[i] : 0);
+                sum = MULTIPLY_ADD(gap, gap, sum);
+            }
+        sum = sum * (p->d / 2);
+        memcpy(excess + part, &sum, sizeof sum);
+    }
+}
+
 /* G <- -rate d times the weighted differences. */
 TARGET static void NAME(differences)(const lnt_lanes *p, double rate)
 {
