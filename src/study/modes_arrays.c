@@ -58,6 +58,17 @@ static lnt_status put_product(lnt_ctx *ctx, lnt_record *record, const lnt_modes_
     return status;
 }
 
+/* Of the hidden layer at every output time, as the alignment left it: C_XX^{1/2} W1' W1 C_XX^{1/2}. */
+static lnt_status put_similarity(lnt_ctx *ctx, lnt_record *record, const lnt_modes_run *m, int method)
+{
+    const lnt_course *c = &m->course[method][0];
+    double numbers = (double)m->times * m->setup.task.inputs * m->setup.task.inputs;
+    const char *path = lnt_sprintf(ctx, "similarity/%s", lnt_method_names[method]);
+    if (path && c->A && c->watch[LNT_WATCH_ALIGNMENT] && numbers <= MOST_NUMBERS)
+        lnt_record_matrix(record, path, "", c->A, m->times);
+    return path ? LNT_OK : LNT_ENOMEM;
+}
+
 lnt_status lnt_modes_arrays(lnt_ctx *ctx, lnt_record *record, const lnt_modes_run *m)
 {
     int k = m->count;
@@ -78,6 +89,8 @@ lnt_status lnt_modes_arrays(lnt_ctx *ctx, lnt_record *record, const lnt_modes_ru
         if (m->why[i])
             continue;
         if ((status = put_product(ctx, record, m, product, m->course[i][0].W)) != LNT_OK)
+            return status;
+        if ((status = put_similarity(ctx, record, m, i)) != LNT_OK)
             return status;
         lnt_record_samples(record, strengths, "", lnt_mat_view(m->course[i][0].strength, k, m->times));
     }

@@ -586,6 +586,16 @@ def test_covariances_alone():
     assert np.abs(h5["product/riccati"][-1] - Syx).max() < 1e-9
 
 
+def test_similarity_of_the_hidden_layer():
+    """White inputs: W1'W1 along the path, which the flow of the weights gives."""
+    Syx, W = RNG.normal(size=(3, 4)), [RNG.normal(size=(5, 4)) * 0.3, RNG.normal(size=(3, 5)) * 0.3]
+    result, h5 = modes("--sigma-yx", save("S.npy", Syx), *start(W), "--times", "0,0.5,2,9", "--method", "flow")
+    exact = flow(W, np.eye(4), Syx, 9)
+    for k, T in enumerate((0, 0.5, 2, 9)):
+        W1 = exact(T)[0]
+        close(h5["similarity/flow"][k], W1.T @ W1, 1e-7, "similarity")
+
+
 def test_seeds_and_threads():
     words = ["--task", "exercise", "--hidden", 6, "--init", "gaussian:0.02", "--times", "0,2,4,8", "--lr", 0.2, "--seed", 9]
     result, h5 = modes(*words, "--seeds", 4, "--threads", 1)
