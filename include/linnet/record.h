@@ -110,6 +110,10 @@ LNT_API int lnt_record_rows(const lnt_record *record, const char *table);
 LNT_API bool lnt_record_cell(const lnt_record *record, const char *table, int row, const char *column,
                              lnt_value *value);
 
+/* The same as numbers; NaN where there is none. */
+LNT_API double lnt_record_fact_number(const lnt_record *record, const char *group, const char *name);
+LNT_API double lnt_record_cell_number(const lnt_record *record, const char *table, int row, const char *column);
+
 /* ---- Figures ---- */
 
 /* Points are joined by a thin line, marks are not. */

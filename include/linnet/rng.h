@@ -7,7 +7,7 @@
 #ifndef LINNET_RNG_H
 #define LINNET_RNG_H
 
-#include "linnet/ctx.h"
+#include "linnet/mat.h"
 
 #include <stdint.h>
 
@@ -46,6 +46,10 @@ LNT_API uint64_t lnt_rng_below(lnt_rng *rng, uint64_t n);
 LNT_API double lnt_rng_normal(lnt_rng *rng);
 /* order <- a uniformly random permutation of its n entries: for i = n-1 .. 1 swap entries i and lnt_rng_below(i+1). */
 LNT_API void lnt_rng_shuffle(lnt_rng *rng, int *order, int n);
+
+/* Q (m x n, m >= n, ld = m) <- the first n columns of a Haar-distributed orthogonal m x m matrix: QR of normal numbers,
+ * drawn column by column, column k times sign(R_kk), which makes it unique (Mezzadri 2007). 3 m n^2 operations. */
+LNT_API lnt_status lnt_rng_orthogonal(lnt_ctx *ctx, lnt_mat Q, lnt_rng *rng);
 
 #ifdef __cplusplus
 }

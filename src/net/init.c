@@ -50,23 +50,15 @@ bool lnt_init_needs_modes(const lnt_init *init)
     return init->kind == LNT_INIT_ALIGNED || init->kind == LNT_INIT_BALANCED;
 }
 
-/* The leading block of a Haar-distributed orthogonal matrix Q of the longer side's size: QR of a Gaussian matrix, made
- * unique by a positive diagonal of R. Of Q only the columns that W has are needed, and drawn. */
+/* The leading block of a Haar-distributed orthogonal matrix of the longer side's size. */
 static lnt_status haar(lnt_ctx *ctx, lnt_mat W, lnt_rng *rng)
 {
     lnt_mat Q;
-    double *diag = lnt_alloc(ctx, (size_t)W.cols, sizeof *diag);
-    lnt_status status = diag ? lnt_mat_alloc(ctx, &Q, W.rows > W.cols ? W.rows : W.cols, W.cols) : LNT_ENOMEM;
-    if (status != LNT_OK)
-        return status;
-    for (int j = 0; j < Q.cols; j++)
-        for (int i = 0; i < Q.rows; i++)
-            *lnt_at(Q, i, j) = lnt_rng_normal(rng);
-    status = lnt_qr(ctx, Q, diag);
-    for (int j = 0; j < Q.cols && status == LNT_OK; j++)
-        if (diag[j] < 0)
-            lnt_mat_scale(lnt_columns(Q, j, 1), -1);
-    lnt_mat_copy(W, lnt_block(Q, 0, 0, W.rows, W.cols));
+    lnt_status status = lnt_mat_alloc(ctx, &Q, W.rows > W.cols ? W.rows : W.cols, W.cols);
+    if (status == LNT_OK)
+        status = lnt_rng_orthogonal(ctx, Q, rng);
+    if (status == LNT_OK)
+        lnt_mat_copy(W, lnt_block(Q, 0, 0, W.rows, W.cols));
     return status;
 }
 

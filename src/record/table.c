@@ -150,3 +150,20 @@ bool lnt_record_verdict(const lnt_record *record)
     }
     return all;
 }
+
+static double number(lnt_value value)
+{
+    return value.kind == LNT_INTEGER ? (double)value.integer : value.kind == LNT_NUMBER ? value.number : (double)NAN;
+}
+
+double lnt_record_fact_number(const lnt_record *record, const char *group, const char *name)
+{
+    lnt_value value;
+    return lnt_record_get_fact(record, group, name, &value) ? number(value) : (double)NAN;
+}
+
+double lnt_record_cell_number(const lnt_record *record, const char *table, int row, const char *column)
+{
+    lnt_value value;
+    return lnt_record_cell(record, table, row, column, &value) ? number(value) : (double)NAN;
+}

@@ -1,5 +1,7 @@
 #include "linnet/rng.h"
 
+#include "linnet/linalg.h"
+
 #include <Random123/philox.h>
 #include <math.h>
 #include <string.h>
@@ -59,4 +61,21 @@ void lnt_rng_shuffle(lnt_rng *rng, int *order, int n)
         order[i] = order[j];
         order[j] = swap;
     }
+}
+
+lnt_status lnt_rng_orthogonal(lnt_ctx *ctx, lnt_mat Q, lnt_rng *rng)
+{
+    lnt_mark mark = lnt_ctx_mark(ctx);
+    double *diag = lnt_alloc(ctx, (size_t)Q.cols, sizeof *diag);
+    if (!diag)
+        return LNT_ENOMEM;
+    for (int j = 0; j < Q.cols; j++)
+        for (int i = 0; i < Q.rows; i++)
+            *lnt_at(Q, i, j) = lnt_rng_normal(rng);
+    lnt_status status = lnt_qr(ctx, Q, diag);
+    for (int j = 0; j < Q.cols && status == LNT_OK; j++)
+        if (diag[j] < 0)
+            lnt_mat_scale(lnt_columns(Q, j, 1), -1);
+    lnt_ctx_reset(ctx, mark);
+    return status;
 }

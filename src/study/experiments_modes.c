@@ -4,16 +4,7 @@
 #include "linnet/text.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
-
-static double cell(const lnt_record *record, const char *table, int row, const char *column)
-{
-    lnt_value value = {0};
-    if (!lnt_record_cell(record, table, row, column, &value))
-        return NAN;
-    return value.kind == LNT_INTEGER ? (double)value.integer : value.kind == LNT_NUMBER ? value.number : (double)NAN;
-}
 
 /* The column `absolute` of a deviation, by the end of its name. */
 static double deviation(const lnt_record *record, const char *end)
@@ -22,7 +13,7 @@ static double deviation(const lnt_record *record, const char *end)
     for (int row = 0; row < lnt_record_rows(record, "deviations"); row++)
         if (lnt_record_cell(record, "deviations", row, "name", &name) && name.kind == LNT_STRING &&
             strlen(name.string) >= strlen(end) && strcmp(name.string + strlen(name.string) - strlen(end), end) == 0)
-            return cell(record, "deviations", row, "absolute");
+            return lnt_record_cell_number(record, "deviations", row, "absolute");
     return NAN;
 }
 
@@ -82,22 +73,24 @@ lnt_status lnt_exercise_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_e
     for (int k = 0; k < 4 && status == LNT_OK; k++) {
         const char *name = lnt_sprintf(ctx, "singular value %d of the task", k + 1);
         if (name)
-            lnt_record_check(record, name, cell(record, "modes", k, "s"), s[k], 1e-12);
+            lnt_record_check(record, name, lnt_record_cell_number(record, "modes", k, "s"), s[k], 1e-12);
     }
     if (status != LNT_OK)
         return status;
-    lnt_record_check(record, "mode 1 is learned: final strength", cell(record, "modes", 0, "final_descent"), s[0],
-                     1e-4);
+    lnt_record_check(record, "mode 1 is learned: final strength",
+                     lnt_record_cell_number(record, "modes", 0, "final_descent"), s[0], 1e-4);
     lnt_record_check(record, "strengths, flow against the Riccati solution", deviation(record, "flow against riccati"),
                      0, 1e-3);
     lnt_record_check(record, "strengths, descent against the discrete map", deviation(record, "descent against map"), 0,
                      0.02);
     lnt_record_check(record, "descent is later than the flow: half-time of mode 1",
-                     cell(record, "modes", 0, "half_descent") - cell(record, "modes", 0, "half_flow"), 0.17, 0.03);
+                     lnt_record_cell_number(record, "modes", 0, "half_descent") -
+                         lnt_record_cell_number(record, "modes", 0, "half_flow"),
+                     0.17, 0.03);
     lnt_record_check(record, "the origin is a saddle: negative directions, 16 units x 4 modes",
-                     cell(record, "fixed_points", 0, "index"), 64, 0);
+                     lnt_record_cell_number(record, "fixed_points", 0, "index"), 64, 0);
     lnt_record_check(record, "all modes learned is a minimum: negative directions",
-                     cell(record, "fixed_points", 15, "index"), 0, 0);
+                     lnt_record_cell_number(record, "fixed_points", 15, "index"), 0, 0);
     return LNT_OK;
 }
 
@@ -122,9 +115,9 @@ lnt_status lnt_depths_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_exp
     }
     /* depth 1 learns all modes at once, in ln 2 and a little; depth 2 in ln(s/u0 - 1)/2s each */
     double u0 = 1e-3 * sqrt(7);
-    lnt_record_check(record, "depth 1: half-time of mode 1", cell(record, "depths", 0, "half_closed"),
+    lnt_record_check(record, "depth 1: half-time of mode 1", lnt_record_cell_number(record, "depths", 0, "half_closed"),
                      log((sqrt(7) - u0) / (sqrt(7) / 2)), 1e-9);
-    lnt_record_check(record, "depth 2: half-time of mode 1", cell(record, "depths", 4, "half_closed"),
+    lnt_record_check(record, "depth 2: half-time of mode 1", lnt_record_cell_number(record, "depths", 4, "half_closed"),
                      log(sqrt(7) / u0 - 1) / (2 * sqrt(7)), 1e-9);
     return status;
 }
@@ -141,14 +134,18 @@ lnt_status lnt_phase_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_expe
     o.s = 1.5;
     o.time = 20;
     lnt_status status = adopt_phase(ctx, record, &o);
-    lnt_record_check(record, "origin: first eigenvalue", cell(record, "fixed_points", 0, "eigenvalue_1"), 1.5, 1e-12);
-    lnt_record_check(record, "origin: second eigenvalue", cell(record, "fixed_points", 0, "eigenvalue_2"), -1.5, 1e-12);
-    lnt_record_check(record, "a = b = sqrt s: along the hyperbola", cell(record, "fixed_points", 1, "eigenvalue_1"), 0,
-                     1e-12);
-    lnt_record_check(record, "a = b = sqrt s: across, -2s", cell(record, "fixed_points", 1, "eigenvalue_2"), -3, 1e-12);
-    lnt_record_check(record, "separatrix: product at the end", cell(record, "trajectories", 8, "product_end"), 0, 1e-9);
-    lnt_record_check(record, "beyond the hyperbola: product at the end", cell(record, "trajectories", 9, "product_end"),
-                     1.5, 1e-9);
+    lnt_record_check(record, "origin: first eigenvalue",
+                     lnt_record_cell_number(record, "fixed_points", 0, "eigenvalue_1"), 1.5, 1e-12);
+    lnt_record_check(record, "origin: second eigenvalue",
+                     lnt_record_cell_number(record, "fixed_points", 0, "eigenvalue_2"), -1.5, 1e-12);
+    lnt_record_check(record, "a = b = sqrt s: along the hyperbola",
+                     lnt_record_cell_number(record, "fixed_points", 1, "eigenvalue_1"), 0, 1e-12);
+    lnt_record_check(record, "a = b = sqrt s: across, -2s",
+                     lnt_record_cell_number(record, "fixed_points", 1, "eigenvalue_2"), -3, 1e-12);
+    lnt_record_check(record, "separatrix: product at the end",
+                     lnt_record_cell_number(record, "trajectories", 8, "product_end"), 0, 1e-9);
+    lnt_record_check(record, "beyond the hyperbola: product at the end",
+                     lnt_record_cell_number(record, "trajectories", 9, "product_end"), 1.5, 1e-9);
     return status;
 }
 
@@ -175,13 +172,16 @@ lnt_status lnt_tree_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_exper
         const char *name = lnt_sprintf(ctx, "s_%d against the spectrum of the diffusion", k + 1);
         double expected = sqrt(1e4 * lambda[k]) / 8;
         if (name)
-            lnt_record_check(record, name, cell(record, "modes", k, "s"), expected, 4 * expected * sqrt(8 / 1e4));
+            lnt_record_check(record, name, lnt_record_cell_number(record, "modes", k, "s"), expected,
+                             4 * expected * sqrt(8 / 1e4));
     }
     for (int k = 0; k < 2 && status == LNT_OK; k++) {
         const char *name = lnt_sprintf(ctx, "half-learning step of mode %d, descent less map", k + 1);
         if (name)
             lnt_record_check(record, name,
-                             cell(record, "modes", k, "half_descent") - cell(record, "modes", k, "half_map"), 0, 0.5);
+                             lnt_record_cell_number(record, "modes", k, "half_descent") -
+                                 lnt_record_cell_number(record, "modes", k, "half_map"),
+                             0, 0.5);
     }
     if (status == LNT_OK)
         lnt_record_check(record, "strengths, flow against the Riccati solution",
@@ -241,16 +241,18 @@ lnt_status lnt_isometry_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_e
     lnt_status status = adopt_isometry(ctx, record, &o);
     if (status != LNT_OK)
         return status;
-    lnt_record_check(record, "orthogonal: largest singular value of the start", cell(record, "starts", 0, "sigma_1"), 1,
-                     1e-10);
-    lnt_record_check(record, "Gaussian: fifth singular value of the start", cell(record, "starts", 1, "sigma_5"), 0,
-                     0.05);
+    lnt_record_check(record, "orthogonal: largest singular value of the start",
+                     lnt_record_cell_number(record, "starts", 0, "sigma_1"), 1, 1e-10);
+    lnt_record_check(record, "Gaussian: fifth singular value of the start",
+                     lnt_record_cell_number(record, "starts", 1, "sigma_5"), 0, 0.05);
     if (opts->full) { /* three starts each; four standard errors of what is published and of what was measured */
-        lnt_record_check(record, "orthogonal: loss", cell(record, "starts", 0, "loss"), 0.0716, 0.003);
-        lnt_record_check(record, "Gaussian: loss", cell(record, "starts", 1, "loss"), 0.0895, 0.003);
+        lnt_record_check(record, "orthogonal: loss", lnt_record_cell_number(record, "starts", 0, "loss"), 0.0716,
+                         0.003);
+        lnt_record_check(record, "Gaussian: loss", lnt_record_cell_number(record, "starts", 1, "loss"), 0.0895, 0.003);
     }
-    double difference = cell(record, "starts", 1, "loss") - cell(record, "starts", 0, "loss");
+    double difference =
+        lnt_record_cell_number(record, "starts", 1, "loss") - lnt_record_cell_number(record, "starts", 0, "loss");
     lnt_record_check(record, "orthogonal starts end lower: share of the Gaussian loss",
-                     difference / cell(record, "starts", 1, "loss"), 0.2, 0.19);
+                     difference / lnt_record_cell_number(record, "starts", 1, "loss"), 0.2, 0.19);
     return LNT_OK;
 }

@@ -90,7 +90,6 @@ static lnt_status train_arm(lnt_ctx *ctx, lnt_record *record, arm *a, const lnt_
                             int outputs)
 {
     lnt_train_opts o;
-    lnt_value value;
     lnt_record *trained = lnt_record_new("train");
     if (!trained)
         return lnt_fail(ctx, LNT_ENOMEM, "out of memory for a record");
@@ -100,8 +99,8 @@ static lnt_status train_arm(lnt_ctx *ctx, lnt_record *record, arm *a, const lnt_
         status = lnt_train_study(ctx, trained, &o);
     if (status == LNT_OK) {
         take_series(a, trained);
-        a->accuracy = lnt_record_get_fact(trained, "final", "accuracy", &value) ? value.number : (double)NAN;
-        a->accuracy_sd = lnt_record_get_fact(trained, "final", "accuracy_sd", &value) ? value.number : (double)NAN;
+        a->accuracy = lnt_record_fact_number(trained, "final", "accuracy");
+        a->accuracy_sd = lnt_record_fact_number(trained, "final", "accuracy_sd");
         if (lnt_record_interrupted(trained))
             lnt_record_set_interrupted(record);
     }

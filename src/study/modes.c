@@ -16,7 +16,7 @@ static bool watches(const lnt_modes_run *m, lnt_method method, lnt_watch watch)
     switch (watch) {
     case LNT_WATCH_FIT:
     case LNT_WATCH_COMPETITION:
-        return m->isotropy <= 1e-6;
+        return m->isotropy <= LNT_MODES_SAME;
     case LNT_WATCH_ALIGNMENT:
         return pair && (weights || method == LNT_RICCATI);
     case LNT_WATCH_TEST:

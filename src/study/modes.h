@@ -90,6 +90,26 @@ lnt_status lnt_modes_half_times(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run
                                 void *user, double end);
 lnt_status lnt_modes_arrays(lnt_ctx *ctx, lnt_record *record, const lnt_modes_run *m);
 lnt_status lnt_modes_report(lnt_ctx *ctx, lnt_record *record, lnt_modes_run *m);
+/* C_XX = d I, and modes that are its eigenvectors, to what single-precision files can say. */
+#define LNT_MODES_SAME 1e-6
+
+/* The vectors u_k in columns, and v_k in rows, of the modes without the completion to orthogonal matrices. */
+static inline lnt_mat lnt_modes_U(const lnt_modes_run *m)
+{
+    return lnt_columns(m->modes.U, 0, m->count);
+}
+static inline lnt_mat lnt_modes_VT(const lnt_modes_run *m)
+{
+    return lnt_block(m->modes.VT, 0, 0, m->count, m->modes.VT.cols);
+}
+/* strength[k] <- u_k' W v_k, *outside <- the share of |W|^2 outside the modes; either may be NULL. Of a map, or of the
+ * product of the weights w. */
+lnt_status lnt_modes_map_strengths(lnt_ctx *ctx, double *strength, double *outside, const lnt_modes_run *m, lnt_mat W);
+lnt_status lnt_modes_net_strengths(lnt_ctx *ctx, double *strength, double *outside, const lnt_modes_run *m,
+                                   const double *w);
+/* u0[k] <- the strength from which mode k grows: of two layers the first-order effective one, else that of the product.
+ */
+lnt_status lnt_modes_start_strengths(lnt_ctx *ctx, double *u0, const lnt_modes_run *m, const double *w);
 /* w <- where start number `index` is. */
 lnt_status lnt_modes_start(lnt_ctx *ctx, double *w, const lnt_modes_run *m, int index);
 /* Networks of several depths, each by lnt_modes_study(). */

@@ -51,19 +51,13 @@ static lnt_status start_pair(lnt_ctx *ctx, start *f, const lnt_modes_run *m, con
 static lnt_status start_deep(lnt_ctx *ctx, start *f, const lnt_modes_run *m, const double *w)
 {
     int L = m->net.depth, k = m->count;
-    lnt_mat P;
-    double misaligned, *u0 = lnt_alloc(ctx, (size_t)k, sizeof *u0);
+    double *u0 = lnt_alloc(ctx, (size_t)k, sizeof *u0);
     lnt_status status = u0 ? lnt_mat_alloc(ctx, &f->D, L, k) : LNT_ENOMEM;
     if (status == LNT_OK)
-        status = lnt_mat_alloc(ctx, &P, m->setup.task.outputs, m->setup.task.inputs);
-    if (status == LNT_OK)
-        status = lnt_net_product(ctx, P, &m->net, w);
-    if (status == LNT_OK)
-        status = lnt_alignedness(ctx, &misaligned, u0, P, f->U, f->VT);
-    bool passes;
+        status = lnt_modes_net_strengths(ctx, u0, NULL, m, w);
     for (int i = 0; i < k && status == LNT_OK; i++)
         for (int l = 0; l < L; l++) {
-            passes = i < lnt_net_bottleneck(&m->net);
+            bool passes = i < lnt_net_bottleneck(&m->net);
             *lnt_at(f->D, l, i) = L == 1 ? u0[i] : passes ? m->init.value[m->init.count == 1 ? 0 : l] : 0;
         }
     return status;
@@ -79,8 +73,8 @@ static lnt_status overlaps(lnt_ctx *ctx, start *f, const lnt_modes_run *m)
         status = lnt_mat_alloc(ctx, &V, k, k);
     if (status != LNT_OK)
         return status;
-    lnt_gemm(f->C, 1, LNT_T, lnt_columns(m->modes.U, 0, k), LNT_N, f->U, 0);
-    lnt_gemm(V, 1, LNT_N, lnt_block(m->modes.VT, 0, 0, k, f->VT.cols), LNT_T, f->VT, 0);
+    lnt_gemm(f->C, 1, LNT_T, lnt_modes_U(m), LNT_N, f->U, 0);
+    lnt_gemm(V, 1, LNT_N, lnt_modes_VT(m), LNT_T, f->VT, 0);
     lnt_mat_multiply(f->C, V);
     return LNT_OK;
 }
@@ -103,8 +97,8 @@ static lnt_status find_start(lnt_ctx *ctx, start *f, const lnt_modes_run *m, con
     if (status != LNT_OK)
         return status;
     f->selected = false;
-    lnt_mat_copy(f->U, lnt_columns(m->modes.U, 0, m->count));
-    lnt_mat_copy(f->VT, lnt_block(m->modes.VT, 0, 0, m->count, m->modes.VT.cols));
+    lnt_mat_copy(f->U, lnt_modes_U(m));
+    lnt_mat_copy(f->VT, lnt_modes_VT(m));
     status = m->net.depth == 2 ? start_pair(ctx, f, m, w) : start_deep(ctx, f, m, w);
     return status == LNT_OK ? overlaps(ctx, f, m) : status;
 }

@@ -19,13 +19,11 @@ static lnt_status riccati_strengths(lnt_ctx *ctx, double *strength, double t, vo
 {
     riccati_work *k = user;
     const lnt_modes_run *m = k->m;
-    double misaligned;
     lnt_status status = lnt_riccati_at(ctx, k->G, &k->r, m->d0 * m->eta * t);
     if (status != LNT_OK)
         return status;
     lnt_riccati_map(k->W, &k->r, k->G);
-    return lnt_alignedness(ctx, &misaligned, strength, k->W, lnt_columns(m->modes.U, 0, m->count),
-                           lnt_block(m->modes.VT, 0, 0, m->count, k->W.cols));
+    return lnt_modes_map_strengths(ctx, strength, NULL, m, k->W);
 }
 
 static lnt_status riccati_make(lnt_ctx *ctx, riccati_work *k, const lnt_modes_run *m, const double *w)
@@ -69,25 +67,13 @@ static lnt_status riccati(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run *m, c
 
 /* ---- Gradient flow ---- */
 
-static lnt_status start_strengths(lnt_ctx *ctx, double *strength, const lnt_modes_run *m, const double *w)
-{
-    lnt_mat P;
-    double misaligned;
-    lnt_status status = lnt_mat_alloc(ctx, &P, m->setup.task.outputs, m->setup.task.inputs);
-    if (status == LNT_OK)
-        status = lnt_net_product(ctx, P, &m->net, w);
-    return status == LNT_OK ? lnt_alignedness(ctx, &misaligned, strength, P, lnt_columns(m->modes.U, 0, m->count),
-                                              lnt_block(m->modes.VT, 0, 0, m->count, P.cols))
-                            : status;
-}
-
 static lnt_status flow(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run *m, const double *w, lnt_flow_info *info)
 {
     int k = m->count, inputs = m->setup.task.inputs;
     size_t size = lnt_net_size(&m->net);
     double *level = lnt_alloc(ctx, (size_t)k, sizeof *level), *first = lnt_alloc(ctx, (size_t)k, sizeof *first),
            *T = lnt_alloc(ctx, (size_t)m->times, sizeof *T);
-    lnt_mode_times modes = {.level = level, .time = c->half, .U = lnt_columns(m->modes.U, 0, k)};
+    lnt_mode_times modes = {.level = level, .time = c->half, .U = lnt_modes_U(m)};
     lnt_flow_opts opts;
     lnt_mat Y;
     lnt_status status = level && first && T ? lnt_mat_alloc(ctx, &modes.V, inputs, k) : LNT_ENOMEM;
@@ -95,7 +81,7 @@ static lnt_status flow(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run *m, cons
         status = lnt_mat_alloc(ctx, &Y, (int)size, m->times);
     if (status != LNT_OK)
         return status;
-    lnt_mat_transpose(modes.V, lnt_block(m->modes.VT, 0, 0, k, inputs));
+    lnt_mat_transpose(modes.V, lnt_modes_VT(m));
     for (int i = 0; i < k; i++) /* modes without a target never cross */
         level[i] = m->target[i] > 0 ? m->target[i] / 2 : 1e300;
     for (int j = 0; j < m->times; j++)
@@ -108,7 +94,7 @@ static lnt_status flow(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run *m, cons
     for (int j = 0; j < m->times && status == LNT_OK; j++)
         status = lnt_modes_watch_weights(ctx, c, m, j, lnt_at(Y, 0, j));
     if (status == LNT_OK)
-        status = start_strengths(ctx, first, m, w);
+        status = lnt_modes_net_strengths(ctx, first, NULL, m, w);
     for (int i = 0; i < k && status == LNT_OK; i++) {
         bool at_start = m->target[i] > 0 && first[i] >= m->target[i] / 2;
         c->half[i] = at_start ? 0 : isnan(c->half[i]) ? INFINITY : c->half[i] / m->eta;
@@ -152,11 +138,11 @@ static void part_gradient(stepper *s, const double *w)
     const lnt_modes_run *m = s->m;
     bool fit = m->opts->descend == LNT_DESCEND_FIT;
     lnt_mat W1 = lnt_net_weights(&m->net, w, 1), W2 = lnt_net_weights(&m->net, w, 2);
-    lnt_mat_copy(s->UM, lnt_columns(m->modes.U, 0, m->count));
+    lnt_mat_copy(s->UM, lnt_modes_U(m));
     for (int i = 0; i < m->count; i++)
         lnt_mat_scale(lnt_columns(s->UM, i, 1), m->d0 * (fit ? s->after[i] - m->target[i] : -s->after[i]));
     lnt_mat_copy(s->G, s->P);
-    lnt_gemm(s->G, 1, LNT_N, s->UM, LNT_N, lnt_block(m->modes.VT, 0, 0, m->count, s->G.cols), fit ? 0 : m->d0);
+    lnt_gemm(s->G, 1, LNT_N, s->UM, LNT_N, lnt_modes_VT(m), fit ? 0 : m->d0);
     lnt_gemm(lnt_net_weights(&m->net, s->g, 1), 1, LNT_T, W2, LNT_N, s->G, 0);
     lnt_gemm(lnt_net_weights(&m->net, s->g, 2), 1, LNT_N, s->G, LNT_T, W1, 0);
 }
@@ -165,7 +151,7 @@ static lnt_status strengths(lnt_ctx *ctx, stepper *s, const double *w)
 {
     const lnt_modes_run *m = s->m;
     lnt_status status = lnt_net_product(ctx, s->P, &m->net, w);
-    lnt_gemm(s->UP, 1, LNT_T, lnt_columns(m->modes.U, 0, m->count), LNT_N, s->P, 0);
+    lnt_gemm(s->UP, 1, LNT_T, lnt_modes_U(m), LNT_N, s->P, 0);
     for (int i = 0; i < m->count; i++) {
         s->after[i] = 0;
         for (int j = 0; j < s->P.cols; j++)
@@ -269,7 +255,7 @@ static lnt_status reduce(lnt_ctx *ctx, lnt_modes_run *r, double **w0, const lnt_
             return LNT_ENOMEM;
         lnt_gemm(r->setup.held.Syx, 1, LNT_T, r->Q, LNT_N, m->setup.held.Syx, 0);
     }
-    lnt_gemm(r->modes.U, 1, LNT_T, r->Q, LNT_N, lnt_columns(m->modes.U, 0, m->count), 0);
+    lnt_gemm(r->modes.U, 1, LNT_T, r->Q, LNT_N, lnt_modes_U(m), 0);
     return LNT_OK;
 }
 

@@ -26,14 +26,6 @@ static lnt_status options_of(lnt_ctx *ctx, lnt_modes_opts *o, const lnt_modes_op
     return o->init ? LNT_OK : LNT_ENOMEM;
 }
 
-static double fact(const lnt_record *record, const char *group, const char *name)
-{
-    lnt_value value;
-    if (!lnt_record_get_fact(record, group, name, &value))
-        return NAN;
-    return value.kind == LNT_INTEGER ? (double)value.integer : value.number;
-}
-
 /* What is common to all depths: the task, the time that the slowest takes, and a step that is stable for all. */
 typedef struct common {
     lnt_setup setup;
@@ -74,7 +66,8 @@ static lnt_status find_common(lnt_ctx *ctx, common *c, const lnt_modes_opts *opt
             o.method = "flow";
             status = lnt_modes_study(ctx, probe, &o);
         }
-        double stable = fact(probe, "time", "largest_stable_lr_dt") / opts->lr, end = fact(probe, "time", "end");
+        double stable = lnt_record_fact_number(probe, "time", "largest_stable_lr_dt") / opts->lr,
+               end = lnt_record_fact_number(probe, "time", "end");
         if (opts->dt == 0)
             c->dt = c->dt == 0 ? 0.1 * stable : fmin(c->dt, 0.1 * stable);
         if (opts->time == 0 && !opts->times && opts->epochs == 0)
@@ -119,15 +112,16 @@ static void put_depth(lnt_ctx *ctx, lnt_record *record, const lnt_record *found,
     }
     copy_series(ctx, record, found, "loss/descent", lnt_sprintf(ctx, "loss/%d", depth));
     copy_series(ctx, record, found, "test/descent", lnt_sprintf(ctx, "test/%d", depth));
-    double best = fact(found, "overfitting", "best_test_loss");
+    double best = lnt_record_fact_number(found, "overfitting", "best_test_loss");
     if (isnan(best))
         return;
     table = lnt_record_table(record, "stopping");
     lnt_table_row(table);
     lnt_table_set(table, "depth", "", lnt_integer(depth));
-    lnt_table_set(table, "best_time", "", lnt_number(fact(found, "overfitting", "best_time")));
+    lnt_table_set(table, "best_time", "", lnt_number(lnt_record_fact_number(found, "overfitting", "best_time")));
     lnt_table_set(table, "best_test_loss", "", lnt_number(best));
-    lnt_table_set(table, "final_test_loss", "", lnt_number(fact(found, "overfitting", "final_test_loss")));
+    lnt_table_set(table, "final_test_loss", "",
+                  lnt_number(lnt_record_fact_number(found, "overfitting", "final_test_loss")));
 }
 
 /* The deviation of the strengths, and what must be read first. */
@@ -215,10 +209,7 @@ lnt_status lnt_depths_study(lnt_ctx *ctx, lnt_record *record, const lnt_modes_op
     }
     if (status != LNT_OK)
         return status;
-    lnt_record_fact(record, "time", "eta", "",
-                    lnt_number(opts->lr * (opts->loss == LNT_LOSS_HALF  ? 1
-                                           : opts->loss == LNT_LOSS_SUM ? 2
-                                                                        : 2.0 / c.setup.task.outputs)));
+    lnt_record_fact(record, "time", "eta", "", lnt_number(opts->lr * lnt_loss_scale(opts->loss, c.setup.task.outputs)));
     lnt_record_fact(record, "time", "dt", "", lnt_number(c.dt));
     return put_figure(ctx, record, &opts->depths, modes);
 }

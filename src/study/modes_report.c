@@ -132,24 +132,10 @@ static lnt_status put_series(lnt_ctx *ctx, lnt_record *record, const lnt_modes_r
 /* The scalar that grows alike: sqrt of the effective product for two layers, else of the strength itself. */
 static lnt_status start_scalars(lnt_ctx *ctx, double *a0, const lnt_modes_run *m)
 {
-    int k = m->count, L = m->net.depth;
-    lnt_mat U = lnt_columns(m->modes.U, 0, k), VT = lnt_block(m->modes.VT, 0, 0, k, m->modes.VT.cols), P;
-    const double *w = m->w0[0];
-    double misaligned;
-    if (L == 2) {
-        lnt_status status =
-            lnt_start_first_order(ctx, a0, U, VT, lnt_net_weights(&m->net, w, 1), lnt_net_weights(&m->net, w, 2));
-        for (int i = 0; i < k; i++)
-            a0[i] = sqrt(a0[i]);
-        return status;
-    }
-    lnt_status status = lnt_mat_alloc(ctx, &P, U.rows, VT.cols);
-    if (status == LNT_OK)
-        status = lnt_net_product(ctx, P, &m->net, w);
-    if (status == LNT_OK)
-        status = lnt_alignedness(ctx, &misaligned, a0, P, U, VT);
-    for (int i = 0; i < k && status == LNT_OK; i++)
-        a0[i] = copysign(pow(fabs(a0[i]), 1.0 / L), a0[i]);
+    int L = m->net.depth;
+    lnt_status status = lnt_modes_start_strengths(ctx, a0, m, m->w0[0]);
+    for (int i = 0; i < m->count && status == LNT_OK; i++)
+        a0[i] = L == 2 ? sqrt(a0[i]) : copysign(pow(fabs(a0[i]), 1.0 / L), a0[i]);
     return status;
 }
 
@@ -214,7 +200,7 @@ static lnt_status put_fixed_points(lnt_ctx *ctx, lnt_record *record, const lnt_m
     int r = 0, h = m->net.width[1], *in = lnt_alloc(ctx, (size_t)m->count, sizeof *in);
     size_t unknowns = (size_t)h * (size_t)(m->setup.task.inputs + m->setup.task.outputs);
     lnt_status status = in ? LNT_OK : LNT_ENOMEM;
-    if (m->net.depth != 2 || m->isotropy > 1e-6 || unknowns > 1000000)
+    if (m->net.depth != 2 || m->isotropy > LNT_MODES_SAME || unknowns > 1000000)
         return LNT_OK;
     while (r < m->count && m->target[r] > 0)
         r++;
@@ -281,9 +267,9 @@ static void put_deviations(lnt_ctx *ctx, lnt_record *record, const lnt_modes_run
 static void put_assumptions(lnt_record *record, const lnt_modes_run *m)
 {
     double s1 = m->target[0];
-    lnt_record_assumption(record, "modes and C_XX share a basis: |V'C_XX V - diag| / max|C_XX|", m->off, 1e-6,
+    lnt_record_assumption(record, "modes and C_XX share a basis: |V'C_XX V - diag| / max|C_XX|", m->off, LNT_MODES_SAME,
                           "modes are coupled by the inputs: read flow and descent");
-    lnt_record_assumption(record, "C_XX is a multiple of I: max deviation / max|C_XX|", m->isotropy, 1e-6,
+    lnt_record_assumption(record, "C_XX is a multiple of I: max deviation / max|C_XX|", m->isotropy, LNT_MODES_SAME,
                           "the Riccati solution does not apply, and modes have clocks of their own");
     lnt_record_assumption(record, "start is lambda-balanced: |W2'W2 - W1 W1' - lambda I| / s_1", m->imbalance / s1,
                           LNT_IMBALANCE_WARN,

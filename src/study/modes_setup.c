@@ -11,8 +11,6 @@
 #define MOST_STEPS 1e8
 /* Up to this size the modes are completed to orthogonal matrices, for the connectivity modes of all inputs. */
 #define MOST_FULL 1000
-/* Sxx = d I, to what single-precision files can say. */
-#define WHITE 1e-6
 /* A start whose strengths stay below this share of the first mode's target counts as small. */
 #define SMALL 0.02
 
@@ -121,10 +119,10 @@ static lnt_status measure_inputs(lnt_ctx *ctx, lnt_modes_run *m)
     if (status == LNT_OK)
         status = lnt_mat_alloc(ctx, &R, inputs, k);
     if (status == LNT_OK)
-        status = lnt_shared_basis(ctx, m->d, &m->off, Sxx, lnt_block(m->modes.VT, 0, 0, k, inputs));
+        status = lnt_shared_basis(ctx, m->d, &m->off, Sxx, lnt_modes_VT(m));
     if (status != LNT_OK)
         return status;
-    lnt_mat_transpose(V, lnt_block(m->modes.VT, 0, 0, k, inputs));
+    lnt_mat_transpose(V, lnt_modes_VT(m));
     lnt_gemm(R, 1, LNT_N, Sxx, LNT_N, V, 0);
     for (int i = 0; i < k; i++)
         lnt_mat_add(lnt_columns(R, i, 1), -m->d[i], lnt_columns(V, i, 1));
@@ -140,14 +138,10 @@ static lnt_status measure_inputs(lnt_ctx *ctx, lnt_modes_run *m)
 /* Where the inputs couple the modes these end at the strengths of the least-squares map. */
 static lnt_status find_coupled_targets(lnt_ctx *ctx, lnt_modes_run *m)
 {
-    double misaligned;
     lnt_status status = lnt_mat_alloc(ctx, &m->best, m->setup.task.outputs, m->setup.task.inputs);
     if (status == LNT_OK)
         status = lnt_least_squares(ctx, m->best, NULL, &m->setup.all, 0);
-    return status == LNT_OK
-               ? lnt_alignedness(ctx, &misaligned, m->target, m->best, lnt_columns(m->modes.U, 0, m->count),
-                                 lnt_block(m->modes.VT, 0, 0, m->count, m->best.cols))
-               : status;
+    return status == LNT_OK ? lnt_modes_map_strengths(ctx, m->target, NULL, m, m->best) : status;
 }
 
 static lnt_status find_modes(lnt_ctx *ctx, lnt_modes_run *m)
@@ -168,7 +162,7 @@ static lnt_status find_modes(lnt_ctx *ctx, lnt_modes_run *m)
             m->modes.s[k] = 0; /* rounding error of what is 0 */
         m->target[k] = m->modes.s[k] > 0 ? m->modes.s[k] / m->d[k] : 0;
     }
-    return status == LNT_OK && m->off > WHITE ? find_coupled_targets(ctx, m) : status;
+    return status == LNT_OK && m->off > LNT_MODES_SAME ? find_coupled_targets(ctx, m) : status;
 }
 
 /* The item whose prediction is followed. */
@@ -227,18 +221,12 @@ static void refuse(lnt_modes_run *m, lnt_method method, const char *why)
 /* The start in the frame of the modes: do different modes share hidden directions? */
 static lnt_status measure_start(lnt_ctx *ctx, lnt_modes_run *m, const double *w)
 {
-    lnt_mat P;
-    lnt_status status = lnt_mat_alloc(ctx, &P, m->setup.task.outputs, m->setup.task.inputs);
-    if (status == LNT_OK)
-        status = lnt_net_product(ctx, P, &m->net, w);
-    if (status == LNT_OK)
-        status = lnt_alignedness(ctx, &m->misaligned, NULL, P, lnt_columns(m->modes.U, 0, m->count),
-                                 lnt_block(m->modes.VT, 0, 0, m->count, m->modes.VT.cols));
+    lnt_status status = lnt_modes_net_strengths(ctx, NULL, &m->misaligned, m, w);
     if (status != LNT_OK || m->net.depth != 2)
         return status == LNT_OK ? lnt_imbalance(ctx, &m->imbalance, &m->net, w) : status;
     lnt_mat W1 = lnt_net_weights(&m->net, w, 1), W2 = lnt_net_weights(&m->net, w, 2), trap = {0};
     status = lnt_balance(ctx, &m->imbalance, &m->lambda, W1, W2);
-    if (status == LNT_OK && m->isotropy <= WHITE)
+    if (status == LNT_OK && m->isotropy <= LNT_MODES_SAME)
         status = lnt_trap_find(ctx, &m->trap, trap, m->setup.all.Syx, W1, W2);
     return status;
 }
@@ -250,9 +238,7 @@ static lnt_status is_small(lnt_ctx *ctx, bool *small, const lnt_modes_run *m, co
     double *u0 = lnt_alloc(ctx, (size_t)k, sizeof *u0);
     if (!u0)
         return LNT_ENOMEM;
-    lnt_status status =
-        lnt_start_first_order(ctx, u0, lnt_columns(m->modes.U, 0, k), lnt_block(m->modes.VT, 0, 0, k, m->modes.VT.cols),
-                              lnt_net_weights(&m->net, w, 1), lnt_net_weights(&m->net, w, 2));
+    lnt_status status = lnt_modes_start_strengths(ctx, u0, m, w);
     for (int i = 0; i < k && status == LNT_OK; i++)
         *small = *small && u0[i] < SMALL * m->target[0];
     return status;
@@ -273,18 +259,18 @@ static lnt_status check_methods(lnt_ctx *ctx, lnt_modes_run *m)
     if (pair && !m->decoupled && m->misaligned < 1e-20)
         m->decoupled = true;
     for (int k = LNT_CLOSED; k <= LNT_MAP; k += LNT_MAP - LNT_CLOSED) {
-        if (m->off > WHITE)
+        if (m->off > LNT_MODES_SAME)
             refuse(m, (lnt_method)k, "the modes are no eigenvectors of C_XX");
         if (!m->decoupled && m->net.depth > 1 && !(pair && small))
             refuse(m, (lnt_method)k, "the start is neither aligned with the modes nor small");
     }
     if (!pair)
         refuse(m, LNT_RICCATI, "it is for two layers");
-    if (m->isotropy > WHITE)
+    if (m->isotropy > LNT_MODES_SAME)
         refuse(m, LNT_RICCATI, "C_XX is not a multiple of the identity");
     if (m->imbalance > LNT_IMBALANCE_REFUSE * m->modes.s[0] / m->d0 && !m->asked[LNT_RICCATI])
         refuse(m, LNT_RICCATI, "the start is not lambda-balanced");
-    if (m->opts->descend != LNT_DESCEND_BOTH && (!pair || m->isotropy > WHITE))
+    if (m->opts->descend != LNT_DESCEND_BOTH && (!pair || m->isotropy > LNT_MODES_SAME))
         return lnt_fail(ctx, LNT_EUSAGE, "--descend fit and competition are for two layers and C_XX = d I");
     for (int k = 0; k < LNT_METHODS; k++)
         if (m->asked[k] && m->why[k])
@@ -312,22 +298,9 @@ static double default_duration(const lnt_modes_run *m, const double *u0)
 
 static lnt_status strengths_at_start(lnt_ctx *ctx, const lnt_modes_run *m, double *u0)
 {
-    lnt_mat P, U, VT;
-    double *w = lnt_alloc(ctx, lnt_net_size(&m->net), sizeof *w), misaligned;
+    double *w = lnt_alloc(ctx, lnt_net_size(&m->net), sizeof *w);
     lnt_status status = w ? lnt_modes_start(ctx, w, m, 0) : LNT_ENOMEM;
-    if (status == LNT_OK && m->net.depth == 2) {
-        U = lnt_columns(m->modes.U, 0, m->count);
-        VT = lnt_block(m->modes.VT, 0, 0, m->count, m->modes.VT.cols);
-        return lnt_start_first_order(ctx, u0, U, VT, lnt_net_weights(&m->net, w, 1), lnt_net_weights(&m->net, w, 2));
-    }
-    if (status == LNT_OK)
-        status = lnt_mat_alloc(ctx, &P, m->setup.task.outputs, m->setup.task.inputs);
-    if (status == LNT_OK)
-        status = lnt_net_product(ctx, P, &m->net, w);
-    if (status == LNT_OK)
-        status = lnt_alignedness(ctx, &misaligned, u0, P, lnt_columns(m->modes.U, 0, m->count),
-                                 lnt_block(m->modes.VT, 0, 0, m->count, m->modes.VT.cols));
-    return status;
+    return status == LNT_OK ? lnt_modes_start_strengths(ctx, u0, m, w) : status;
 }
 
 static lnt_status make_times(lnt_ctx *ctx, lnt_modes_run *m)
@@ -389,7 +362,7 @@ lnt_status lnt_modes_prepare(lnt_ctx *ctx, lnt_modes_run *m, lnt_modes_opts *opt
         status = find_item(ctx, m);
     if (status != LNT_OK)
         return status;
-    m->scale = opts->loss == LNT_LOSS_HALF ? 1 : opts->loss == LNT_LOSS_SUM ? 2 : 2.0 / m->setup.task.outputs;
+    m->scale = lnt_loss_scale(opts->loss, m->setup.task.outputs);
     m->eta = m->scale * opts->lr;
     if (m->modes.s[0] > 0 && m->modes.s[0] < 1e-150)
         return lnt_fail(ctx, LNT_EDOMAIN, "C_YX is at most %g: squares of that cannot be held; scale the data",

@@ -5,6 +5,36 @@
 
 #include <math.h>
 
+/* ---- Strengths ---- */
+
+lnt_status lnt_modes_map_strengths(lnt_ctx *ctx, double *strength, double *outside, const lnt_modes_run *m, lnt_mat W)
+{
+    double unused;
+    return lnt_alignedness(ctx, outside ? outside : &unused, strength, W, lnt_modes_U(m), lnt_modes_VT(m));
+}
+
+lnt_status lnt_modes_net_strengths(lnt_ctx *ctx, double *strength, double *outside, const lnt_modes_run *m,
+                                   const double *w)
+{
+    lnt_mark mark = lnt_ctx_mark(ctx);
+    lnt_mat P;
+    lnt_status status = lnt_mat_alloc(ctx, &P, m->setup.task.outputs, m->setup.task.inputs);
+    if (status == LNT_OK)
+        status = lnt_net_product(ctx, P, &m->net, w);
+    if (status == LNT_OK)
+        status = lnt_modes_map_strengths(ctx, strength, outside, m, P);
+    lnt_ctx_reset(ctx, mark);
+    return status;
+}
+
+lnt_status lnt_modes_start_strengths(lnt_ctx *ctx, double *u0, const lnt_modes_run *m, const double *w)
+{
+    if (m->net.depth != 2)
+        return lnt_modes_net_strengths(ctx, u0, NULL, m, w);
+    return lnt_start_first_order(ctx, u0, lnt_modes_U(m), lnt_modes_VT(m), lnt_net_weights(&m->net, w, 1),
+                                 lnt_net_weights(&m->net, w, 2));
+}
+
 /* ---- What is seen of a product, and of the weights ---- */
 
 /* With C_XX = d I: E - E_min = d/2 |W - Syx/d|^2, split into what the modes lack and what W has outside of them. */
@@ -36,10 +66,8 @@ static lnt_status watch_item(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run *m
 /* m_k = u_k' W v_k, the loss, and the rest that the product alone tells. */
 lnt_status lnt_modes_watch_product(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run *m, int j, lnt_mat W)
 {
-    int k = m->count;
-    lnt_mat U = lnt_columns(m->modes.U, 0, k), VT = lnt_block(m->modes.VT, 0, 0, k, W.cols);
     double loss = 0, outside = 0;
-    lnt_status status = lnt_alignedness(ctx, &outside, c->strength + (size_t)j * (size_t)k, W, U, VT);
+    lnt_status status = lnt_modes_map_strengths(ctx, c->strength + (size_t)j * (size_t)m->count, &outside, m, W);
     if (c->watch[LNT_WATCH_OUTSIDE])
         c->watch[LNT_WATCH_OUTSIDE][j] = outside;
     if (status == LNT_OK)

@@ -114,18 +114,6 @@ static void copy_table(lnt_ctx *ctx, lnt_record *record, const char *table, cons
     }
 }
 
-static double cell(const lnt_record *record, const char *table, int row, const char *column)
-{
-    lnt_value value;
-    return lnt_record_cell(record, table, row, column, &value) ? value.number : (double)NAN;
-}
-
-static double fact(const lnt_record *record, const char *group, const char *name)
-{
-    lnt_value value;
-    return lnt_record_get_fact(record, group, name, &value) ? value.number : (double)NAN;
-}
-
 static void check(lnt_record *record, const char *name, double value, expected e)
 {
     lnt_record_check(record, name, value, e.value, e.within);
@@ -134,21 +122,24 @@ static void check(lnt_record *record, const char *name, double value, expected e
 static void put_checks(lnt_record *record, const arm arms[ARMS], const known *k, expected descent)
 {
     const lnt_record *written = arms[WRITTEN].record, *fixed = arms[FIXED_POINT].record;
-    check(record, "rank of the inputs", fact(written, "preparation", "rank"), (expected){k->rank, 0});
-    check(record, "variance in the components", fact(written, "preparation", "retained_variance"),
+    check(record, "rank of the inputs", lnt_record_fact_number(written, "preparation", "rank"), (expected){k->rank, 0});
+    check(record, "variance in the components", lnt_record_fact_number(written, "preparation", "retained_variance"),
           (expected){k->retained, 1e-5});
-    check(record, "inputs are white: max |C_XX - I|", fact(written, "preparation", "whiteness"), (expected){0, 1e-10});
-    check(record, "optimum of all rows, loss", cell(written, "optimum", 0, "loss"), k->optimum);
-    check(record, "optimum of all rows, accuracy", cell(written, "optimum", 0, "accuracy"), k->optimum_accuracy);
-    check(record, "optimum of the first rows, loss over all", cell(written, "optimum", 1, "loss"), k->subset_optimum);
+    check(record, "inputs are white: max |C_XX - I|", lnt_record_fact_number(written, "preparation", "whiteness"),
+          (expected){0, 1e-10});
+    check(record, "optimum of all rows, loss", lnt_record_cell_number(written, "optimum", 0, "loss"), k->optimum);
+    check(record, "optimum of all rows, accuracy", lnt_record_cell_number(written, "optimum", 0, "accuracy"),
+          k->optimum_accuracy);
+    check(record, "optimum of the first rows, loss over all", lnt_record_cell_number(written, "optimum", 1, "loss"),
+          k->subset_optimum);
     check(record, "as written, final loss", arms[WRITTEN].loss, k->written);
     check(record, "as written, final accuracy", arms[WRITTEN].accuracy, k->written_accuracy);
     check(record, "all rows, final loss", arms[RIGHT].loss, k->right);
     check(record, "all rows, final accuracy", arms[RIGHT].accuracy, k->right_accuracy);
     check(record, "full batch, final loss", arms[FIXED_POINT].loss, descent);
     if (k == &digits_known)
-        check(record, "full batch, rms(C_YX - W C_XX) relative", cell(fixed, "deviations", 0, "relative"),
-              (expected){0, 1e-3});
+        check(record, "full batch, rms(C_YX - W C_XX) relative",
+              lnt_record_cell_number(fixed, "deviations", 0, "relative"), (expected){0, 1e-3});
 }
 
 /* ---- Figure: the three runs over time, against the optima ---- */
@@ -202,16 +193,18 @@ static bool make_curves(lnt_ctx *ctx, lnt_curve curve[ARMS], const char *what, d
 static lnt_status put_figure(lnt_ctx *ctx, lnt_record *record, const arm arms[ARMS])
 {
     const lnt_record *written = arms[WRITTEN].record;
-    double best = cell(written, "optimum", 0, "loss"), subset = cell(written, "optimum", 1, "loss");
+    double best = lnt_record_cell_number(written, "optimum", 0, "loss"),
+           subset = lnt_record_cell_number(written, "optimum", 1, "loss");
     lnt_curve loss[ARMS + 1], accuracy[ARMS + 2];
     if (lnt_record_interrupted(record))
         return LNT_OK;
     if (!make_curves(ctx, loss, "loss", best, arms) ||
         !make_level(ctx, &loss[ARMS], "optimum of the first tenth", subset - best, arms) ||
         !make_curves(ctx, accuracy, "accuracy", 0, arms) ||
-        !make_level(ctx, &accuracy[ARMS], "optimum of the first tenth", cell(written, "optimum", 1, "accuracy"),
-                    arms) ||
-        !make_level(ctx, &accuracy[ARMS + 1], "optimum of all rows", cell(written, "optimum", 0, "accuracy"), arms))
+        !make_level(ctx, &accuracy[ARMS], "optimum of the first tenth",
+                    lnt_record_cell_number(written, "optimum", 1, "accuracy"), arms) ||
+        !make_level(ctx, &accuracy[ARMS + 1], "optimum of all rows",
+                    lnt_record_cell_number(written, "optimum", 0, "accuracy"), arms))
         return lnt_fail(ctx, LNT_EINVAL, "the runs left no series to draw");
     const lnt_panel panel[2] = {{.title = "",
                                  .xlabel = "time t / tau",

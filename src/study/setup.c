@@ -165,3 +165,8 @@ void lnt_setup_report(lnt_record *record, const lnt_setup *setup, const lnt_task
     if (prep->mean)
         lnt_record_vector(record, "preparation/mean", "", prep->mean, prep->inputs);
 }
+
+double lnt_loss_scale(int loss, int outputs)
+{
+    return loss == LNT_LOSS_HALF ? 1 : loss == LNT_LOSS_SUM ? 2 : 2.0 / outputs;
+}

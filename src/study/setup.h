@@ -16,6 +16,8 @@ lnt_status lnt_setup_make(lnt_ctx *ctx, lnt_setup *setup, const lnt_task_opts *o
 /* Facts and arrays of the preparation. */
 void lnt_setup_report(lnt_record *record, const lnt_setup *setup, const lnt_task_opts *opts);
 
+/* The reported loss over E: 1, 2, or 2/outputs. */
+double lnt_loss_scale(int loss, int outputs);
 /* The largest Hessian eigenvalue of E of a linear network, at its start w (which is used up) and at the balanced
  * optimum, where a long run ends. */
 lnt_status lnt_largest_curvature(lnt_ctx *ctx, double *curvature, const lnt_net *net, double *w, const lnt_moments *m);

@@ -98,7 +98,7 @@ lnt_status lnt_training_prepare(lnt_ctx *ctx, training *t, lnt_train_opts *opts)
         status = lnt_task_moments(ctx, &t->fitted, &t->setup.task, 0, t->fitted_rows, opts->threads);
     if (status == LNT_OK)
         status = make_net(ctx, t, opts);
-    t->scale = opts->loss == LNT_LOSS_HALF ? 1 : opts->loss == LNT_LOSS_SUM ? 2 : 2.0 / t->setup.task.outputs;
+    t->scale = lnt_loss_scale(opts->loss, t->setup.task.outputs);
     t->eta = t->scale * opts->lr;
     return status;
 }

@@ -253,20 +253,10 @@ static lnt_status make_tree(lnt_ctx *ctx, lnt_builtin *task, const char *text, l
 
 /* ---- Teacher ---- */
 
-/* Q (m x n, m >= n) <- n orthonormal columns, uniformly distributed (Mezzadri 2007). */
 static lnt_status haar(lnt_ctx *ctx, lnt_mat *Q, int m, int n, lnt_rng *rng)
 {
     lnt_status status = lnt_mat_alloc(ctx, Q, m, n);
-    double *diag = lnt_alloc(ctx, (size_t)n, sizeof *diag);
-    if (status != LNT_OK || !diag)
-        return LNT_ENOMEM;
-    for (size_t i = 0; i < (size_t)m * (size_t)n; i++)
-        Q->a[i] = lnt_rng_normal(rng);
-    status = lnt_qr(ctx, *Q, diag);
-    for (int j = 0; j < n && status == LNT_OK; j++)
-        if (diag[j] < 0)
-            lnt_mat_scale(lnt_columns(*Q, j, 1), -1);
-    return status;
+    return status == LNT_OK ? lnt_rng_orthogonal(ctx, *Q, rng) : status;
 }
 
 static lnt_status sample_teacher(lnt_ctx *ctx, lnt_builtin *task, lnt_mat T, int samples, double noise, lnt_rng *rng)
