@@ -22,7 +22,8 @@ typedef enum lnt_purpose {
     LNT_FOR_TESTS = 3,   /* inputs that a test makes up */
     LNT_FOR_PROBE = 4,   /* start vectors of power iterations */
     LNT_FOR_SPLIT = 5,   /* which rows are held out */
-    LNT_FOR_TASK = 6     /* generated tasks */
+    LNT_FOR_TASK = 6,    /* generated tasks */
+    LNT_FOR_TEACHER = 7  /* teachers of random regression tasks */
 } lnt_purpose;
 
 typedef struct lnt_rng {

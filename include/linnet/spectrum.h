@@ -33,8 +33,8 @@ typedef struct lnt_student {
 } lnt_student;
 
 typedef struct lnt_predicted_loss {
-    double gen, train; /* expected losses; gen excludes the noise, train includes it */
-    double gen_sd;     /* standard deviation of gen over data sets, T and S0 fixed */
+    double gen, train;       /* expected losses; gen excludes the noise, train includes it */
+    double gen_sd, train_sd; /* their standard deviations over data sets, T and S0 fixed */
 } lnt_predicted_loss;
 
 /* The losses after epochs 0 .. count-1 (times NULL), or of the flow (rule->eta = 0) at the given times. */
