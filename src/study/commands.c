@@ -300,6 +300,8 @@ static const char reproduce_description[] =
     "DIR already, made with the same options, are kept, so that an interrupted call continues.\n\n"
     "The exit code is 3 if a verdict fails. Experiments whose data is missing are skipped, and listed as such.";
 
+DECLARE_COMMAND(curves);
+DECLARE_COMMAND(regress_theory);
 ADAPT(static, train)
 ADAPT(static, modes)
 ADAPT(static, phase)
@@ -319,6 +321,10 @@ const lnt_command lnt_commands[] = {
      isometry_examples, lnt_isometry_options, ADAPTED(isometry), LNT_OUT_FOLDER, NULL},
     {"modes complete", "complete a matrix from some of its entries by deep factorisation", complete_description,
      complete_examples, lnt_complete_options, ADAPTED(complete), LNT_OUT_FOLDER, NULL},
+    {"regress curves", "learning curves of plain, ridge and lasso regression, with their theory",
+     lnt_curves_description, lnt_curves_examples, lnt_curves_options, ADAPTED(curves), LNT_OUT_FOLDER, NULL},
+    {"regress theory", "what theory says about a regression problem, without data", lnt_regress_theory_description,
+     lnt_regress_theory_examples, lnt_regress_theory_options, ADAPTED(regress_theory), LNT_OUT_FOLDER, NULL},
     {"apply", "apply a trained network to new rows", apply_description, apply_examples, apply_options, ADAPTED(apply),
      LNT_OUT_ARRAY, "prediction"},
     {"reproduce", "run the published experiments and write the report", reproduce_description, reproduce_examples,

@@ -16,6 +16,8 @@
     {name, LNT_OPT_INTEGER, offsetof(OPTS, field), flags, min, max, "N", NULL, help}
 #define REAL(name, field, min, max, value, help) \
     {name, LNT_OPT_REAL, offsetof(OPTS, field), 0, min, max, value, NULL, help}
+#define AUTO(name, field, min, max, value, help) \
+    {name, LNT_OPT_REAL, offsetof(OPTS, field), LNT_OPT_AUTO, min, max, value, NULL, help}
 #define CHOICE(name, field, choices, help) \
     {name, LNT_OPT_CHOICE, offsetof(OPTS, field), 0, 0, 0, "NAME", choices, help}
 #define SEED {"seed", LNT_OPT_SEED, offsetof(OPTS, seed), 0, 0, 0, "N", NULL, "key of all random streams"}

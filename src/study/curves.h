@@ -3,7 +3,6 @@
 #define LINNET_CURVES_H
 
 #include "linnet/lasso_risk.h"
-#include "linnet/path.h"
 #include "linnet/quadratic.h"
 #include "linnet/spectrum.h"
 #include "linnet/student.h"

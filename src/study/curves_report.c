@@ -35,14 +35,14 @@ lnt_status lnt_curves_average(lnt_ctx *ctx, lnt_average *average, const lnt_curv
 }
 
 /* Mean and standard deviation of one number of each run. */
-static void moments(double *mean, double *sd, const double *x, int n, size_t stride)
+static void moments(double *mean, double *sd, const double *x, int n)
 {
     double squares = 0;
     *mean = 0;
     for (int r = 0; r < n; r++)
-        *mean += x[(size_t)r * stride] / n;
+        *mean += x[r] / n;
     for (int r = 0; r < n; r++)
-        squares += square(x[(size_t)r * stride] - *mean);
+        squares += square(x[r] - *mean);
     *sd = n > 1 ? sqrt(squares / (n - 1)) : (double)NAN;
 }
 
@@ -167,7 +167,7 @@ static lnt_status put_hyperparameters(lnt_ctx *ctx, lnt_record *record, const ln
         for (int what = 0; what < 3; what++) {
             for (int r = 0; r < c->done; r++)
                 x[r] = rate_of(&c->learner[r][a], what);
-            moments(&mean, &sd, x, c->done, 1);
+            moments(&mean, &sd, x, c->done);
             const char *spread = lnt_sprintf(ctx, "%s_sd", names[what]),
                        *far = lnt_sprintf(ctx, "%s_limit", names[what]);
             if (!spread || !far)
@@ -184,10 +184,20 @@ static lnt_status put_hyperparameters(lnt_ctx *ctx, lnt_record *record, const ln
     return LNT_OK;
 }
 
-/* The arms with a threshold: zeros of where they ended, and the optimum itself. */
-static void put_sparsity(lnt_record *record, const lnt_curves *c)
+/* A loss of the optimum of each run. */
+static const double *optima(double *x, const lnt_curves *c, int a, bool train)
 {
-    double D = c->opts->features, mean, sd;
+    for (int r = 0; r < c->done; r++)
+        x[r] = train ? c->converged[r][a].train : c->converged[r][a].gen;
+    return x;
+}
+
+/* The arms with a threshold: zeros of where they ended, and the optimum itself. */
+static lnt_status put_sparsity(lnt_ctx *ctx, lnt_record *record, const lnt_curves *c)
+{
+    double D = c->opts->features, mean, sd, *x = lnt_alloc(ctx, (size_t)c->done, sizeof *x);
+    if (!x)
+        return LNT_ENOMEM;
     for (int a = 0; a < c->arms; a++) {
         if (!c->arm[a].l1)
             continue;
@@ -207,14 +217,15 @@ static void put_sparsity(lnt_record *record, const lnt_curves *c)
         lnt_table_set(table, "converged_nonzero", "", lnt_number(kept));
         lnt_table_set(table, "theory_nonzero", "",
                       isnan(c->lasso[a].gen) ? (lnt_value){0} : lnt_number(D * c->lasso[a].active));
-        moments(&mean, &sd, &c->converged[0][a].gen, c->done, sizeof *c->converged / sizeof(double));
+        moments(&mean, &sd, optima(x, c, a, false), c->done);
         lnt_table_set(table, "converged_gen", "", lnt_number(mean));
         lnt_table_set(table, "converged_gen_sd", "", known(sd));
-        moments(&mean, &sd, &c->converged[0][a].train, c->done, sizeof *c->converged / sizeof(double));
+        moments(&mean, &sd, optima(x, c, a, true), c->done);
         lnt_table_set(table, "converged_train", "", lnt_number(mean));
         lnt_table_set(table, "largest_gap", "", lnt_number(gap));
         lnt_table_set(table, "threshold", "", known(c->lasso[a].threshold));
     }
+    return LNT_OK;
 }
 
 /* ---- Facts ---- */
@@ -232,12 +243,12 @@ static void put_facts(lnt_ctx *ctx, lnt_record *record, const lnt_curves *c)
     lnt_record_fact(record, "task", "teacher_norm2", "", lnt_number(c->teacher2));
     lnt_record_fact(record, "task", "noise_variance", "", lnt_number(c->noise2));
     lnt_mp_edges(&low, &high, c->q);
-    moments(&mean, &sd, c->low, c->done, 1);
+    moments(&mean, &sd, c->low, c->done);
     lnt_record_fact(record, "spectrum", "smallest", "", lnt_number(mean));
     lnt_record_fact(record, "spectrum", "smallest_sd", "", known(sd));
     if (!c->teacher.variance)
         lnt_record_fact(record, "spectrum", "smallest_limit", "", lnt_number(low));
-    moments(&mean, &sd, c->high, c->done, 1);
+    moments(&mean, &sd, c->high, c->done);
     lnt_record_fact(record, "spectrum", "largest", "", lnt_number(mean));
     lnt_record_fact(record, "spectrum", "largest_sd", "", known(sd));
     if (!c->teacher.variance)
@@ -284,13 +295,13 @@ static double first_epoch(const lnt_curves *c, const lnt_learner *l)
 }
 
 static lnt_status put_deviation(lnt_ctx *ctx, lnt_record *record, const lnt_curves *c, int a, const char *what,
-                                const double *simulated, size_t stride, double predicted, double band)
+                                const double *simulated, double predicted, double band)
 {
     double mean, sd;
     const char *name = lnt_sprintf(ctx, "%s: %s", c->arm[a].name, what);
     if (!name)
         return LNT_ENOMEM;
-    moments(&mean, &sd, simulated, c->done, stride);
+    moments(&mean, &sd, simulated, c->done);
     if (isfinite(predicted))
         lnt_record_deviation(record, name, mean, predicted, NAN, (c->done > 1 ? sd : band) / sqrt(c->done));
     return LNT_OK;
@@ -305,7 +316,7 @@ static lnt_status put_losses(lnt_ctx *ctx, lnt_record *record, const lnt_curves 
         for (int r = 0; r < c->done; r++)
             x[r] = *lnt_at(train ? c->train[0][r] : c->gen[0][r], last, a);
         status = put_deviation(ctx, record, c, a, train ? "training loss at the end" : "generalisation loss at the end",
-                               x, 1, train ? p->train : p->gen, train ? p->train_sd : p->gen_sd);
+                               x, train ? p->train : p->gen, train ? p->train_sd : p->gen_sd);
     }
     return status;
 }
@@ -332,7 +343,6 @@ static lnt_status put_agreement(lnt_ctx *ctx, lnt_record *record, const lnt_curv
 
 static lnt_status put_deviations(lnt_ctx *ctx, lnt_record *record, const lnt_curves *c)
 {
-    size_t stride = sizeof *c->converged / sizeof(double);
     double *x = lnt_alloc(ctx, (size_t)c->done, sizeof *x);
     lnt_status status = x ? LNT_OK : LNT_ENOMEM;
     for (int a = 0; a < c->arms && status == LNT_OK; a++) {
@@ -340,18 +350,17 @@ static lnt_status put_deviations(lnt_ctx *ctx, lnt_record *record, const lnt_cur
         const lnt_learner *l = &c->learner[0][a];
         status = put_losses(ctx, record, c, a, x);
         if (status == LNT_OK && arm->l1) {
-            status = put_deviation(ctx, record, c, a, "generalisation loss of the optimum", &c->converged[0][a].gen,
-                                   stride, c->lasso[a].gen, NAN);
+            status = put_deviation(ctx, record, c, a, "generalisation loss of the optimum", optima(x, c, a, false),
+                                   c->lasso[a].gen, NAN);
             if (status == LNT_OK)
-                status = put_deviation(ctx, record, c, a, "training loss of the optimum", &c->converged[0][a].train,
-                                       stride, c->lasso[a].train, NAN);
+                status = put_deviation(ctx, record, c, a, "training loss of the optimum", optima(x, c, a, true),
+                                       c->lasso[a].train, NAN);
         }
         bool pass = arm->kind == LNT_LEARN_SGD && !arm->l1 && !arm->ridge && !arm->momentum && !c->teacher.variance;
         for (int r = 0; r < c->done && pass; r++)
             x[r] = *lnt_at(c->gen[0][r], c->opts->epochs > 0, a);
         if (status == LNT_OK && pass && c->opts->epochs > 0)
-            status =
-                put_deviation(ctx, record, c, a, "generalisation loss after one epoch", x, 1, first_epoch(c, l), NAN);
+            status = put_deviation(ctx, record, c, a, "generalisation loss after one epoch", x, first_epoch(c, l), NAN);
         bool both = c->opts->method == LNT_CURVES_BOTH && !c->times && !arm->l1 && arm->kind == LNT_LEARN_HEAVY;
         if (status == LNT_OK && both)
             status = put_agreement(ctx, record, c, a);
@@ -437,7 +446,8 @@ lnt_status lnt_curves_report(lnt_ctx *ctx, lnt_record *record, const lnt_curves 
         status = put_arms(ctx, record, c);
     if (status == LNT_OK)
         status = put_hyperparameters(ctx, record, c);
-    put_sparsity(record, c);
+    if (status == LNT_OK)
+        status = put_sparsity(ctx, record, c);
     if (status == LNT_OK)
         status = put_deviations(ctx, record, c);
     put_assumptions(record, c);
