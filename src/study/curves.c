@@ -7,8 +7,6 @@
 #include <math.h>
 #include <string.h>
 
-#define CONVERGED 1e-10 /* duality gap of the converged lasso, relative to the objective at 0 */
-
 static bool smooth(const lnt_curve_arm *arm)
 {
     return !arm->l1 && arm->kind == LNT_LEARN_HEAVY;
@@ -109,6 +107,50 @@ static void count_zeros(lnt_curves *c, int run, lnt_mat S)
         }
 }
 
+/* The optimum that an arm with a threshold goes to, and its losses. */
+static lnt_status converge(lnt_ctx *ctx, lnt_converged *found, const lnt_curves *c, const lnt_learner *l, double *w,
+                           const lnt_design *design, const double *y)
+{
+    double share = l->kind == LNT_LEARN_NAIVE ? 1 - l->rule.beta : 1, l1 = share * l->l1, l2 = share * l->rule.lambda,
+           y2 = 0;
+    lnt_path_opts o;
+    lnt_path_point point;
+    lnt_path_defaults(&o);
+    o.alpha = l1 + l2 > 0 ? l1 / (l1 + l2) : 1;
+    o.intercept = o.standardize = false;
+    o.tolerance = LNT_CURVES_GAP / 10;
+    lnt_status status = lnt_lasso_fit(ctx, w, &point, design, y, l1 + l2, &o, true);
+    if (status != LNT_OK)
+        return status;
+    *found = (lnt_converged){0, point.loss, point.gap, point.nonzero};
+    for (int i = 0; i < c->opts->features; i++) {
+        double d = w[i] - c->T[i], variance = c->teacher.variance ? c->teacher.variance[i] : 1;
+        found->gen += variance * d * d / 2;
+    }
+    for (int j = 0; j < design->n; j++)
+        y2 += y[j] * y[j];
+    if (y2 > 0)
+        found->gap /= y2 / (2 * design->n);
+    return LNT_OK;
+}
+
+static lnt_status converge_arms(lnt_ctx *ctx, lnt_curves *c, int run, lnt_mat S, const lnt_least_squares_task *task)
+{
+    lnt_design design = {0};
+    double *w = lnt_alloc(ctx, (size_t)S.rows, sizeof *w);
+    lnt_status status = w ? LNT_OK : LNT_ENOMEM;
+    for (int a = 0; a < c->arms && status == LNT_OK; a++) {
+        if (!c->arm[a].l1)
+            continue;
+        if (!design.n)
+            status = lnt_design_samples(ctx, &design, task->X);
+        memcpy(w, lnt_at(S, 0, a), (size_t)S.rows * sizeof *w);
+        if (status == LNT_OK)
+            status = converge(ctx, &c->converged[run][a], c, &c->learner[run][a], w, &design, task->y);
+    }
+    return status;
+}
+
 static lnt_status smaller_spectrum(lnt_ctx *ctx, double *w, lnt_mat X)
 {
     lnt_mat C, V;
@@ -154,9 +196,11 @@ static lnt_status one_data_set(lnt_ctx *ctx, lnt_curves *c, int run)
     if (status != LNT_OK)
         return status;
     count_zeros(c, run, S);
-    if (run == 0)
-        lnt_mat_copy(c->end, S);
-    return run == 0 ? smaller_spectrum(ctx, c->eigenvalues, X) : LNT_OK;
+    status = converge_arms(ctx, c, run, S, &task);
+    if (run > 0 || status != LNT_OK)
+        return status;
+    lnt_mat_copy(c->end, S);
+    return smaller_spectrum(ctx, c->eigenvalues, X);
 }
 
 static lnt_status one_run(lnt_ctx *ctx, int run, void *user)

@@ -3,6 +3,7 @@
 #define LINNET_CURVES_H
 
 #include "linnet/lasso_risk.h"
+#include "linnet/path.h"
 #include "linnet/quadratic.h"
 #include "linnet/spectrum.h"
 #include "linnet/student.h"
