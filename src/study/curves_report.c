@@ -176,10 +176,8 @@ static lnt_status put_hyperparameters(lnt_ctx *ctx, lnt_record *record, const ln
             lnt_table_set(table, spread, "", known(sd));
             lnt_table_set(table, far, "", lnt_number(rate_of(&limit, what)));
         }
-        double share = l->kind == LNT_LEARN_NAIVE ? 1 - l->rule.beta : 1;
         lnt_table_set(table, "l1", "", lnt_number(l->l1));
-        lnt_table_set(table, "effective_l1", "", lnt_number(share * l->l1));
-        lnt_table_set(table, "effective_lambda", "", lnt_number(share * l->rule.lambda));
+        lnt_table_set(table, "effective_l1", "", lnt_number(lnt_effective_l1(l)));
     }
     return LNT_OK;
 }
@@ -401,7 +399,7 @@ static void put_assumptions(lnt_record *record, const lnt_curves *c)
                 record,
                 "%s is the common rule that thresholds by lr l1 after a step with momentum: it solves for l1 = %g, "
                 "not %g",
-                arm->name, c->learner[0][a].l1 * (1 - c->learner[0][a].rule.beta), c->learner[0][a].l1);
+                arm->name, lnt_effective_l1(&c->learner[0][a]), c->learner[0][a].l1);
         if (arm->kind == LNT_LEARN_HEAVY && !arm->l1 && !c->teacher.variance && !c->curve[a])
             lnt_record_warn(
                 record,

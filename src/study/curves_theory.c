@@ -58,9 +58,8 @@ static lnt_status predict_population(lnt_ctx *ctx, lnt_curves *c, int a)
 static lnt_status predict_lasso(lnt_ctx *ctx, lnt_curves *c, int a)
 {
     const lnt_learner *l = &c->learner[0][a];
-    const lnt_lasso_student student = {
-        c->opts->features, c->q,      (double)c->sparse / c->opts->features,
-        c->teacher2,       c->noise2, l->kind == LNT_LEARN_NAIVE ? l->l1 * (1 - l->rule.beta) : l->l1};
+    const lnt_lasso_student student = {c->opts->features, c->q,      (double)c->sparse / c->opts->features,
+                                       c->teacher2,       c->noise2, lnt_effective_l1(l)};
     lnt_status status = lnt_lasso_risk_predict(ctx, &c->lasso[a], &student);
     if (status == LNT_OK)
         c->limit[a] = (lnt_predicted_loss){c->lasso[a].gen, c->lasso[a].train, NAN, NAN};
