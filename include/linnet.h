@@ -14,6 +14,7 @@
 #include "linnet/net.h"
 #include "linnet/option.h"
 #include "linnet/parallel.h"
+#include "linnet/quadratic.h"
 #include "linnet/record.h"
 #include "linnet/report.h"
 #include "linnet/rng.h"
