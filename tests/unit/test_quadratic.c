@@ -249,6 +249,18 @@ static void spectral_is_iterated(void **state)
     }
 }
 
+/* Eigenvalues over twelve orders: X' X has no digits left of the square roots of the smallest. */
+static void ill_conditioned_samples_lose_nothing(void **state)
+{
+    lnt_ctx *ctx = *state;
+    lnt_least_squares_task task = make_task(ctx, (shape){.D = 24, .n = 20, .decay = 0.5}, 150);
+    lnt_quadratic q = make_quadratic(ctx, &task);
+    const lnt_learner l[] = {{LNT_LEARN_HEAVY, {1 / q.high, 0, 0}, 0, 0},
+                             {LNT_LEARN_HEAVY, {1 / q.high, 0, 0.1}, 0, 0}};
+    assert_true(q.low < 1e-10 * q.high);
+    check_outcome(spectral(ctx, &q, l, 2, 100), iterate(ctx, &q, l, 2, 100), 1e-13, "ill-conditioned");
+}
+
 /* The flow as the limit of descent: halving the step twice and extrapolating leaves an error of third order. */
 static void flow_is_the_limit_of_descent(void **state)
 {
@@ -403,6 +415,10 @@ static void blow_up_is_infinite_and_not_a_number(void **state)
                 assert_true(isinf(*lnt_at(loop.gen, 40000, a)) && isinf(*lnt_at(exact.gen, 40000, a)));
                 assert_true(isinf(*lnt_at(loop.train, 40000, a)) && isinf(*lnt_at(exact.train, 40000, a)));
             }
+            lnt_mat bare = zeros(ctx, 40001, 3); /* without training losses, which would notice as well */
+            check_status(ctx, lnt_learners_iterate(ctx, bare, (lnt_mat){0}, (lnt_mat){0}, &q, l, 3, 40000, NULL),
+                         LNT_OK);
+            assert_memory_equal(bare.a, loop.gen.a, 3 * 40001 * sizeof *bare.a);
             check_near(*lnt_at(exact.gen, 200, 1) / *lnt_at(loop.gen, 200, 1), 1, 1e-10, "on the way");
         }
 }
@@ -561,6 +577,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {WITH_CTX(iterated_is_the_plain_loop),
                                        WITH_CTX(spectral_is_iterated),
+                                       WITH_CTX(ill_conditioned_samples_lose_nothing),
                                        WITH_CTX(flow_is_the_limit_of_descent),
                                        WITH_CTX(momentum_rests_where_its_penalty_says),
                                        WITH_CTX(first_epoch_of_sgd_has_its_mean),
