@@ -418,7 +418,9 @@ static void blow_up_is_infinite_and_not_a_number(void **state)
             lnt_mat bare = zeros(ctx, 40001, 3); /* without training losses, which would notice as well */
             check_status(ctx, lnt_learners_iterate(ctx, bare, (lnt_mat){0}, (lnt_mat){0}, &q, l, 3, 40000, NULL),
                          LNT_OK);
-            assert_memory_equal(bare.a, loop.gen.a, 3 * 40001 * sizeof *bare.a);
+            for (int k = 0; k < 3 * 40001; k++)
+                assert_false(isnan(bare.a[k]));
+            assert_true(isinf(*lnt_at(bare, 40000, 1)));
             check_near(*lnt_at(exact.gen, 200, 1) / *lnt_at(loop.gen, 200, 1), 1, 1e-10, "on the way");
         }
 }
