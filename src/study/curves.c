@@ -187,7 +187,7 @@ static lnt_status one_data_set(lnt_ctx *ctx, lnt_curves *c, int run)
     if (o->hyper == LNT_HYPER_ASYMPTOTIC)
         lnt_mp_edges(&low, &high, c->q);
     for (int a = 0; a < c->arms; a++)
-        c->learner[run][a] = lnt_curves_learner(c, &c->arm[a], low, high);
+        c->learner[run][a] = lnt_curves_learner(c, &c->arm[a], low, high, lnt_curves_ridge(c, &c->arm[a], low, high));
     status = check_stability(ctx, c, run);
     if (status == LNT_OK)
         status = learn(ctx, c, run, S, &q);

@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#define NEGLIGIBLE 1e-4 /* share of |S0|^2 below which a training loss is not compared with theory */
+
 static lnt_value known(double x)
 {
     return isfinite(x) ? lnt_number(x) : (lnt_value){0};
@@ -74,7 +76,7 @@ static lnt_status put_loss(lnt_ctx *ctx, lnt_record *record, const lnt_curves *c
     for (int k = 0; k < rows && status == LNT_OK; k++) {
         const lnt_predicted_loss *p = c->curve[a] ? &c->curve[a][k] : &c->limit[a];
         theory[k] = train ? p->train : p->gen;
-        band[k] = train ? p->train_sd : p->gen_sd;
+        band[k] = train ? (double)NAN : p->gen_sd;
     }
     if (status == LNT_OK && isfinite(theory[rows - 1]))
         status = put_series(ctx, record, arm, loss, "theory", theory, rows);
@@ -161,7 +163,7 @@ static lnt_status put_hyperparameters(lnt_ctx *ctx, lnt_record *record, const ln
         return LNT_ENOMEM;
     for (int a = 0; a < c->arms; a++) {
         const lnt_learner *l = &c->learner[0][a];
-        const lnt_learner limit = {.rule = c->rule[a]};
+        const lnt_learner limit = {.rule = c->asymptotic[a]};
         lnt_table_row(table);
         lnt_table_set(table, "arm", "", lnt_string(c->arm[a].name));
         for (int what = 0; what < 3; what++) {
@@ -311,10 +313,12 @@ static lnt_status put_losses(lnt_ctx *ctx, lnt_record *record, const lnt_curves 
     const lnt_predicted_loss *p = c->curve[a] ? &c->curve[a][last] : c->teacher.variance ? &c->limit[a] : NULL;
     lnt_status status = LNT_OK;
     for (int train = 0; train < 2 && p && status == LNT_OK; train++) {
+        if (train && p->train < NEGLIGIBLE * c->start2) /* what is left hangs on the few smallest eigenvalues */
+            continue;
         for (int r = 0; r < c->done; r++)
             x[r] = *lnt_at(train ? c->train[0][r] : c->gen[0][r], last, a);
         status = put_deviation(ctx, record, c, a, train ? "training loss at the end" : "generalisation loss at the end",
-                               x, train ? p->train : p->gen, train ? p->train_sd : p->gen_sd);
+                               x, train ? p->train : p->gen, train ? (double)NAN : p->gen_sd);
     }
     return status;
 }
