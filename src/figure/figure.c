@@ -1,5 +1,6 @@
 #include "linnet/figure.h"
 
+#include "image.h"
 #include "pipe.h"
 
 #include <math.h>
@@ -11,7 +12,7 @@
 #define KEY_HEIGHT 20    /* a line of the key below the panel */
 
 /* In gnuplot single quotes nothing is special but the quote itself, which is doubled. */
-static void put_quoted(lnt_text *out, const char *s)
+void lnt_put_quoted(lnt_text *out, const char *s)
 {
     lnt_text_add(out, "'");
     for (; *s; s++) {
@@ -32,7 +33,9 @@ static int next_point(int i, int n)
 
 lnt_status lnt_figure_data(lnt_ctx *ctx, lnt_text *data, const lnt_figure *figure)
 {
-    for (int p = 0; p < figure->panels; p++)
+    for (int p = 0; p < figure->panels; p++) {
+        if (figure->panel[p].image)
+            lnt_image_data(data, &figure->panel[p]);
         for (int c = 0; c < figure->panel[p].curves; c++) {
             const lnt_curve *curve = &figure->panel[p].curve[c];
             for (int i = 0; i < curve->n; i = next_point(i, curve->n)) {
@@ -49,12 +52,28 @@ lnt_status lnt_figure_data(lnt_ctx *ctx, lnt_text *data, const lnt_figure *figur
                 lnt_text_add(data, "nan nan\n");
             lnt_text_add(data, "\n\n"); /* two empty lines end a gnuplot index */
         }
+    }
     return lnt_text_status(ctx, data);
 }
 
 /* Colours that stay apart in greyscale and for the colour-blind (Okabe and Ito 2008). */
 static const char *const colours[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"};
 #define COLOURS ((int)(sizeof colours / sizeof *colours))
+
+/* What lies below the curve itself: the filling of steps; over an image, a white rim. */
+static void put_below(lnt_text *out, const lnt_curve *curve, const char *source, int index, int colour, bool rim)
+{
+    if (curve->style == LNT_CURVE_STEPS)
+        lnt_text_add(out,
+                     " %s index %d using 1:2 with fillsteps fs transparent solid 0.2 noborder fc rgb '%s' notitle, "
+                     "\\\n   ",
+                     source, index, colours[colour % COLOURS]);
+    if (rim && curve->style != LNT_CURVE_BAND)
+        lnt_text_add(out, " %s index %d using 1:2 with %s lc rgb '#ffffff' notitle, \\\n   ", source, index,
+                     curve->style == LNT_CURVE_MARKS   ? "points pt 7 ps 1"
+                     : curve->style == LNT_CURVE_STEPS ? "steps lw 5"
+                                                       : "lines lw 5");
+}
 
 static void put_style(lnt_text *out, const lnt_curve *curve, int colour, int dash)
 {
@@ -71,6 +90,9 @@ static void put_style(lnt_text *out, const lnt_curve *curve, int colour, int das
         break;
     case LNT_CURVE_THEORY:
         lnt_text_add(out, "with lines lw 2 dt %d lc rgb '#404040'", 2 + dash % 4);
+        break;
+    case LNT_CURVE_STEPS:
+        lnt_text_add(out, "with steps lw 2 lc rgb '%s'", colours[colour % COLOURS]);
         break;
     case LNT_CURVE_BAND:
         lnt_text_add(out, "with filledcurves fs transparent solid 0.2 noborder lc rgb '%s'", colours[colour % COLOURS]);
@@ -90,24 +112,28 @@ static int count_labels(const lnt_panel *panel)
 static void put_panel(lnt_text *out, const lnt_panel *panel, const char *source, int *index, int labels)
 {
     lnt_text_add(out, "set title ");
-    put_quoted(out, panel->title);
+    lnt_put_quoted(out, panel->title);
     lnt_text_add(out, "\nset xlabel ");
-    put_quoted(out, panel->xlabel);
+    lnt_put_quoted(out, panel->xlabel);
     lnt_text_add(out, "\nset ylabel ");
-    put_quoted(out, panel->ylabel);
-    lnt_text_add(out, "\n%s logscale x\n%s logscale y\nplot", panel->logx ? "set" : "unset",
-                 panel->logy ? "set" : "unset");
+    lnt_put_quoted(out, panel->ylabel);
+    lnt_text_add(out, "\n%s logscale x\n%s logscale y\n", panel->logx ? "set" : "unset", panel->logy ? "set" : "unset");
+    lnt_image_axes(out, panel);
+    lnt_text_add(out, "plot");
+    if (panel->image)
+        lnt_image_plot(out, panel, source, (*index)++);
     int colour = 0, dash = -1; /* theory without a label goes on in the dashes of the last one with */
     for (int c = 0; c < panel->curves; c++) {
         const lnt_curve *curve = &panel->curve[c];
-        lnt_text_add(out, "%s %s index %d using 1:2%s ", c ? ", \\\n    " : "", source, (*index)++,
-                     curve->style == LNT_CURVE_BAND ? ":3" : "");
+        lnt_text_add(out, c || panel->image ? ", \\\n   " : "");
+        put_below(out, curve, source, *index, colour, panel->image != NULL);
+        lnt_text_add(out, " %s index %d using 1:2%s ", source, (*index)++, curve->style == LNT_CURVE_BAND ? ":3" : "");
         dash += curve->style == LNT_CURVE_THEORY && (curve->label[0] || dash < 0);
         put_style(out, curve, colour, dash);
         lnt_text_add(out, curve->label[0] ? " title " : " notitle");
         if (curve->label[0])
-            put_quoted(out, curve->label);
-        colour += curve->style == LNT_CURVE_LINE || curve->style == LNT_CURVE_POINTS;
+            lnt_put_quoted(out, curve->label);
+        colour += curve->style == LNT_CURVE_LINE || curve->style == LNT_CURVE_POINTS || curve->style == LNT_CURVE_STEPS;
     }
     for (int l = count_labels(panel); l < labels; l++)
         lnt_text_add(out, ", \\\n    NaN with lines lc rgb '#ffffff' title ' '");
@@ -151,10 +177,10 @@ lnt_status lnt_figure_script(lnt_ctx *ctx, lnt_text *script, const lnt_figure *f
     strcpy(file, "figure-");
     strncat(file, figure->name, sizeof file - 16);
     strcat(file, ".dat");
-    put_quoted(&source, file);
+    lnt_put_quoted(&source, file);
     strcpy(strrchr(file, '.'), ".svg");
     lnt_text_add(script, "set output ");
-    put_quoted(script, file);
+    lnt_put_quoted(script, file);
     lnt_text_add(script, "\n");
     if (lnt_text_status(ctx, &source) == LNT_OK)
         put_script(script, figure, source.p);
