@@ -116,8 +116,7 @@ LNT_API double lnt_record_cell_number(const lnt_record *record, const char *tabl
 
 /* ---- Figures ---- */
 
-/* Points are joined by a thin line, marks are not. Steps are for histograms: y[i] holds between x[i] and x[i+1], so
- * that a histogram has as many points as edges; the last y, usually 0, closes it. */
+/* Points are joined by a thin line, marks are not. Steps are a histogram with the centres x of its bins. */
 typedef enum lnt_curve_style {
     LNT_CURVE_LINE,
     LNT_CURVE_POINTS,

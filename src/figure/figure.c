@@ -8,6 +8,7 @@
 
 #define PANEL_WIDTH 560
 #define PANEL_HEIGHT 380
+#define SQUARE_WIDTH 440 /* of a square and its bar of colours */
 #define MOST_POINTS 1000 /* of a curve: more cannot be seen */
 #define KEY_HEIGHT 20    /* a line of the key below the panel */
 
@@ -65,13 +66,13 @@ static void put_below(lnt_text *out, const lnt_curve *curve, const char *source,
 {
     if (curve->style == LNT_CURVE_STEPS)
         lnt_text_add(out,
-                     " %s index %d using 1:2 with fillsteps fs transparent solid 0.2 noborder fc rgb '%s' notitle, "
+                     " %s index %d using 1:2 with boxes fs transparent solid 0.2 noborder fc rgb '%s' notitle, "
                      "\\\n   ",
                      source, index, colours[colour % COLOURS]);
     if (rim && curve->style != LNT_CURVE_BAND)
         lnt_text_add(out, " %s index %d using 1:2 with %s lc rgb '#ffffff' notitle, \\\n   ", source, index,
                      curve->style == LNT_CURVE_MARKS   ? "points pt 7 ps 1"
-                     : curve->style == LNT_CURVE_STEPS ? "steps lw 5"
+                     : curve->style == LNT_CURVE_STEPS ? "histeps lw 5"
                                                        : "lines lw 5");
 }
 
@@ -92,7 +93,7 @@ static void put_style(lnt_text *out, const lnt_curve *curve, int colour, int das
         lnt_text_add(out, "with lines lw 2 dt %d lc rgb '#404040'", 2 + dash % 4);
         break;
     case LNT_CURVE_STEPS:
-        lnt_text_add(out, "with steps lw 2 lc rgb '%s'", colours[colour % COLOURS]);
+        lnt_text_add(out, "with histeps lw 2 lc rgb '%s'", colours[colour % COLOURS]);
         break;
     case LNT_CURVE_BAND:
         lnt_text_add(out, "with filledcurves fs transparent solid 0.2 noborder lc rgb '%s'", colours[colour % COLOURS]);
@@ -108,6 +109,16 @@ static int count_labels(const lnt_panel *panel)
     return labels;
 }
 
+/* Room for the outer halves of a histogram's first and last bins. */
+static void put_offsets(lnt_text *out, const lnt_panel *panel)
+{
+    double half = 0;
+    for (int c = 0; c < panel->curves && !panel->image; c++)
+        if (panel->curve[c].style == LNT_CURVE_STEPS && panel->curve[c].n > 1)
+            half = fmax(half, (panel->curve[c].x[1] - panel->curve[c].x[0]) / 2);
+    lnt_text_add(out, half > 0 ? "set offsets %g,%g,0,0\n" : "unset offsets\n", half, half);
+}
+
 /* Every panel gets as many lines of key, so that the axes of all are aligned. */
 static void put_panel(lnt_text *out, const lnt_panel *panel, const char *source, int *index, int labels)
 {
@@ -119,6 +130,7 @@ static void put_panel(lnt_text *out, const lnt_panel *panel, const char *source,
     lnt_put_quoted(out, panel->ylabel);
     lnt_text_add(out, "\n%s logscale x\n%s logscale y\n", panel->logx ? "set" : "unset", panel->logy ? "set" : "unset");
     lnt_image_axes(out, panel);
+    put_offsets(out, panel);
     lnt_text_add(out, "plot");
     if (panel->image)
         lnt_image_plot(out, panel, source, (*index)++);
@@ -150,6 +162,14 @@ static int most_labels(const lnt_figure *figure)
     return most;
 }
 
+static int panel_width(const lnt_figure *figure)
+{
+    bool square = figure->panels > 0;
+    for (int p = 0; p < figure->panels; p++)
+        square = square && lnt_image_is_square(&figure->panel[p]);
+    return square ? SQUARE_WIDTH : PANEL_WIDTH;
+}
+
 static void put_script(lnt_text *out, const lnt_figure *figure, const char *source)
 {
     int labels = most_labels(figure);
@@ -159,7 +179,7 @@ static void put_script(lnt_text *out, const lnt_figure *figure, const char *sour
                  "set xlabel offset 0,0.6\nset border 3 lc rgb '#606060'\nset tics nomirror out\nset grid lc rgb "
                  "'#e0e0e0' lw 0.5\n"
                  "set key below vertical maxrows %d noenhanced samplen 2.5 title ' '\n",
-                 PANEL_WIDTH * figure->panels, PANEL_HEIGHT + KEY_HEIGHT * (labels + 1), labels);
+                 panel_width(figure) * figure->panels, PANEL_HEIGHT + KEY_HEIGHT * (labels + 1), labels);
     if (figure->panels > 1)
         lnt_text_add(out, "set multiplot layout 1,%d\n", figure->panels);
     int index = 0;

@@ -5,7 +5,7 @@
 #define MOST_EVEN 200 /* rows or columns of an embedded bitmap */
 #define MOST_BOXES 48 /* of cells that are drawn one by one: they stay sharp, but cost 100 bytes each */
 #define EVENNESS 1e-6
-#define ROUNDING 1e-9 /* an entry of the other sign that is smaller, relative to the largest, is round-off */
+#define FAINT 1e-3 /* entries of the other sign that are smaller, relative to the largest, cannot be seen */
 
 /* What is drawn of a matrix: block means, one per cell. */
 typedef struct cells {
@@ -122,7 +122,7 @@ static bool colour_range(const cells *c, double *low, double *high)
         *high = value > 0 ? value : *low < 0 ? 0 : 1;
     }
     double most = fmax(-*low, *high);
-    if (-*low <= ROUNDING * most || *high <= ROUNDING * most)
+    if (-*low <= FAINT * most || *high <= FAINT * most)
         return false;
     *low = -most;
     *high = most;
@@ -146,6 +146,12 @@ static void put_axis(lnt_text *out, char axis, const double *x, int n, bool log_
     lnt_text_add(out, "set %ctics %s\n", axis, !x && n <= 12 ? "1" : "autofreq"); /* no half rows */
 }
 
+bool lnt_image_is_square(const lnt_panel *panel)
+{
+    const lnt_image *image = panel->image;
+    return image && !image->x && !image->y && image->entries.rows == image->entries.cols;
+}
+
 void lnt_image_axes(lnt_text *out, const lnt_panel *panel)
 {
     if (!panel->image) {
@@ -157,10 +163,10 @@ void lnt_image_axes(lnt_text *out, const lnt_panel *panel)
     double low, high;
     put_axis(out, 'x', c.image->x, A.cols, panel->logx);
     put_axis(out, 'y', c.image->y, A.rows, panel->logy);
-    bool square = !c.image->x && !c.image->y && A.rows == A.cols;
     bool signs = colour_range(&c, &low, &high);
-    lnt_text_add(out, "set size %s\nunset grid\nset palette defined (%s)\nset cbrange [", square ? "square" : "noratio",
-                 signs ? "-1 '#00204d', -0.5 '#46608a', 0 '#8e8e8e', 0.5 '#c2b560', 1 '#fde725'"
+    lnt_text_add(out, "set size %s\nunset grid\nset palette defined (%s)\nset cbrange [",
+                 lnt_image_is_square(panel) ? "square" : "noratio",
+                 signs ? "-1 '#00204d', -0.5 '#2f5fa8', 0 '#959595', 0.5 '#dcb52e', 1 '#fff04a'"
                        : "0 '#ffffcc', 1 '#c7e9b4', 2 '#41b6c4', 3 '#225ea8', 4 '#081d58'");
     lnt_text_number(out, low);
     lnt_text_add(out, ":");

@@ -7,6 +7,8 @@
 /* The text in single quotes, control characters as blanks. */
 void lnt_put_quoted(lnt_text *out, const char *s);
 
+/* Whether it is drawn as a square. */
+bool lnt_image_is_square(const lnt_panel *panel);
 /* The index of the panel's image. */
 void lnt_image_data(lnt_text *data, const lnt_panel *panel);
 /* Ranges, tics, shape and palette of the panel, or the usual ones where it has no image. */

@@ -201,8 +201,8 @@ static void make_images(lnt_ctx *ctx, lnt_record *r, int rows, int cols, bool lo
     const lnt_image image[] = {{.label = "similarity", .entries = A},
                                {.label = "share `recovered'", .entries = P, .x = x, .y = y, .high = 1}};
     lnt_curve curve[] = {{"boundary", LNT_CURVE_THEORY, rows, y, y, NULL}, {"runs", LNT_CURVE_MARKS, rows, y, y, NULL}};
-    const double edges[] = {0, 1, 2, 4}, counts[] = {1, 3, 0.5, 0};
-    lnt_curve steps[] = {{"weights", LNT_CURVE_STEPS, 4, edges, counts, NULL}};
+    const double bins[] = {0.5, 1.5, 2.5, 3.5}, counts[] = {1, 3, 0.5, 0};
+    lnt_curve steps[] = {{"weights", LNT_CURVE_STEPS, 4, bins, counts, NULL}};
     const lnt_panel panel[] = {
         {.title = "", .xlabel = "row", .ylabel = "row", .image = image},
         {.title = "", .xlabel = "x", .ylabel = "y", .logx = logx, .curves = 2, .curve = curve, .image = image + 1},
