@@ -114,10 +114,12 @@ LNT_API void lnt_modes_defaults(lnt_modes_opts *opts);
  * layers, C_XX = d I): the balanced ones, their number of negative Hessian eigenvalues (index), excess loss, least and
  * largest eigenvalue. Arrays of the first start: product/METHOD (times, outputs, inputs) up to 2e7 numbers,
  * strengths/METHOD (times, modes),
- * similarity/METHOD (times, inputs, inputs) of the hidden layer, Sxx^{1/2} W1^T W1 Sxx^{1/2} (two layers), weights/L
- * and modes/W1bar, /W2bar at the end of the descent; modes/U, /V, /s. Facts modes, time, start, flow, fixed_point (rms
- * of the best map less W in the frame of the modes), trap, overfitting (the best time to stop, where rows are held
- * out). Deviations between methods; assumptions; a figure. With several depths: tables depths and stopping, series
+ * similarity/METHOD (times, inputs, inputs) of the hidden layer, Sxx^{1/2} W1^T W1 Sxx^{1/2} (two layers), exact/W1
+ * (times, inputs) and exact/W2 (times, outputs), the weights themselves by the Riccati solution where there is one
+ * hidden unit, weights/L and modes/W1bar, /W2bar at the end of the descent; modes/U, /V, /s; hessian/MODES, the whole
+ * spectrum at each fixed point, ascending, up to 100,000 values. Facts modes, time, start, flow, fixed_point (rms of
+ * the best map less W in the frame of the modes), trap, overfitting (the best time to stop, where rows are held out).
+ * Deviations between methods; assumptions; a figure. With several depths: tables depths and stopping, series
  * strength.DEPTH.MODE and strength_theory.DEPTH.MODE, loss.DEPTH, test.DEPTH. LNT_EDIVERGED names the largest stable
  * step, where descent was asked for by name; else it is left out with a warning.
  */
@@ -193,6 +195,77 @@ LNT_API void lnt_complete_defaults(lnt_complete_opts *opts);
  * product/N (last map), singular/N (times, k), nuclear/W, nuclear/s, start/W, observed and test /values and /mask;
  * facts matrix, start, time, certificate; deviations, assumptions, a figure. */
 LNT_API lnt_status lnt_complete_study(lnt_ctx *ctx, lnt_record *record, const lnt_complete_opts *opts);
+
+/* ---- regress curves ---- */
+
+typedef enum lnt_curve_method { LNT_CURVES_SPECTRAL, LNT_CURVES_ITERATE, LNT_CURVES_BOTH } lnt_curve_method;
+typedef enum lnt_curve_time { LNT_CURVES_EPOCHS, LNT_CURVES_FLOW } lnt_curve_time;
+/* Where automatic hyper-parameters come from: the extreme eigenvalues of each data set, or of infinitely large ones. */
+typedef enum lnt_curve_hyper { LNT_HYPER_DATA, LNT_HYPER_ASYMPTOTIC } lnt_curve_hyper;
+
+typedef struct lnt_curves_opts {
+    int features, samples, runs, epochs; /* D, n, data sets */
+    const char *arms;                    /* by commas, each BASE[+VARIANT...], see lnt_curves_study() */
+    const char *teacher;                 /* dense, sparse:K (the first K entries are not 0), or zero */
+    double teacher_norm;                 /* |T| */
+    double init_norm;                    /* E|S0|^2; NaN: 1/q */
+    double noise;                        /* standard deviation on y */
+    const char *spectrum;                /* population variances: NULL all 1, power:A, or a file of D values */
+    int hyper;                           /* lnt_curve_hyper */
+    double lr, momentum, lambda;         /* of the arms without l1; NaN: the fastest; lambda NaN: lambda_R */
+    double lasso_lambda, lasso_lr;       /* of those with; NaN: 1/lam_+ */
+    int batch;                           /* of sgd */
+    int time;                            /* lnt_curve_time */
+    int method;                          /* lnt_curve_method */
+    uint64_t seed;
+    int threads; /* 0: all processors */
+} lnt_curves_opts;
+
+LNT_API void lnt_curves_defaults(lnt_curves_opts *opts);
+/* Learning curves of linear students on random data sets with one teacher and one start, with their theory in the limit
+ * of large sizes. Losses: gen = 1/2 sum_i c_i (S_i - T_i)^2, train = |y - X' S|^2/(2n).
+ *
+ * Arms: plain, ridge (penalty lambda/2 |S|^2), lasso (lasso_lambda |S|_1) and elastic (both), each alone or with
+ * +momentum (heavy ball; with l1 and the threshold that solves the same problem), +naive or +outer (with l1 and
+ * momentum, other thresholds, see lnt_learner), +fista (l1), +sgd (minibatches). Automatic hyper-parameters: the
+ * fastest step and momentum for the arm (lnt_tune), the ridge lambda_R that makes ridge as fast as plain
+ * (lnt_equal_rate_ridge); with l1 the step 1/lam_+ (outer (1 - beta)/lam_+) and the momentum of the plain arm; of sgd
+ * 1/(1 + (D + 1)/batch). From the extreme eigenvalues of each data set that are not 0, or those of Marchenko and
+ * Pastur.
+ *
+ * Theory of arms without l1: lnt_predict_curve(), which takes automatic hyper-parameters in their asymptotic values,
+ * with the realised |S0|^2, S0.T and |T|^2; with l1 alone: where it ends, lnt_lasso_risk_predict(); of sgd the first
+ * epoch; with a spectrum: where ridge and plain descent end, lnt_ridge_risk_predict(). Flow: epoch k stands for the
+ * time k lr; arms plain and ridge only.
+ *
+ * Record: series epoch (flow: t), ARM.loss_gen and ARM.loss_train, each mean, sd (over the data sets), theory, band
+ * (its standard deviation over data sets); tables arms and hyperparameters; facts task, spectrum, recovery; arrays of
+ * the first data set weights/ARM, teacher, start, eigenvalues; deviations in standard errors; assumptions; figures.
+ * LNT_EDIVERGED names the largest stable learning rate; automatic asymptotic ones that diverge are warned about. */
+LNT_API lnt_status lnt_curves_study(lnt_ctx *ctx, lnt_record *record, const lnt_curves_opts *opts);
+
+/* ---- regress theory ---- */
+
+typedef enum lnt_penalty { LNT_PENALTY_NONE, LNT_PENALTY_RIDGE, LNT_PENALTY_LASSO } lnt_penalty;
+
+typedef struct lnt_regress_theory_opts {
+    double q;                       /* samples a feature */
+    int penalty;                    /* lnt_penalty */
+    double lambda;                  /* NaN: lambda_R for ridge; needed for lasso */
+    int features;                   /* D: the scale of lambda for the lasso, and the width of bands */
+    double density, teacher_norm;   /* share of T that is not 0 (lasso); |T| */
+    double start_norm2, overlap;    /* |S0|^2, S0.T */
+    double noise;                   /* standard deviation on y */
+    const char *spectrum, *teacher; /* population variances as for curves; file of teacher coefficients along them */
+    int epochs;                     /* of the learning curves */
+    int threads;
+} lnt_regress_theory_opts;
+
+LNT_API void lnt_regress_theory_defaults(lnt_regress_theory_opts *opts);
+/* What theory says about a regression problem, without any data. Record: facts theory (loss_gen, loss_train, their
+ * parts), hyperparameters, recovery, stopping; series epoch, ARM.loss_gen, ...; a table over lambda with the best one;
+ * figures. */
+LNT_API lnt_status lnt_regress_theory_study(lnt_ctx *ctx, lnt_record *record, const lnt_regress_theory_opts *opts);
 
 /* ---- apply ---- */
 

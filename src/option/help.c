@@ -2,6 +2,7 @@
 #include "linnet/version.h"
 
 #include <ctype.h>
+#include <math.h>
 #include <string.h>
 
 #define INDENT 28
@@ -49,7 +50,10 @@ static void put_default(lnt_text *out, const lnt_option *o, const void *opts)
         break;
     case LNT_OPT_REAL:
         lnt_text_add(out, " (default ");
-        lnt_text_number(out, *(const double *)field);
+        if (isnan(*(const double *)field))
+            lnt_text_add(out, "auto");
+        else
+            lnt_text_number(out, *(const double *)field);
         lnt_text_add(out, ")");
         break;
     case LNT_OPT_TEXT:

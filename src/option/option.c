@@ -28,7 +28,8 @@ static lnt_status range_error(lnt_ctx *ctx, const lnt_option *o, const char *tex
     bool whole = o->type != LNT_OPT_REAL;
     lnt_number_text(whole ? fmax(o->min, INT_MIN) : o->min, low);
     lnt_number_text(whole ? fmin(o->max, INT_MAX) : o->max, high);
-    return lnt_fail(ctx, LNT_EUSAGE, "--%s %.80s: a %s from %s to %s is needed", o->name, text, kind, low, high);
+    return lnt_fail(ctx, LNT_EUSAGE, "--%s %.80s: %sa %s from %s to %s is needed", o->name, text,
+                    o->flags & LNT_OPT_AUTO ? "auto or " : "", kind, low, high);
 }
 
 static lnt_status set_flag(lnt_ctx *ctx, bool *field, const lnt_option *o, const char *text)
@@ -98,6 +99,16 @@ static lnt_status set_integers(lnt_ctx *ctx, lnt_int_list *field, const lnt_opti
     return LNT_OK;
 }
 
+static lnt_status set_real(lnt_ctx *ctx, double *field, const lnt_option *o, const char *text)
+{
+    double x = NAN;
+    bool automatic = o->flags & LNT_OPT_AUTO && strcmp(text, "auto") == 0;
+    if (!automatic && (!lnt_number_read(text, strlen(text), &x) || !isfinite(x) || x < o->min || x > o->max))
+        return range_error(ctx, o, text);
+    *field = x;
+    return LNT_OK;
+}
+
 static bool is_utf8(const char *s)
 {
     int n;
@@ -121,10 +132,7 @@ lnt_status lnt_option_set(lnt_ctx *ctx, void *opts, const lnt_option *o, const c
     case LNT_OPT_SEED:
         return set_seed(ctx, field, o, text);
     case LNT_OPT_REAL:
-        if (!lnt_number_read(text, strlen(text), &x) || !isfinite(x) || x < o->min || x > o->max)
-            return range_error(ctx, o, text);
-        *(double *)field = x;
-        return LNT_OK;
+        return set_real(ctx, field, o, text);
     case LNT_OPT_TEXT:
         if (!is_utf8(text)) /* YAML and JSON could not name it, and the run could not be repeated */
             return lnt_fail(ctx, LNT_EUSAGE, "--%s: the text is not valid UTF-8; rename the file", o->name);
@@ -149,7 +157,7 @@ static lnt_value option_value(const lnt_option *o, const void *opts)
     case LNT_OPT_SEED: /* beyond 2^63 only a string keeps the digits */
         return *(const uint64_t *)field <= LONG_MAX ? lnt_integer((long)*(const uint64_t *)field) : lnt_string(NULL);
     case LNT_OPT_REAL:
-        return lnt_number(*(const double *)field);
+        return isnan(*(const double *)field) ? lnt_string("auto") : lnt_number(*(const double *)field);
     case LNT_OPT_TEXT:
         return lnt_string(*(const char *const *)field);
     case LNT_OPT_CHOICE:

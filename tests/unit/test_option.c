@@ -18,6 +18,7 @@ static const lnt_option table[] = {{"flag", LNT_OPT_FLAG, AT(flag), 0, 0, 0, NUL
                                    {"wide", LNT_OPT_INTEGER, AT(whole), 0, -1e300, 1e300, "N", NULL, "any int"},
                                    {"seed", LNT_OPT_SEED, AT(seed), 0, 0, 0, "N", NULL, "a seed"},
                                    {"real", LNT_OPT_REAL, AT(real), 0, 0, 1e300, "X", NULL, "a number"},
+                                   {"rate", LNT_OPT_REAL, AT(real), LNT_OPT_AUTO, 0, 1, "X", NULL, "a rate"},
                                    {"text", LNT_OPT_TEXT, AT(text), 0, 0, 0, "T", NULL, "a text"},
                                    {"choice", LNT_OPT_CHOICE, AT(choice), 0, 0, 0, "NAME", colours, "a colour"},
                                    {"list", LNT_OPT_INTEGERS, AT(list), 0, 1, 1e6, "N,N", NULL, "widths"},
@@ -58,6 +59,15 @@ static void values_that_are_accepted(void **state)
     assert_int_equal(o.whole, INT32_MIN);
     accept(ctx, &o, "real", "1e-3");
     assert_true(o.real == .001);
+    accept(ctx, &o, "rate", ".5");
+    assert_true(o.real == .5);
+    accept(ctx, &o, "rate", "auto");
+    assert_true(isnan(o.real));
+    assert_int_not_equal(set(ctx, &o, "rate", "nan"), LNT_OK);
+    lnt_ctx_clear(ctx);
+    assert_int_not_equal(set(ctx, &o, "real", "auto"), LNT_OK);
+    assert_true(o.real == untouched.real);
+    lnt_ctx_clear(ctx);
     accept(ctx, &o, "choice", "blue");
     assert_int_equal(o.choice, 2);
     accept(ctx, &o, "seed", "18446744073709551615");
