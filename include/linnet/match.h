@@ -246,8 +246,9 @@ typedef struct lnt_match_cv {
     lnt_mat r2, ratio;         /* folds x count: of each fold, held x held */
     double *held, *held_ratio; /* count: R^2 and ratio of held x held, pooled over folds */
     double *kept, *kept_ratio; /* of held x kept; NaN without kept_blocks */
+    double *ratio_all;         /* of all blocks that were scored, each entry of the symmetric matrix counted */
     double base, base_kept;    /* R^2 at Z = I, where the ratios are 1 */
-    int best;                  /* the lambda of least ratio, of all blocks that were scored together */
+    int best;                  /* the lambda of least ratio_all */
 } lnt_match_cv;
 
 /* Fits on the kept columns of X and S for every lambda, and scores what it predicts for the held-out ones. fold[j], 0 ..

@@ -316,7 +316,7 @@ static void collect(lnt_match_cv *cv, const validation *v)
 {
     int n = v->folds;
     double held = pooled_total(v->held, n), kept = pooled_total(v->kept, n), base = pooled(v->held, n, -1),
-           base_kept = pooled(v->kept, n, -1), least = INFINITY;
+           base_kept = pooled(v->kept, n, -1);
     cv->base = 1 - base / held;
     cv->base_kept = v->opts->kept_blocks ? 1 - base_kept / kept : NAN;
     cv->best = 0;
@@ -330,11 +330,9 @@ static void collect(lnt_match_cv *cv, const validation *v)
             *lnt_at(cv->r2, f, l) = 1 - v->held[f].error[l] / v->held[f].total;
             *lnt_at(cv->ratio, f, l) = v->held[f].error[l] / v->held[f].base;
         }
-        double all = v->opts->kept_blocks ? (error + 2 * rest) / (base + 2 * base_kept) : error / base;
-        if (all < least) {
-            least = all;
+        cv->ratio_all[l] = v->opts->kept_blocks ? (error + 2 * rest) / (base + 2 * base_kept) : error / base;
+        if (cv->ratio_all[l] < cv->ratio_all[cv->best])
             cv->best = l;
-        }
     }
 }
 
@@ -363,11 +361,11 @@ static lnt_status check(lnt_ctx *ctx, const validation *v)
 
 static lnt_status alloc_cv(lnt_ctx *ctx, lnt_match_cv *cv, int folds, int count)
 {
-    double **arrays[] = {&cv->held, &cv->held_ratio, &cv->kept, &cv->kept_ratio};
+    double **arrays[] = {&cv->held, &cv->held_ratio, &cv->kept, &cv->kept_ratio, &cv->ratio_all};
     lnt_status status = lnt_mat_alloc(ctx, &cv->r2, folds, count);
     if (status == LNT_OK)
         status = lnt_mat_alloc(ctx, &cv->ratio, folds, count);
-    for (int i = 0; i < 4 && status == LNT_OK; i++)
+    for (int i = 0; i < 5 && status == LNT_OK; i++)
         status = (*arrays[i] = lnt_alloc(ctx, (size_t)count, sizeof(double))) ? LNT_OK : LNT_ENOMEM;
     return status;
 }

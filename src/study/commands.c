@@ -302,6 +302,7 @@ static const char reproduce_description[] =
 
 DECLARE_COMMAND(curves);
 DECLARE_COMMAND(regress_theory);
+DECLARE_COMMAND(matching);
 ADAPT(static, train)
 ADAPT(static, modes)
 ADAPT(static, phase)
@@ -325,6 +326,8 @@ const lnt_command lnt_commands[] = {
      lnt_curves_description, lnt_curves_examples, lnt_curves_options, ADAPTED(curves), LNT_OUT_FOLDER, NULL},
     {"regress theory", "what theory says about a regression problem, without data", lnt_regress_theory_description,
      lnt_regress_theory_examples, lnt_regress_theory_options, ADAPTED(regress_theory), LNT_OUT_FOLDER, NULL},
+    {"match", "the least change of wiring that explains a covariance", lnt_matching_description, lnt_matching_examples,
+     lnt_matching_options, ADAPTED(matching), LNT_OUT_FOLDER, NULL},
     {"apply", "apply a trained network to new rows", apply_description, apply_examples, apply_options, ADAPTED(apply),
      LNT_OUT_ARRAY, "prediction"},
     {"reproduce", "run the published experiments and write the report", reproduce_description, reproduce_examples,
