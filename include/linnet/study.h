@@ -344,7 +344,7 @@ LNT_API lnt_status lnt_matching_study(lnt_ctx *ctx, lnt_record *record, const ln
 /* ---- apply ---- */
 
 typedef struct lnt_apply_opts {
-    const char *folder;                  /* of a saved `train` result */
+    const char *folder;                  /* of a saved result of `train` or `match` */
     const char *data, *inputs, *targets; /* new rows; targets only to score them */
     bool one_hot;
     const char *run; /* "mean" over the runs, "each", or the number of one, from 0 */
@@ -353,7 +353,8 @@ typedef struct lnt_apply_opts {
 
 LNT_API void lnt_apply_defaults(lnt_apply_opts *opts);
 /* Applies a saved network, its preparation included, to new rows. Record: array "prediction" (rows, outputs), with a
- * leading axis for "each"; table classes where the model was trained on classes; score where targets are given. */
+ * leading axis for "each"; table classes where the model was trained on classes; score where targets are given. Of a
+ * match the inputs are cells x stimuli, prepared as those of the fit, and the prediction is Z X, in the same shape. */
 LNT_API lnt_status lnt_apply_study(lnt_ctx *ctx, lnt_record *record, const lnt_apply_opts *opts);
 
 /* ---- reproduce ---- */

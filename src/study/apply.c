@@ -1,3 +1,4 @@
+#include "apply.h"
 #include "weights.h"
 
 #include "linnet/linalg.h"
@@ -229,7 +230,10 @@ lnt_status lnt_apply_study(lnt_ctx *ctx, lnt_record *record, const lnt_apply_opt
 {
     lnt_mark mark = lnt_ctx_mark(ctx);
     lnt_blas_pin();
-    lnt_status status = apply(ctx, record, opts);
+    bool done = false;
+    lnt_status status = lnt_apply_match(ctx, record, opts, &done);
+    if (status == LNT_OK && !done)
+        status = apply(ctx, record, opts);
     if (status == LNT_OK)
         status = lnt_record_status(ctx, record);
     lnt_blas_unpin();

@@ -252,10 +252,11 @@ static const char complete_description[] =
 
 #define OPTS lnt_apply_opts
 static const lnt_option apply_options[] = {
-    TEXT("folder", folder, LNT_OPT_POSITIONAL, "DIR", "folder of a saved result of linnet train"),
+    TEXT("folder", folder, LNT_OPT_POSITIONAL, "DIR", "folder of a saved result of linnet train or linnet match"),
     TEXT("data", data, LNT_OPT_INPUT, "NAME", "rows to apply it to, as for linnet train"),
     TEXT("inputs", inputs, LNT_OPT_INPUT, "FILE",
-         "rows to apply it to, a file as for linnet train; prepared like the training rows"),
+         "rows to apply it to, a file as for linnet train; prepared like the training rows. Of match, new stimuli: a "
+         "column each"),
     TEXT("targets", targets, LNT_OPT_INPUT, "FILE", "their targets, to score the predictions"),
     FLAG("one-hot", one_hot, 0, "the targets are one column of classes 0, 1, ..."),
     TEXT("run", run, 0, "WHICH", "of several runs: mean of their predictions, each, or the number of one, from 0"),
@@ -271,7 +272,10 @@ static const char apply_description[] =
     "they were, and passes them through the network. Predictions go to --out, as NPY (rows, outputs), with a leading "
     "axis "
     "for "
-    "--run each of several runs, or as CSV if its name ends in .csv.";
+    "--run each of several runs, or as CSV if its name ends in .csv.\n\n"
+    "Of linnet match the inputs are new stimuli, the same cells in rows: they are prepared as the stimuli of the fit "
+    "were "
+    "and become Z X (cells x stimuli). With --targets, outputs for them, the covariances are compared: table score.";
 
 /* ---- reproduce ---- */
 
@@ -328,8 +332,8 @@ const lnt_command lnt_commands[] = {
      lnt_regress_theory_examples, lnt_regress_theory_options, ADAPTED(regress_theory), LNT_OUT_FOLDER, NULL},
     {"match", "the least change of wiring that explains a covariance", lnt_matching_description, lnt_matching_examples,
      lnt_matching_options, ADAPTED(matching), LNT_OUT_FOLDER, NULL},
-    {"apply", "apply a trained network to new rows", apply_description, apply_examples, apply_options, ADAPTED(apply),
-     LNT_OUT_ARRAY, "prediction"},
+    {"apply", "apply a saved result to new rows or stimuli", apply_description, apply_examples, apply_options,
+     ADAPTED(apply), LNT_OUT_ARRAY, "prediction"},
     {"reproduce", "run the published experiments and write the report", reproduce_description, reproduce_examples,
      lnt_reproduce_options, ADAPTED(reproduce), LNT_OUT_OWN, NULL},
     {0}};

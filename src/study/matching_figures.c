@@ -6,7 +6,8 @@
 
 #define MOST_CELLS 200    /* rows of a heat map */
 #define MOST_BALANCE 1500 /* cells up to which both sides of equation (1) are made */
-#define BINS 120          /* of two sides against each other */
+#define SPREAD 6          /* weights beyond this many root mean squares share the last colour */
+#define BINS 250          /* squares along an axis, of two sides against each other */
 #define DOTS 990          /* of one curve */
 #define FURTHER 1000      /* the second lambda of the figures, in units of the first */
 
@@ -46,7 +47,7 @@ static lnt_status put_weights(lnt_ctx *ctx, lnt_record *record, const lnt_matchi
     bool both = c->linear && c->opts->method != LNT_MATCHING_LINEAR && W.rows <= LNT_MATCHING_DENSE;
     int panels = both ? 3 : 1;
     lnt_mat A[3] = {W}, shown[3];
-    double *x[3], most = fmax(lnt_mat_max(W), 1e-300);
+    double *x[3], largest = fmax(lnt_mat_max(W), 1e-300), most = fmin(largest, SPREAD * lnt_mat_rms(W));
     lnt_status status = LNT_OK;
     for (int p = 1; p < panels && status == LNT_OK; p++)
         status = lnt_mat_alloc(ctx, &A[p], W.rows, W.cols);
@@ -59,15 +60,16 @@ static lnt_status put_weights(lnt_ctx *ctx, lnt_record *record, const lnt_matchi
     lnt_panel panel[3];
     for (int p = 0; p < panels && status == LNT_OK; p++) {
         status = reduce(ctx, &shown[p], &x[p], A[p]);
-        image[p] = (lnt_image){"weight", shown[p], x[p], x[p], -most, most};
+        image[p] = (lnt_image){"", shown[p], x[p], x[p], -most, most};
         panel[p] = (lnt_panel){.title = titles[p], .xlabel = "from cell", .ylabel = "to cell", .image = &image[p]};
     }
     if (status != LNT_OK)
         return status;
     const char *caption =
-        lnt_sprintf(ctx, "The change of wiring W = Z - I (%s) at lambda = %.4g%s; one scale of colours.",
+        lnt_sprintf(ctx, "The change of wiring W = Z - I (%s) at lambda = %.4g%s; one scale of colours, up to %.3g%s.",
                     lnt_matching_methods[c->opts->method], c->lambda[c->chosen],
-                    both ? ", the linear model's at the same lambda, and their difference" : "");
+                    both ? ", the linear model's at the same lambda, and their difference" : "", most,
+                    most < largest ? " (larger weights have the last colour)" : "");
     const lnt_figure figure = {"weights", caption ? caption : "", panels, panel};
     lnt_record_figure(record, &figure);
     return LNT_OK;
@@ -76,39 +78,57 @@ static lnt_status put_weights(lnt_ctx *ctx, lnt_record *record, const lnt_matchi
 /* ---- Both sides of equation (1) ---- */
 
 typedef struct balance {
-    lnt_mat counts;
-    double x[BINS], line[2], low, high;
-    lnt_image image;
-    lnt_curve curve;
+    double *x, *y, line[2], low, high, unit;
+    int n;
+    lnt_curve curve[2];
     const char *title;
 } balance;
 
-/* log10 of how many pairs of entries fall into each square. */
-static void count_pairs(balance *b, lnt_mat left, lnt_mat right)
+/* An entry for each of bins x bins squares that holds any; how many there are. */
+static int pick_entries(balance *b, lnt_mat left, lnt_mat right, unsigned char *taken, int bins, bool keep)
 {
+    double width = fmax(b->high - b->low, 1e-300) / bins;
+    int n = 0;
+    memset(taken, 0, (size_t)bins * (size_t)bins);
+    for (int j = 0; j < left.cols; j++)
+        for (int i = 0; i < left.rows; i++) {
+            double x = *lnt_at(left, i, j) / b->unit, y = *lnt_at(right, i, j) / b->unit;
+            int col = (int)((x - b->low) / width), row = (int)((y - b->low) / width);
+            unsigned char *square = &taken[(row < bins ? row : bins - 1) * bins + (col < bins ? col : bins - 1)];
+            if (keep && !*square) {
+                b->x[n] = x;
+                b->y[n] = y;
+            }
+            n += !*square;
+            *square = 1;
+        }
+    return n;
+}
+
+static lnt_status draw_sides(lnt_ctx *ctx, balance *b, lnt_mat left, lnt_mat right)
+{
+    unsigned char *taken = lnt_alloc(ctx, BINS * BINS, 1);
+    if (!taken)
+        return LNT_ENOMEM;
+    b->unit = fmax(lnt_mat_max(left), 1e-300);
     b->low = INFINITY;
     b->high = -INFINITY;
     const lnt_mat both[] = {left, right};
     for (int k = 0; k < 2; k++)
         for (int j = 0; j < left.cols; j++)
             for (int i = 0; i < left.rows; i++) {
-                b->low = fmin(b->low, *lnt_at(both[k], i, j));
-                b->high = fmax(b->high, *lnt_at(both[k], i, j));
+                b->low = fmin(b->low, *lnt_at(both[k], i, j) / b->unit);
+                b->high = fmax(b->high, *lnt_at(both[k], i, j) / b->unit);
             }
-    double width = (b->high - b->low) / BINS;
-    width = width > 0 ? width : 1;
-    lnt_mat_fill(b->counts, 0);
-    for (int j = 0; j < left.cols; j++)
-        for (int i = 0; i < left.rows; i++) {
-            int col = (int)((*lnt_at(left, i, j) - b->low) / width),
-                row = (int)((*lnt_at(right, i, j) - b->low) / width);
-            ++*lnt_at(b->counts, row < BINS ? row : BINS - 1, col < BINS ? col : BINS - 1);
-        }
-    for (int j = 0; j < BINS; j++) {
-        b->x[j] = b->low + (j + 0.5) * width;
-        for (int i = 0; i < BINS; i++)
-            *lnt_at(b->counts, i, j) = *lnt_at(b->counts, i, j) > 0 ? log10(*lnt_at(b->counts, i, j)) : NAN;
-    }
+    int bins = BINS;
+    while (bins > 20 && pick_entries(b, left, right, taken, bins, false) > DOTS)
+        bins = bins * 4 / 5;
+    b->n = pick_entries(b, left, right, taken, bins, true);
+    b->line[0] = b->low;
+    b->line[1] = b->high;
+    b->curve[0] = (lnt_curve){"entries", LNT_CURVE_DOTS, b->n, b->x, b->y, NULL};
+    b->curve[1] = (lnt_curve){"identity", LNT_CURVE_THEORY, 2, b->line, b->line, NULL};
+    return LNT_OK;
 }
 
 static lnt_status make_balance(lnt_ctx *ctx, balance *b, const lnt_matching *c, const lnt_match_fit *fit)
@@ -116,23 +136,19 @@ static lnt_status make_balance(lnt_ctx *ctx, balance *b, const lnt_matching *c, 
     const lnt_match *m = &c->task.problem;
     lnt_mat left, right;
     double misfit, r2;
-    lnt_status status = lnt_mat_alloc(ctx, &b->counts, BINS, BINS);
+    b->x = lnt_alloc(ctx, 2 * BINS * BINS, sizeof *b->x);
+    b->y = b->x + BINS * BINS;
     lnt_mark mark = lnt_ctx_mark(ctx);
-    if (status == LNT_OK)
-        status = lnt_mat_alloc(ctx, &left, m->cells, m->cells);
+    lnt_status status = b->x ? lnt_mat_alloc(ctx, &left, m->cells, m->cells) : LNT_ENOMEM;
     if (status == LNT_OK)
         status = lnt_mat_alloc(ctx, &right, m->cells, m->cells);
     if (status == LNT_OK)
         status = lnt_match_balance(ctx, &misfit, &r2, &left, &right, m, fit);
     if (status == LNT_OK)
-        count_pairs(b, left, right);
+        status = draw_sides(ctx, b, left, right);
     lnt_ctx_reset(ctx, mark);
     if (status != LNT_OK)
         return status;
-    b->line[0] = b->low;
-    b->line[1] = b->high;
-    b->curve = (lnt_curve){"identity", LNT_CURVE_THEORY, 2, b->line, b->line, NULL};
-    b->image = (lnt_image){"log10(number of entries)", b->counts, b->x, b->x, 0, 0};
     b->title = lnt_sprintf(ctx, "lambda = %.3g: misfit %.3g, R^2 = %.4g", fit->lambda, misfit, r2);
     return b->title ? LNT_OK : LNT_ENOMEM;
 }
@@ -145,11 +161,10 @@ static lnt_status put_balance(lnt_ctx *ctx, lnt_record *record, const lnt_matchi
     for (int p = 0; p < 2 && status == LNT_OK; p++) {
         status = make_balance(ctx, &b[p], c, p == 0 ? &c->answer[c->chosen].fit : further);
         panel[p] = (lnt_panel){.title = b[p].title,
-                               .xlabel = "2 X E0 X'",
-                               .ylabel = "4 A W A + lambda W",
-                               .curves = 1,
-                               .curve = &b[p].curve,
-                               .image = &b[p].image};
+                               .xlabel = "2 X E0 X', over its largest entry",
+                               .ylabel = "4 A W A + lambda W, in the same unit",
+                               .curves = 2,
+                               .curve = b[p].curve};
     }
     if (status != LNT_OK)
         return status;

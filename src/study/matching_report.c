@@ -8,9 +8,11 @@ static lnt_value known(double x)
     return isfinite(x) ? lnt_number(x) : (lnt_value){0};
 }
 
-static double relative_gap(const lnt_match_fit *fit)
+/* Relative to the loss, where that is not rounding itself. */
+static double relative_gap(const lnt_matching *c, const lnt_match_fit *fit)
 {
-    return fit->loss > 0 ? fit->gap / fit->loss : fit->gap;
+    double least = 1e-16 * c->task.problem.target2;
+    return fit->gap / fmax(fit->loss, fmax(least, 1e-300));
 }
 
 static bool is_full(const lnt_matching *c)
@@ -53,7 +55,7 @@ static void put_path(lnt_record *record, const lnt_matching *c)
         lnt_table_set(table, "lambda", "", lnt_number(c->lambda[k]));
         lnt_table_set(table, "lam0", "", lnt_number(lnt_match_lam0(c->lambda[k], t->cells, t->stimuli)));
         lnt_table_set(table, "loss", "", known(a->fit.loss));
-        lnt_table_set(table, "gap", "", known(relative_gap(&a->fit)));
+        lnt_table_set(table, "gap", "", known(relative_gap(c, &a->fit)));
         lnt_table_set(table, "eta", "", known(a->eta));
         lnt_table_set(table, "radius", "", known(a->fit.radius));
         lnt_table_set(table, "r2_train", "", known(a->r2[LNT_TRAIN]));
@@ -123,7 +125,7 @@ static lnt_status put_solution(lnt_ctx *ctx, lnt_record *record, const lnt_match
     lnt_table_set(table, "lambda", "", lnt_number(lambda));
     lnt_table_set(table, "lam0", "", lnt_number(lnt_match_lam0(lambda, c->task.cells, c->task.stimuli)));
     lnt_table_set(table, "loss", "", known(a->fit.loss));
-    lnt_table_set(table, "gap", "", known(relative_gap(&a->fit)));
+    lnt_table_set(table, "gap", "", known(relative_gap(c, &a->fit)));
     lnt_table_set(table, "r2_train", "", known(a->r2[LNT_TRAIN]));
     lnt_table_set(table, "r2_test", "", known(a->r2[LNT_TEST]));
     lnt_table_set(table, "r2_validation", "", known(a->r2[LNT_VALIDATION]));
@@ -215,9 +217,9 @@ static void put_certificate(lnt_record *record, const lnt_matching *c)
 {
     const lnt_match_fit *fit = &c->answer[c->chosen].fit;
     const lnt_match_certificate *z = &c->certificate;
-    bool full = is_full(c), tight = c->task.problem.slack > 1e-10;
+    bool full = is_full(c) || c->exact, tight = c->task.problem.slack > 1e-10;
     bool global = full ? fit->global : c->has_certificate && z->global;
-    double gap = full ? relative_gap(fit) : c->has_certificate ? z->gap : NAN;
+    double gap = full ? relative_gap(c, fit) : c->has_certificate ? z->gap : NAN;
     lnt_record_fact(record, "certificate", "global", "", lnt_flag(global));
     lnt_record_fact(record, "certificate", "gap", "", known(gap));
     lnt_record_fact(record, "certificate", "smallest_eigenvalue", "",
@@ -226,7 +228,7 @@ static void put_certificate(lnt_record *record, const lnt_matching *c)
     lnt_record_fact(record, "certificate", "bound", "", known(full ? fit->bound : c->has_certificate ? z->bound : NAN));
     lnt_record_fact(record, "certificate", "gradient", "", c->has_certificate ? known(z->gradient) : (lnt_value){0});
     lnt_record_fact(record, "certificate", "tight", "", lnt_flag(tight));
-    if (!full)
+    if (!is_full(c))
         return;
     static const char *const stops[] = {"converged", "rounding", "stalled", "out of steps", "cancelled"};
     lnt_record_fact(record, "certificate", "stop", "", lnt_string(stops[fit->stop]));
