@@ -243,11 +243,11 @@ typedef struct lnt_match_cv_opts {
 LNT_API void lnt_match_cv_defaults(lnt_match_cv_opts *opts);
 
 typedef struct lnt_match_cv {
-    lnt_mat r2, ratio;       /* folds x count: of each fold, held x held */
-    double *held, *held_r;   /* count: R^2 and ratio, pooled over folds, held x held */
-    double *kept, *kept_r;   /* of held x kept; NaN without kept_blocks */
-    double base, base_ratio; /* held R^2 at Z = I, and 1 */
-    int best;                /* least ratio of what was scored, both blocks together */
+    lnt_mat r2, ratio;         /* folds x count: of each fold, held x held */
+    double *held, *held_ratio; /* count: R^2 and ratio of held x held, pooled over folds */
+    double *kept, *kept_ratio; /* of held x kept; NaN without kept_blocks */
+    double base, base_kept;    /* R^2 at Z = I, where the ratios are 1 */
+    int best;                  /* the lambda of least ratio, of all blocks that were scored together */
 } lnt_match_cv;
 
 /* Fits on the kept columns of X and S for every lambda, and scores what it predicts for the held-out ones. fold[j], 0 ..

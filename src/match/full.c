@@ -147,7 +147,7 @@ lnt_status lnt_match_start(lnt_ctx *ctx, lnt_dual *dual, const lnt_match_opts *o
 
 /* ---- Fits ---- */
 
-static void descending(int *order, const double *lambda, int count)
+void lnt_match_descending(int *order, const double *lambda, int count)
 {
     for (int i = 0; i < count; i++) {
         int j = i;
@@ -180,7 +180,7 @@ static lnt_status follow(lnt_ctx *ctx, lnt_match_fit *fit, const lnt_match *m, c
     lnt_status status = order ? lnt_dual_alloc(ctx, &dual, m) : LNT_ENOMEM;
     if (status != LNT_OK)
         return status;
-    descending(order, lambda, count);
+    lnt_match_descending(order, lambda, count);
     for (int k = 0; k < count && status == LNT_OK; k++) {
         lnt_match_fit *one = &fit[order[k]];
         int products = dual.products;

@@ -61,6 +61,9 @@ lnt_status lnt_match_lower_lambda(lnt_ctx *ctx, lnt_dual *dual, const lnt_match_
 /* D <- core of the linear problem; E <- its dual variable, may be without rows. */
 lnt_status lnt_match_linear_solve(lnt_ctx *ctx, lnt_mat D, lnt_mat E, const lnt_match *m, double lambda);
 
+/* order <- the indices of lambda from large to small. */
+void lnt_match_descending(int *order, const double *lambda, int count);
+bool lnt_match_is_centred(lnt_mat X);
 lnt_status lnt_match_check_lambda(lnt_ctx *ctx, double lambda, bool zero);
 
 #endif

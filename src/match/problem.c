@@ -25,7 +25,7 @@ static lnt_status check(lnt_ctx *ctx, lnt_mat X, lnt_mat S, const lnt_mat *Z0)
     return LNT_OK;
 }
 
-static bool is_centred(lnt_mat X)
+bool lnt_match_is_centred(lnt_mat X)
 {
     double limit = CENTRED * lnt_mat_rms(X) * X.rows;
     for (int j = 0; j < X.cols; j++) {
@@ -240,7 +240,7 @@ lnt_status lnt_match_make(lnt_ctx *ctx, lnt_match *m, lnt_mat X, lnt_mat S, cons
     lnt_status status = check(ctx, X, S, Z0);
     if (status != LNT_OK)
         return status;
-    *m = (lnt_match){.cells = X.rows, .stimuli = X.cols, .identity = !Z0, .centred = !Z0 && is_centred(X)};
+    *m = (lnt_match){.cells = X.rows, .stimuli = X.cols, .identity = !Z0, .centred = !Z0 && lnt_match_is_centred(X)};
     if (Z0)
         m->Z0 = *Z0;
     if ((status = allocate(ctx, m, k, k, 1)) != LNT_OK)
@@ -367,7 +367,7 @@ lnt_status lnt_match_make_pairs(lnt_ctx *ctx, lnt_match *m, int pairs, const lnt
         if (X[i].rows != N || X[i].cols != M)
             return lnt_fail(ctx, LNT_ESHAPE, "the inputs of pair %d are %d x %d, those of the first %d x %d", i + 1,
                             X[i].rows, X[i].cols, N, M);
-        centred = centred && is_centred(X[i]);
+        centred = centred && lnt_match_is_centred(X[i]);
     }
     *m = (lnt_match){.cells = N, .stimuli = M, .identity = !Z0, .centred = centred};
     if (Z0)
