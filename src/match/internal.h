@@ -64,6 +64,8 @@ lnt_status lnt_match_linear_solve(lnt_ctx *ctx, lnt_mat D, lnt_mat E, const lnt_
 /* order <- the indices of lambda from large to small. */
 void lnt_match_descending(int *order, const double *lambda, int count);
 bool lnt_match_is_centred(lnt_mat X);
+/* A <- J A. */
+void lnt_match_subtract_means(lnt_mat A);
 lnt_status lnt_match_check_lambda(lnt_ctx *ctx, double lambda, bool zero);
 
 #endif

@@ -111,7 +111,7 @@ static void minus_mean(lnt_mat A, const double *u)
             *lnt_at(A, i, j) -= u[i] * u[j];
 }
 
-static void subtract_column_means(lnt_mat A)
+void lnt_match_subtract_means(lnt_mat A)
 {
     for (int j = 0; j < A.cols; j++) {
         double mean = 0;
@@ -141,7 +141,7 @@ static lnt_status reference(lnt_ctx *ctx, lnt_match *m)
         lnt_mat_copy(m->JZ0U, m->U);
     else
         lnt_gemm(m->JZ0U, 1, LNT_N, m->Z0, LNT_N, m->U, 0);
-    subtract_column_means(m->JZ0U);
+    lnt_match_subtract_means(m->JZ0U);
     lnt_syrk(m->A0, 1, LNT_T, m->JZ0U, 0);
     lnt_symmetrize(m->A0);
     if (m->identity) {

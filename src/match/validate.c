@@ -9,7 +9,7 @@
 #include <math.h>
 
 /* Where covariances alone would cost more digits than this, a fold decomposes its part of X. */
-#define GRAM_ERROR 1e-10
+#define GRAM_ERROR 1e-8
 #define GRAM_RANK 1e-9
 
 void lnt_match_cv_defaults(lnt_match_cv_opts *opts)
