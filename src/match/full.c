@@ -8,6 +8,7 @@
 #define FALL 10        /* of lambda between two problems of a path, at most */
 #define LOOSE 1e-4     /* gap, relative to the loss, on the way */
 #define POLISHING 3    /* further steps after convergence, at most */
+#define EDGE 1e5       /* |D| that is too large to trust where A0 is singular */
 #define NOISE 100      /* ulps of |R| + |C2| that |g| cannot be expected to undercut */
 
 void lnt_match_defaults(lnt_match_opts *opts)
@@ -166,7 +167,11 @@ static lnt_status finish(lnt_ctx *ctx, lnt_match_fit *fit, const lnt_dual *dual,
     fit->loss = dual->at.loss / m->pairs;
     fit->gap = dual->at.size * dual->at.size / 2 / m->pairs;
     fit->bound = fit->loss - fit->gap;
-    fit->global = fit->gap <= LNT_GLOBAL * fit->loss || fit->stop == LNT_MATCH_ROUNDING;
+    /* at the edge of K < I the rounding of a singular A0 is multiplied by D */
+    bool edge = m->slack <= LNT_SLACK && lnt_mat_norm(fit->D) > EDGE;
+    if (edge)
+        fit->bound = -INFINITY;
+    fit->global = !edge && (fit->gap <= LNT_GLOBAL * fit->loss || fit->stop == LNT_MATCH_ROUNDING);
     if (status == LNT_OK && !fit->global && fit->stop != LNT_MATCH_CANCELLED && m->pairs == 1 && m->U.rows > 0)
         status = lnt_match_rescue(ctx, fit, m, opts);
     return status;

@@ -56,6 +56,7 @@ static lnt_status gauss_newton(lnt_ctx *ctx, local *s)
     lnt_status status = lnt_dual_solve(ctx, d, 1e-9);
     lnt_match_lift(s->A, a, d->step, m, s->B);
     lnt_gemm(s->next, 1, LNT_N, s->Y, LNT_N, s->A, 0);
+    lnt_match_subtract_means(s->next); /* or rounding along 1, which nothing here sees, would grow */
     return status;
 }
 
@@ -196,7 +197,7 @@ lnt_status lnt_match_rescue(lnt_ctx *ctx, lnt_match_fit *fit, const lnt_match *m
     if (!fit->T.a) /* tight, but stalled: there is nothing better */
         return LNT_OK;
     lnt_status status = alloc_local(ctx, &s);
-    double best = fit->loss, bound = fit->bound, value;
+    double best = INFINITY, bound = fit->bound, value;
     for (int k = 0; k < opts->starts && status == LNT_OK; k++) {
         if (k == 0)
             status = approach(ctx, &s, &bound, fit, opts, &rng);
@@ -204,7 +205,7 @@ lnt_status lnt_match_rescue(lnt_ctx *ctx, lnt_match_fit *fit, const lnt_match *m
             random_columns(s.T, pow(10, -k) * sqrt(1.0 / m->cells), &rng);
         if (status == LNT_OK)
             status = descend(ctx, &s, &value, &fit->steps);
-        if (status == LNT_OK && (value < best || fit->T.rows == 0)) {
+        if (status == LNT_OK && value < best) {
             best = value;
             fit->T = lnt_mat_view(fit->T.a, m->cells, m->rank);
             lnt_mat_copy(fit->T, s.T);
