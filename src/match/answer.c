@@ -314,7 +314,7 @@ static lnt_status truncate(lnt_ctx *ctx, lnt_match_fit *cut, const lnt_match *m,
     lnt_mat top = lnt_columns(O, r - k, k);
     lnt_gemm(L, 1, LNT_N, fit->D, LNT_N, top, 0);
     lnt_gemm(cut->D, 1, LNT_N, L, LNT_T, top, 0);
-    if (is_symmetric(fit->D)) {
+    if (m->centred && is_symmetric(fit->D)) {
         lnt_mat_scale(cut->D, 0.5);
         lnt_match_add_transpose(cut->D);
     }
