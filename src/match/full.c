@@ -4,12 +4,12 @@
 #include <float.h>
 #include <math.h>
 
-#define SMALL 0.5      /* radius below which the linear solution is a start */
-#define FALL 10        /* of lambda between two problems of a path, at most */
-#define LOOSE 1e-4     /* gap, relative to the loss, on the way */
-#define POLISHING 3    /* further steps after convergence, at most */
-#define EDGE 1e5       /* |D| that is too large to trust where A0 is singular */
-#define NOISE 100      /* ulps of |R| + |C2| that |g| cannot be expected to undercut */
+#define SMALL 0.5   /* radius below which the linear solution is a start */
+#define FALL 10     /* of lambda between two problems of a path, at most */
+#define LOOSE 1e-4  /* gap, relative to the loss, on the way */
+#define POLISHING 3 /* further steps after convergence, at most */
+#define EDGE 1e5    /* |D| that is too large to trust where A0 is singular */
+#define NOISE 100   /* ulps of |R| + |C2| that |g| cannot be expected to undercut */
 
 void lnt_match_defaults(lnt_match_opts *opts)
 {

@@ -56,8 +56,7 @@ static void linear_solutions_solve_the_normal_equations(void **state)
                 check_status(ctx, lnt_match_linear(ctx, &fit, &p.m, p.lambda), LNT_OK);
                 lnt_mat W = weights_of(ctx, &p, &fit), B = dense_minimum(ctx, &p);
                 if (distance(ctx, W, B) > 1e-12 * fmax(1, 1e4 / p.lambda)) /* of the dense equations */
-                    fail_msg("kind %d, %d x %d, lambda %g: off by %g", kind, N[i], M[i], p.lambda,
-                             distance(ctx, W, B));
+                    fail_msg("kind %d, %d x %d, lambda %g: off by %g", kind, N[i], M[i], p.lambda, distance(ctx, W, B));
                 check_near(fit.linear_loss / definition(ctx, NULL, &p, W, true), 1, 1e-12, "linear loss");
                 check_near(fit.loss / definition(ctx, NULL, &p, W, false), 1, 1e-10, "loss");
                 check_near(fit.norm / lnt_mat_norm(W), 1, 1e-8, "norm");
@@ -79,9 +78,10 @@ static void check_full(lnt_ctx *ctx, const problem *p, const lnt_match_fit *fit,
             *lnt_at(Z, i, i) += 1;
     if (!(fit->gap <= 1e-10 * fit->loss) || !fit->global || !(lnt_mat_norm(G) <= 1e-11 * scale) ||
         !(fabs(loss - fit->loss) <= 1e-10 * loss))
-        fail_msg("%s, %d x %d, lambda %g, slack %g: gap %g of %g, gradient %g of %g, loss %.17g, stop %d after %d steps",
-                 what, N, p->X.cols, p->lambda, p->m.slack, fit->gap, fit->loss, lnt_mat_norm(G), scale, loss,
-                 fit->stop, fit->steps);
+        fail_msg(
+            "%s, %d x %d, lambda %g, slack %g: gap %g of %g, gradient %g of %g, loss %.17g, stop %d after %d steps",
+            what, N, p->X.cols, p->lambda, p->m.slack, fit->gap, fit->loss, lnt_mat_norm(G), scale, loss, fit->stop,
+            fit->steps);
 }
 
 static void full_solutions_are_stationary_and_certified(void **state)
@@ -164,7 +164,8 @@ static void descent_on_all_weights_finds_nothing_lower(void **state)
                 fail_msg("descent ends at %.15g, below %.15g (case %d, slack %g)", loss, fit.loss, k, p.m.slack);
         }
         if (!(least <= fit.loss * (1 + 1e-8)))
-            fail_msg("descent ends at %.15g, far above %.15g (case %d, %d x %d, kind %d)", least, fit.loss, k, N, M, kind);
+            fail_msg("descent ends at %.15g, far above %.15g (case %d, %d x %d, kind %d)", least, fit.loss, k, N, M,
+                     kind);
         lnt_ctx_reset(ctx, mark);
     }
 }
@@ -219,10 +220,9 @@ static void problems_that_are_not_tight_are_solved_and_said_to_be(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {WITH_CTX(the_gradient_is_the_slope_of_the_loss),
-                                       WITH_CTX(linear_solutions_solve_the_normal_equations),
-                                       WITH_CTX(full_solutions_are_stationary_and_certified),
-                                       WITH_CTX(descent_on_all_weights_finds_nothing_lower),
-                                       WITH_CTX(problems_that_are_not_tight_are_solved_and_said_to_be)};
+    const struct CMUnitTest tests[] = {
+        WITH_CTX(the_gradient_is_the_slope_of_the_loss), WITH_CTX(linear_solutions_solve_the_normal_equations),
+        WITH_CTX(full_solutions_are_stationary_and_certified), WITH_CTX(descent_on_all_weights_finds_nothing_lower),
+        WITH_CTX(problems_that_are_not_tight_are_solved_and_said_to_be)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
