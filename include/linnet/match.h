@@ -126,7 +126,7 @@ LNT_API lnt_status lnt_match_flow(lnt_ctx *ctx, lnt_mat W, const lnt_match *m, d
 typedef struct lnt_match_opts {
     double tolerance; /* of gap/loss; 1e-14 */
     bool polish;      /* true: further Newton steps until rounding, so that also W is as good as it gets */
-    int max_steps;    /* of Newton for one lambda; 60 */
+    int max_steps;    /* of Newton for one lambda; 400 */
     int starts;       /* of the local search where the problem is not tight; 4 */
     uint64_t seed;    /* of those starts */
 } lnt_match_opts;

@@ -29,6 +29,7 @@ typedef struct lnt_dual {
     lnt_mat O, A, B, weight; /* basis of the preconditioner, C1 and C2 in it, 1/diagonal */
     lnt_mat x, res, p, q, step;
     double *w;
+    double fall; /* of lambda from one problem to the next, see lnt_match_lower_lambda() */
     bool basis, stale;
     int products;
 } lnt_dual;

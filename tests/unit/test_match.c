@@ -114,6 +114,28 @@ static void full_solutions_are_stationary_and_certified(void **state)
         print_message("%d cases, %g Newton steps each, at most %d\n", cases, (double)steps / cases, most);
 }
 
+/* Singular values over three decades and lambdas far below: a direct start of Newton's method would crawl. */
+static void ill_conditioned_problems_are_certified_too(void **state)
+{
+    lnt_ctx *ctx = *state;
+    lnt_rng rng = lnt_rng_stream(SEED, 5, LNT_FOR_TESTS);
+    for (int k = 0; k < 60; k++) {
+        lnt_mark mark = lnt_ctx_mark(ctx);
+        int N = 4 + (int)lnt_rng_below(&rng, 10), M = 2 + (int)lnt_rng_below(&rng, (uint64_t)N - 3);
+        double lambda = pow(10, -5 + 5 * lnt_rng_uniform(&rng));
+        problem p = random_problem(ctx, N, M, k % 3, k % 4 ? M : -1, lambda, &rng);
+        for (int j = 0; j < M; j++)
+            lnt_mat_scale(lnt_columns(p.X, j, 1), pow(10, -3.0 * j / M));
+        check_status(ctx, lnt_match_make(ctx, &p.m, p.X, p.S, p.has_Z0 ? &p.Z0 : NULL), LNT_OK);
+        lnt_match_fit fit;
+        check_status(ctx, lnt_match_full(ctx, &fit, &p.m, lambda, NULL), LNT_OK);
+        if (p.m.slack > 1e-4 && !(fit.global && fit.gap <= 1e-10 * fit.loss))
+            fail_msg("case %d, %d x %d, kind %d, lambda %g: gap %g of %g, stop %d after %d steps", k, N, M, k % 3,
+                     lambda, fit.gap, fit.loss, fit.stop, fit.steps);
+        lnt_ctx_reset(ctx, mark);
+    }
+}
+
 /* Descent on all N^2 weights: Barzilai-Borwein steps with a watch on the loss. */
 static double descent(lnt_ctx *ctx, const problem *p, lnt_mat W, int steps)
 {
