@@ -242,9 +242,11 @@ static void problems_that_are_not_tight_are_solved_and_said_to_be(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        WITH_CTX(the_gradient_is_the_slope_of_the_loss), WITH_CTX(linear_solutions_solve_the_normal_equations),
-        WITH_CTX(full_solutions_are_stationary_and_certified), WITH_CTX(descent_on_all_weights_finds_nothing_lower),
-        WITH_CTX(problems_that_are_not_tight_are_solved_and_said_to_be)};
+    const struct CMUnitTest tests[] = {WITH_CTX(the_gradient_is_the_slope_of_the_loss),
+                                       WITH_CTX(linear_solutions_solve_the_normal_equations),
+                                       WITH_CTX(full_solutions_are_stationary_and_certified),
+                                       WITH_CTX(ill_conditioned_problems_are_certified_too),
+                                       WITH_CTX(descent_on_all_weights_finds_nothing_lower),
+                                       WITH_CTX(problems_that_are_not_tight_are_solved_and_said_to_be)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
