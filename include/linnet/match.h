@@ -253,9 +253,9 @@ typedef struct lnt_match_cv {
 
 /* Fits on the kept columns of X and S for every lambda, and scores what it predicts for the held-out ones. fold[j], 0
  * .. folds-1, says with which fold column j is held out (lnt_match_folds). R^2 about the mean of the pooled targets;
- * ratio: squared error over that at Z = I. Z0 = I. Each fold decomposes the kept part of X^T X where 4.4e-16 s_1^2/lambda
- * is at most 1e-8 at the least lambda, a bound of the relative error, else that of X: one pass over the cells, then
- * nothing depends on N. Results do not depend on threads. */
+ * ratio: squared error over that at Z = I. Z0 = I. Each fold decomposes the kept part of X^T X where 4.4e-16
+ * s_1^2/lambda is at most 1e-8 at the least lambda, a bound of the relative error, else that of X: one pass over the
+ * cells, then nothing depends on N. Results do not depend on threads. */
 LNT_API lnt_status lnt_match_cross_validate(lnt_ctx *ctx, lnt_match_cv *cv, lnt_mat X, lnt_mat S, const int *fold,
                                             int folds, const double *lambda, int count, const lnt_match_cv_opts *opts);
 /* fold[j] <- random folds of M stimuli whose sizes differ by at most one; with class[j] given, classes stay together.
