@@ -119,8 +119,8 @@ LNT_API lnt_status lnt_svd(lnt_ctx *ctx, lnt_mat U, double *s, lnt_mat VT, lnt_m
 LNT_API void lnt_solve_lower(lnt_mat B, lnt_op op, lnt_mat L);
 /* A (m x n, m >= n) <- its Q factor; diag receives the n diagonal entries of R. LAPACK dgeqrf, dorgqr. */
 LNT_API lnt_status lnt_qr(lnt_ctx *ctx, lnt_mat A, double *diag);
-/* Symmetric A = L L^T (lower triangle read and overwritten; the upper one is left alone). False, with A in pieces, where A
- * is not positive definite to rounding or not finite. n^3/3 operations. LAPACK dpotrf. */
+/* Symmetric A = L L^T (lower triangle read and overwritten; the upper one is left alone). False, with A in pieces,
+ * where A is not positive definite to rounding or not finite. n^3/3 operations. LAPACK dpotrf. */
 LNT_API bool lnt_cholesky(lnt_mat A);
 /* L <- the whole inverse of L L^T, from lnt_cholesky(). 2 n^3/3 operations. LAPACK dpotri. */
 LNT_API void lnt_cholesky_inverse(lnt_mat L);

@@ -6,8 +6,8 @@
  *
  *     L(Z) = 1/2 |S - C(Z)|^2 + lambda/2 |Z - Z0|^2,     C(Z) = X^T Z^T J Z X,   J = I - 11^T/N,   lambda > 0,
  *
- * with norms of Frobenius. This is the sum form, in which all lambdas of these headers are. The mean form, 1/2 mean (S -
- * C)^2 + lam0/2 mean (Z - Z0)^2, is the same problem at lambda = lam0 M^2/N^2: lnt_match_lambda() (match_data.h).
+ * with norms of Frobenius. This is the sum form, in which all lambdas of these headers are. The mean form, 1/2 mean (S
+ * - C)^2 + lam0/2 mean (Z - Z0)^2, is the same problem at lambda = lam0 M^2/N^2: lnt_match_lambda() (match_data.h).
  *
  * Symbols: X = U diag(sv) V^T of rank r, s = sv^2, ss_ij = sv_i sv_j, R = V^T S V, a = 2/lambda, o entry by entry.
  * Everything happens in r x r matrices. An answer is its core D: W = J Z0 U D U^T; so Z is Z0 outside the span of U.
@@ -57,9 +57,10 @@ typedef struct lnt_match {
  * LNT_ESHAPE: shapes do not agree. LNT_EDOMAIN: not finite. LNT_EINVAL: no cells or no stimuli. */
 LNT_API lnt_status lnt_match_make(lnt_ctx *ctx, lnt_match *m, lnt_mat X, lnt_mat S, const lnt_mat *Z0);
 /* The same from covariances alone, Z0 = I: G = X^T X and the mean of each stimulus over the N cells, NULL where X is
- * centred; then N matters no more and may be 0. m has no U, so its fits have no W, but predict stimuli from inner products
- * (lnt_match_predict_gram). Eigenvalues s_i <= M 2.2e-16 s_1 are dropped. Solutions depend smoothly on G: they are
- * accurate to about 2.2e-16 (1 + a s_1^2), uncentred ones less along directions with small s_i. 9 M^3 operations. */
+ * centred; then N matters no more and may be 0. m has no U, so its fits have no W, but predict stimuli from inner
+ * products (lnt_match_predict_gram). Eigenvalues s_i <= M 2.2e-16 s_1 are dropped. Solutions depend smoothly on G: they
+ * are accurate to about 2.2e-16 (1 + a s_1^2), uncentred ones less along directions with small s_i. 9 M^3 operations.
+ */
 LNT_API lnt_status lnt_match_make_gram(lnt_ctx *ctx, lnt_match *m, int N, lnt_mat G, const double *mean, lnt_mat S);
 /* Several pairs (X_k, S_k) of trials with one Z: L is the mean of 1/2 |S_k - C_k(Z)|^2, plus lambda/2 |Z - Z0|^2. Where
  * all X_k are equal, average the S_k instead. Two further SVDs, of matrices with sum r_k columns. */
@@ -117,15 +118,15 @@ LNT_API lnt_status lnt_match_linear_path(lnt_ctx *ctx, lnt_match_fit *fit, const
 LNT_API lnt_status lnt_match_linear_core(lnt_ctx *ctx, lnt_mat D, const lnt_match *m, double lambda);
 
 /* W (N x N) <- the weights after time t of gradient flow dW/dt = -gradient on the linear model from W0 (NULL: 0),
- * centred: U^T W U relaxes to the minimum as exp(-(4 ss^2 + lambda) t), its antisymmetric part and all that lies outside
- * U decay as exp(-lambda t). lambda >= 0, t >= 0, INFINITY allowed for lambda > 0. 4 N^2 r operations. */
+ * centred: U^T W U relaxes to the minimum as exp(-(4 ss^2 + lambda) t), its antisymmetric part and all that lies
+ * outside U decay as exp(-lambda t). lambda >= 0, t >= 0, INFINITY allowed for lambda > 0. 4 N^2 r operations. */
 LNT_API lnt_status lnt_match_flow(lnt_ctx *ctx, lnt_mat W, const lnt_match *m, double lambda, const lnt_mat *W0,
                                   double t);
 
 typedef struct lnt_match_opts {
     double tolerance; /* of gap/loss; 1e-14 */
     bool polish;      /* true: further Newton steps until rounding, so that also W is as good as it gets */
-    int max_steps;    /* of Newton for one lambda; 60 */
+    int max_steps;    /* of Newton for one lambda; 400 */
     int starts;       /* of the local search where the problem is not tight; 4 */
     uint64_t seed;    /* of those starts */
 } lnt_match_opts;
@@ -134,9 +135,9 @@ LNT_API void lnt_match_defaults(lnt_match_opts *opts);
 
 /* fit <- the global minimum of L, with its certificate. opts NULL: defaults.
  *
- * L is not convex in Z, but among all Z with equal (JZU)^T JZU the nearest to Z0 is known (Procrustes), and what is left
- * is convex. Its dual: for symmetric E with K = a ss o E < I, M = (I - K)^-1, D = M - I, C1 = ss o M, C2 = ss o (M A0
- * M),
+ * L is not convex in Z, but among all Z with equal (JZU)^T JZU the nearest to Z0 is known (Procrustes), and what is
+ * left is convex. Its dual: for symmetric E with K = a ss o E < I, M = (I - K)^-1, D = M - I, C1 = ss o M, C2 = ss o (M
+ * A0 M),
  *
  *     d(E) = c_out + <E, R> - 1/2 |E|^2 - lambda/2 <A0, D>,   g = E - R + C2 = -grad d,   L(Z(E)) - d(E) = 1/2 |g|^2.
  *
@@ -145,9 +146,9 @@ LNT_API void lnt_match_defaults(lnt_match_opts *opts);
  * 2 to 13 Newton steps of O(r^3).
  *
  * Not tight (1 in the span of X, or Z0 singular on it): the dual is approached with A0 + epsilon I, the map is rebuilt
- * by Procrustes and improved by Gauss-Newton steps from several starts. gap and global still tell the truth: where r < N
- * the gap mostly closes to about 1e-8 of the loss, where r = N it may stay open. Needs m->U.
- * LNT_EINVAL: lambda <= 0 (see lnt_match_exact). Not converging is no error: fit->stop. */
+ * by Procrustes and improved by Gauss-Newton steps from several starts. gap and global still tell the truth: where r <
+ * N the gap mostly closes to about 1e-8 of the loss, where r = N it may stay open. Needs m->U. LNT_EINVAL: lambda <= 0
+ * (see lnt_match_exact). Not converging is no error: fit->stop. */
 LNT_API lnt_status lnt_match_full(lnt_ctx *ctx, lnt_match_fit *fit, const lnt_match *m, double lambda,
                                   const lnt_match_opts *opts);
 /* The same at `count` values of lambda, in any order: from large to small, each from the one before, several times
@@ -181,8 +182,8 @@ LNT_API lnt_status lnt_match_predict(lnt_ctx *ctx, lnt_mat C, const lnt_match *m
                                      lnt_mat X2);
 /* C (q x q) <- V^T C(Z) V, the prediction for the stimuli of the fit; C(Z) itself is V C V^T. */
 LNT_API lnt_status lnt_match_covariance(lnt_ctx *ctx, lnt_mat C, const lnt_match *m, const lnt_match_fit *fit);
-/* C (n x n) <- (Z x)^T J (Z x) of n new stimuli from inner products alone: cross (M x n) = X^T x, own (n x n) = x^T J x,
- * mean (n) the mean of each over cells, NULL where centred. Z0 = I, one pair. */
+/* C (n x n) <- (Z x)^T J (Z x) of n new stimuli from inner products alone: cross (M x n) = X^T x, own (n x n) = x^T J
+ * x, mean (n) the mean of each over cells, NULL where centred. Z0 = I, one pair. */
 LNT_API lnt_status lnt_match_predict_gram(lnt_ctx *ctx, lnt_mat C, const lnt_match *m, const lnt_match_fit *fit,
                                           lnt_mat cross, lnt_mat own, const double *mean);
 /* B (M x M), W = J Z0 X B X^T: the representer form. One pair, no T. */
@@ -202,15 +203,15 @@ LNT_API lnt_status lnt_match_balance(lnt_ctx *ctx, double *misfit, double *r2, l
 
 typedef enum lnt_match_exact_kind {
     LNT_MATCH_LEAST_WEIGHTS, /* least |W|, the limit lambda -> 0: U^T Z U = (D^-1 R D^-1)^(1/2), D = diag(sv) */
-    LNT_MATCH_TRANSPORT,     /* least |ZX - X|: optimal transport of Gaussians (Olkin and Pukelsheim 1982; Gelbrich 1990)
-                              * Z X = X T, T = G^(-1/2) (G^(1/2) S G^(1/2))^(1/2) G^(-1/2) */
-    LNT_MATCH_CORAL,         /* T = G^(-1/2) S^(1/2) (Sun et al. 2016) */
-    LNT_MATCH_ZCA            /* T = G^(-1/2), which whitens: for the target I instead of S */
+    LNT_MATCH_TRANSPORT, /* least |ZX - X|: optimal transport of Gaussians (Olkin and Pukelsheim 1982; Gelbrich 1990)
+                          * Z X = X T, T = G^(-1/2) (G^(1/2) S G^(1/2))^(1/2) G^(-1/2) */
+    LNT_MATCH_CORAL,     /* T = G^(-1/2) S^(1/2) (Sun et al. 2016) */
+    LNT_MATCH_ZCA        /* T = G^(-1/2), which whitens: for the target I instead of S */
 } lnt_match_exact_kind;
 
 /* fit <- a map with V^T C(Z) V = R, or what is nearest to R where that is indefinite: its positive part. Then loss =
- * misfit = 1/2 sum of squared negative eigenvalues + c_out. *moved <- |ZX - X|, for TRANSPORT the Bures distance; may be
- * NULL. Divides by sv_i: for well-conditioned X. */
+ * misfit = 1/2 sum of squared negative eigenvalues + c_out. *moved <- |ZX - X|, for TRANSPORT the Bures distance; may
+ * be NULL. Divides by sv_i: for well-conditioned X. */
 LNT_API lnt_status lnt_match_exact(lnt_ctx *ctx, lnt_match_fit *fit, double *moved, const lnt_match *m,
                                    lnt_match_exact_kind kind);
 /* The positive root of 2 s^2 q^3 + (lambda - 2 s R) q - lambda = 0: the eigenvalue of Z where S and G = X^T X commute,
@@ -235,8 +236,8 @@ typedef struct lnt_match_cv_opts {
     int threads;        /* folds at a time; 1 */
     const double *sum;  /* of Y before division by its sd, sum over cells for each stimulus, */
     const double *sum2; /*   sum of squares, and */
-    int cells_out;      /*   its cells: then S is Y^T J Y before division, and each fold divides by the sd of the columns
-                         *   it keeps. NULL, NULL, 0: S is taken as it is */
+    int cells_out; /*   its cells: then S is Y^T J Y before division, and each fold divides by the sd of the columns
+                    *   it keeps. NULL, NULL, 0: S is taken as it is */
     lnt_match_opts fit; /* tolerance 1e-12, no polish */
 } lnt_match_cv_opts;
 
@@ -246,18 +247,20 @@ typedef struct lnt_match_cv {
     lnt_mat r2, ratio;         /* folds x count: of each fold, held x held */
     double *held, *held_ratio; /* count: R^2 and ratio of held x held, pooled over folds */
     double *kept, *kept_ratio; /* of held x kept; NaN without kept_blocks */
-    double *ratio_all;         /* of all blocks that were scored, each entry of the symmetric matrix counted */
     double base, base_kept;    /* R^2 at Z = I, where the ratios are 1 */
+    double *ratio_all;         /* of all blocks that were scored, each entry of the symmetric matrix counted */
     int best;                  /* the lambda of least ratio_all */
 } lnt_match_cv;
 
-/* Fits on the kept columns of X and S for every lambda, and scores what it predicts for the held-out ones. fold[j], 0 ..
- * folds-1, says with which fold column j is held out (lnt_match_folds). R^2 about the mean of the pooled targets;
- * ratio: squared error over that at Z = I. Z0 = I. Each fold decomposes the kept part of X^T X where that is safe, else
- * of X: one pass over the cells, then nothing depends on N. Results do not depend on threads. */
+/* Fits on the kept columns of X and S for every lambda, and scores what it predicts for the held-out ones. fold[j], 0
+ * .. folds-1, says with which fold column j is held out (lnt_match_folds). R^2 about the mean of the pooled targets;
+ * ratio: squared error over that at Z = I. Z0 = I. Each fold decomposes the kept part of X^T X where 4.4e-16
+ * s_1^2/lambda is at most 1e-8 at the least lambda, a bound of the relative error, else that of X: one pass over the
+ * cells, then nothing depends on N. Results do not depend on threads. */
 LNT_API lnt_status lnt_match_cross_validate(lnt_ctx *ctx, lnt_match_cv *cv, lnt_mat X, lnt_mat S, const int *fold,
                                             int folds, const double *lambda, int count, const lnt_match_cv_opts *opts);
-/* fold[j] <- random folds of M stimuli whose sizes differ by at most one; with class[j] given, classes stay together. */
+/* fold[j] <- random folds of M stimuli whose sizes differ by at most one; with class[j] given, classes stay together.
+ */
 LNT_API lnt_status lnt_match_folds(lnt_ctx *ctx, int *fold, int M, int folds, const int *classes, uint64_t seed);
 
 #ifdef __cplusplus

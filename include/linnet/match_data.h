@@ -43,18 +43,18 @@ LNT_API double lnt_match_ratio(lnt_mat S, lnt_mat C, lnt_mat C0);
 #define LNT_MATCH_TRIALS 3
 
 /* Stimulus factors with independent entries, exponential(1), factor k = 0 .. scaled by exp(-k/decay). A cell responds
- * with loadings, gamma(.6, 1), times factors + private gamma(shape, scale) per stimulus + .4 exponential(1). Outputs are
- * other cells with the same factors, minus each stimulus's mean over cells, times a gain of the cell, normal(.4, sd .9),
- * plus a matrix of normal numbers of sd `mixing` times these responses. Each trial adds normal noise of `noise` times
- * the sd of the array; then X is z-scored by column and Y divided by its sd. */
+ * with loadings, gamma(.6, 1), times factors + private gamma(shape, scale) per stimulus + .4 exponential(1). Outputs
+ * are other cells with the same factors, minus each stimulus's mean over cells, times a gain of the cell, normal(.4, sd
+ * .9), plus a matrix of normal numbers of sd `mixing` times these responses. Each trial adds normal noise of `noise`
+ * times the sd of the array; then X is z-scored by column and Y divided by its sd. */
 typedef struct lnt_match_generator {
-    int cells, cells_out, stimuli, factors;    /* 148, 167, 48, 14 */
-    double decay;                              /* 4 */
-    double own, shape, scale;                  /* private part own * gamma(shape, scale): .25, .5, 1; sparse .3, .05, 20 */
-    double own_out;                            /* times that in output cells: 1; sparse 2 */
-    double gain, gain_sd, mixing, offset;      /* .4, .9, .0045, .4 */
-    double noise;                              /* .35; sparse .5 */
-    int trials;                                /* 3, at most LNT_MATCH_TRIALS */
+    int cells, cells_out, stimuli, factors; /* 148, 167, 48, 14 */
+    double decay;                           /* 4 */
+    double own, shape, scale;               /* private part own * gamma(shape, scale): .25, .5, 1; sparse .3, .05, 20 */
+    double own_out;                         /* times that in output cells: 1; sparse 2 */
+    double gain, gain_sd, mixing, offset;   /* .4, .9, .0045, .4 */
+    double noise;                           /* .35; sparse .5 */
+    int trials;                             /* 3, at most LNT_MATCH_TRIALS */
 } lnt_match_generator;
 
 /* sparse: outputs that decorrelate, mean |correlation| from .28 to .17, where else it is about .5 in both. */

@@ -1,4 +1,5 @@
-/* Covariance matching with a diagonal of its own: gains of cells apart from connections between them. Centred X, Z0 = I.
+/* Covariance matching with a diagonal of its own: gains of cells apart from connections between them. Centred X, Z0 =
+ * I.
  *
  * An answer is Z = I + diag(d) + U D U^T with N numbers d and an r x r core D. */
 #ifndef LINNET_MATCH_DIAGONAL_H
@@ -13,11 +14,11 @@ extern "C" {
 /* ---- Linear model: strictly convex, exact ---- */
 
 /* Z = I + diag(d) + W with the penalties lam_w/2 |W|^2 + lam_d/2 |d|^2, both > 0: with y_i the rows of U diag(sv) and f
- * of lam_w, (4 H + lam_d I) d = 2 b, H_ij = sum f_ab y_ia y_ja y_ib y_jb, b_i = y_i^T (f o E0) y_i; D = (2/lam_w) ss o f o
- * (E0 - 2 sum_i d_i y_i y_i^T). lam_w = INFINITY: the diagonal alone, D = 0, H_ij = (x_i . x_j)^2.
- * The split between d and the diagonal of W is by the penalties alone, d_i : W_ii = lam_w : lam_d; their sum matters,
- * and Z is that of the weighted form with delta = lam_d lam_w/(lam_d + lam_w).
- * N^2 r^2 + N^3/3 operations and N^2 numbers up to 2,000 cells; beyond, conjugate gradients of 4 N r^2 each. */
+ * of lam_w, (4 H + lam_d I) d = 2 b, H_ij = sum f_ab y_ia y_ja y_ib y_jb, b_i = y_i^T (f o E0) y_i; D = (2/lam_w) ss o
+ * f o (E0 - 2 sum_i d_i y_i y_i^T). lam_w = INFINITY: the diagonal alone, D = 0, H_ij = (x_i . x_j)^2. The split
+ * between d and the diagonal of W is by the penalties alone, d_i : W_ii = lam_w : lam_d; their sum matters, and Z is
+ * that of the weighted form with delta = lam_d lam_w/(lam_d + lam_w). N^2 r^2 + N^3/3 operations and N^2 numbers up to
+ * 2,000 cells; beyond, conjugate gradients of 4 N r^2 each. */
 LNT_API lnt_status lnt_match_overlap(lnt_ctx *ctx, double *d, lnt_mat D, const lnt_match *m, double lam_w,
                                      double lam_d);
 /* Z = I + W with lambda/2 on the square of W off its diagonal and delta/2 on it, both > 0; delta = INFINITY: lateral
@@ -55,14 +56,14 @@ typedef struct lnt_match_search_info {
 /* Z = diag(z) + W with lam_w/2 |W|^2 + lam_d/2 |z - 1|^2, by variable projection (Golub and Pereyra 1973): for fixed z
  * the best W is that of the full problem with Z0 = diag(z), a global minimum; what is left is a function of z with the
  * gradient -lam_w W_ii + lam_d (z_i - 1), for L-BFGS. z: N numbers. W = J diag(z) U D U^T. */
-LNT_API lnt_status lnt_match_gains(lnt_ctx *ctx, double *z, lnt_mat D, lnt_match_search_info *info,
-                                   const lnt_match *m, double lam_w, double lam_d, const lnt_match_search *opts);
+LNT_API lnt_status lnt_match_gains(lnt_ctx *ctx, double *z, lnt_mat D, lnt_match_search_info *info, const lnt_match *m,
+                                   double lam_w, double lam_d, const lnt_match_search *opts);
 /* Z = diag(z) alone, with lambda/2 |z - 1|^2: L-BFGS and exact minimisation along single coordinates, where the loss is
  * a quartic, in turn. A minimum along every coordinate. */
 LNT_API lnt_status lnt_match_gains_only(lnt_ctx *ctx, double *z, lnt_match_search_info *info, const lnt_match *m,
                                         double lambda, const lnt_match_search *opts);
-/* Z = I + W (N x N), lambda off the diagonal, delta on it; delta = INFINITY: lateral only. L-BFGS over all N^2 weights: no
- * certificate, and slow beyond some hundred cells. W receives the answer. */
+/* Z = I + W (N x N), lambda off the diagonal, delta on it; delta = INFINITY: lateral only. L-BFGS over all N^2 weights:
+ * no certificate, and slow beyond some hundred cells. W receives the answer. */
 LNT_API lnt_status lnt_match_lateral(lnt_ctx *ctx, lnt_mat W, lnt_match_search_info *info, const lnt_match *m,
                                      double lambda, double delta, const lnt_match_search *opts);
 

@@ -64,7 +64,7 @@ lnt_status lnt_dual_alloc(lnt_ctx *ctx, lnt_dual *dual, const lnt_match *m)
 {
     int r = m->rank, q = m->dual;
     *dual = (lnt_dual){.m = m};
-    lnt_mat *outer[] = {&dual->Q1, &dual->Q2,     &dual->O, &dual->A,   &dual->B, &dual->weight,
+    lnt_mat *outer[] = {&dual->Q1, &dual->Q2,  &dual->O, &dual->A, &dual->B,   &dual->weight,
                         &dual->x,  &dual->res, &dual->p, &dual->q, &dual->step};
     lnt_status status = alloc_point(ctx, &dual->at, r, q);
     if (status == LNT_OK)

@@ -4,16 +4,19 @@
 #include <float.h>
 #include <math.h>
 
-#define SMALL 0.5      /* radius below which the linear solution is a start */
-#define FALL 10        /* of lambda between two problems of a path, at most */
-#define LOOSE 1e-4     /* gap, relative to the loss, on the way */
-#define POLISHING 3    /* further steps after convergence, at most */
-#define EDGE 1e5       /* |D| that is too large to trust where A0 is singular */
-#define NOISE 100      /* ulps of |R| + |C2| that |g| cannot be expected to undercut */
+#define SMALL 0.5 /* radius below which the linear solution is a start */
+#define FALL 10.0 /* of lambda between two problems of a path, at most */
+#define LEAST_FALL 1.2
+#define MANY 12 /* Newton steps, after which the next fall is smaller; FEW: larger */
+#define FEW 6
+#define LOOSE 1e-4  /* gap, relative to the loss, on the way */
+#define POLISHING 3 /* further steps after convergence, at most */
+#define EDGE 1e5    /* |D| that is too large to trust where A0 is singular */
+#define NOISE 100   /* ulps of |R| + |C2| that |g| cannot be expected to undercut */
 
 void lnt_match_defaults(lnt_match_opts *opts)
 {
-    *opts = (lnt_match_opts){.tolerance = 1e-14, .polish = true, .max_steps = 60, .starts = 4};
+    *opts = (lnt_match_opts){.tolerance = 1e-14, .polish = true, .max_steps = 400, .starts = 4};
 }
 
 /* ---- One lambda ---- */
@@ -115,7 +118,8 @@ lnt_status lnt_match_lower_lambda(lnt_ctx *ctx, lnt_dual *dual, const lnt_match_
     loose.polish = false;
     double now = dual->lambda / dual->m->pairs;
     while (now > lambda) {
-        double next = fmax(lambda, now / FALL);
+        double next = fmax(lambda, now / dual->fall);
+        int before = *steps;
         lnt_mat_scale(dual->at.E, next / now); /* leaves K and Z as they are, so it is feasible */
         lnt_dual_set_lambda(dual, next);
         now = next;
@@ -123,6 +127,10 @@ lnt_status lnt_match_lower_lambda(lnt_ctx *ctx, lnt_dual *dual, const lnt_match_
             lnt_status status = lnt_match_newton(ctx, dual, &loose, &stop, steps);
             if (status != LNT_OK)
                 return status;
+            /* a start too far away costs more steps than a start between */
+            dual->fall = *steps - before > MANY  ? fmax(LEAST_FALL, sqrt(dual->fall))
+                         : *steps - before < FEW ? fmin(FALL, dual->fall * dual->fall)
+                                                 : dual->fall;
         }
     }
     return LNT_OK;
@@ -143,6 +151,7 @@ lnt_status lnt_match_start(lnt_ctx *ctx, lnt_dual *dual, const lnt_match_opts *o
         return status;
     lnt_dual_set_lambda(dual, high);
     dual->basis = false;
+    dual->fall = FALL;
     return lnt_match_lower_lambda(ctx, dual, opts, lambda, steps);
 }
 

@@ -233,7 +233,9 @@ static double quartic_minimum(double c1, double c2, double c3, double c4)
         for (int k = 0; k < 3; k++)
             root[k] = p == 0 ? 0
                              : 2 * sqrt(-p / 3) *
-                                   cos((acos(fmax(-1, fmin(1, 3 * q / (2 * p) * sqrt(-3 / p)))) - 2 * 3.14159265358979323846 * k) / 3);
+                                   cos((acos(fmax(-1, fmin(1, 3 * q / (2 * p) * sqrt(-3 / p)))) -
+                                        2 * 3.14159265358979323846 * k) /
+                                       3);
     for (int k = 0; k < count; k++) {
         double t = root[k] - a / 3;
         for (int i = 0; i < 3; i++) {
@@ -249,8 +251,8 @@ static double quartic_minimum(double c1, double c2, double c3, double c4)
     return best;
 }
 
-/* Every coordinate to its global minimum in turn: z_i + t changes C by t (y v^T + v y^T) + t^2 k y y^T, v = z_i y - n/N,
- * k = 1 - 1/N. Returns the largest move. */
+/* Every coordinate to its global minimum in turn: z_i + t changes C by t (y v^T + v y^T) + t^2 k y y^T, v = z_i y -
+ * n/N, k = 1 - 1/N. Returns the largest move. */
 static double sweep(gain_only *s, double *z)
 {
     int N = s->m->cells, r = s->m->rank;

@@ -140,9 +140,10 @@ lnt_status lnt_match_generate(lnt_ctx *ctx, lnt_match_data *data, const lnt_matc
     const lnt_match_generator *o = opts ? opts : &defaults;
     if (o->cells < 2 || o->cells_out < 2 || o->stimuli < 1 || o->factors < 1 || o->trials < 1 ||
         o->trials > LNT_MATCH_TRIALS || !(o->shape > 0) || !(o->decay > 0) || !(o->noise >= 0))
-        return lnt_fail(ctx, LNT_EINVAL,
-                        "generated populations need 2 cells, 1 stimulus, 1 factor, 1 to %d trials, shape and decay above 0",
-                        LNT_MATCH_TRIALS);
+        return lnt_fail(
+            ctx, LNT_EINVAL,
+            "generated populations need 2 cells, 1 stimulus, 1 factor, 1 to %d trials, shape and decay above 0",
+            LNT_MATCH_TRIALS);
     lnt_rng rng = lnt_rng_stream(seed, 0, LNT_FOR_TASK);
     *data = (lnt_match_data){.trials = o->trials};
     lnt_status status = lnt_mat_alloc(ctx, &data->X0, o->cells, o->stimuli);

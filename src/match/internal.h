@@ -23,12 +23,13 @@ typedef struct lnt_dual_point {
 
 typedef struct lnt_dual {
     const lnt_match *m;
-    double lambda, a;          /* of the sum of the pairs' losses: lambda * pairs, 2/that */
+    double lambda, a; /* of the sum of the pairs' losses: lambda * pairs, 2/that */
     lnt_dual_point at, trial;
-    lnt_mat W1, W2, Q1, Q2;    /* r x r, q x q work */
-    lnt_mat O, A, B, weight;   /* basis of the preconditioner, C1 and C2 in it, 1/diagonal */
+    lnt_mat W1, W2, Q1, Q2;  /* r x r, q x q work */
+    lnt_mat O, A, B, weight; /* basis of the preconditioner, C1 and C2 in it, 1/diagonal */
     lnt_mat x, res, p, q, step;
     double *w;
+    double fall; /* of lambda from one problem to the next, see lnt_match_lower_lambda() */
     bool basis, stale;
     int products;
 } lnt_dual;

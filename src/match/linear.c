@@ -69,14 +69,13 @@ static lnt_status uncentred(lnt_ctx *ctx, lnt_mat E, const lnt_match *m, double 
     for (int i = 0; i < r; i++)
         *lnt_at(L, i, i) += 1;
     if (!lnt_cholesky(L))
-        return lnt_fail(ctx, LNT_ENUMERIC, "the linear problem is singular to rounding at lambda = %g; use a larger one",
-                        lambda);
+        return lnt_fail(ctx, LNT_ENUMERIC,
+                        "the linear problem is singular to rounding at lambda = %g; use a larger one", lambda);
     lnt_cholesky_solve(h, L);
     for (int j = 0; j < r; j++)
         for (int i = 0; i < r; i++) {
             double hi = sv[i] * *lnt_at(h, i, 0), hj = sv[j] * *lnt_at(h, j, 0);
-            *lnt_at(E, i, j) =
-                *lnt_at(K, i, j) * (*lnt_at(m->E0, i, j) + a * (sv[i] * u[i] * hj + hi * sv[j] * u[j]));
+            *lnt_at(E, i, j) = *lnt_at(K, i, j) * (*lnt_at(m->E0, i, j) + a * (sv[i] * u[i] * hj + hi * sv[j] * u[j]));
         }
     return LNT_OK;
 }

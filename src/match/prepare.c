@@ -54,9 +54,10 @@ lnt_status lnt_match_prepare_inputs(lnt_ctx *ctx, lnt_mat X, lnt_match_prep prep
         centre(column);
         double sd = lnt_mat_rms(column);
         if (!(sd > 1e-14 * size))
-            return lnt_fail(ctx, LNT_EDOMAIN,
-                            "stimulus %d: all %d cells respond equally, so there is no z-score; leave it out, or centre only",
-                            j, X.rows);
+            return lnt_fail(
+                ctx, LNT_EDOMAIN,
+                "stimulus %d: all %d cells respond equally, so there is no z-score; leave it out, or centre only", j,
+                X.rows);
         lnt_mat_scale(column, 1 / sd);
     }
     if (prep == LNT_MATCH_CENTRE)
@@ -82,7 +83,8 @@ lnt_status lnt_match_prepare_outputs(lnt_ctx *ctx, lnt_mat Y, double *sd, lnt_ma
                 square += (*lnt_at(Y, i, j) - mean) * (*lnt_at(Y, i, j) - mean) / Y.rows / Y.cols;
         scale = sqrt(square);
         if (!(scale > 1e-14 * lnt_mat_max(Y)))
-            return lnt_fail(ctx, LNT_EDOMAIN, "outputs: all responses are equal, so they cannot be divided by their sd");
+            return lnt_fail(ctx, LNT_EDOMAIN,
+                            "outputs: all responses are equal, so they cannot be divided by their sd");
     }
     if (sd)
         *sd = scale;

@@ -1,6 +1,6 @@
-/* Where A0 is singular the dual may have its maximum on the edge of K < I, where no map belongs to it. With A0 + epsilon I
- * in its place it stays inside, E is nearly optimal, and (JZU)^T JZU too; by Procrustes that makes a map, which
- * Gauss-Newton steps improve. So do random starts. */
+/* Where A0 is singular the dual may have its maximum on the edge of K < I, where no map belongs to it. With A0 +
+ * epsilon I in its place it stays inside, E is nearly optimal, and (JZU)^T JZU too; by Procrustes that makes a map,
+ * which Gauss-Newton steps improve. So do random starts. */
 #include "internal.h"
 
 #include "linnet/rng.h"
@@ -101,8 +101,8 @@ static void random_columns(lnt_mat T, double size, lnt_rng *rng)
     lnt_match_subtract_means(T);
 }
 
-/* T <- the columns of Y - J Z0 U for the Y nearest to J Z0 U with Y^T Y = P: Y = Q P^(1/2), Q the polar factor of J Z0 U
- * P^(1/2). A little noise chooses among the polar factors of a singular matrix, inside 1's complement. */
+/* T <- the columns of Y - J Z0 U for the Y nearest to J Z0 U with Y^T Y = P: Y = Q P^(1/2), Q the polar factor of J Z0
+ * U P^(1/2). A little noise chooses among the polar factors of a singular matrix, inside 1's complement. */
 static lnt_status procrustes(lnt_ctx *ctx, lnt_mat T, const lnt_match *m, lnt_mat P, lnt_rng *rng)
 {
     int r = m->rank, N = m->cells;

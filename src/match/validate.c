@@ -41,8 +41,7 @@ lnt_status lnt_match_folds(lnt_ctx *ctx, int *fold, int M, int folds, const int 
     for (int j = 0; j < M; j++)
         fold[j] = order[group[j]] % folds;
     lnt_ctx_reset(ctx, mark);
-    return n >= folds ? LNT_OK
-                      : lnt_fail(ctx, LNT_EINVAL, "%d classes are not enough for %d folds", n, folds);
+    return n >= folds ? LNT_OK : lnt_fail(ctx, LNT_EINVAL, "%d classes are not enough for %d folds", n, folds);
 }
 
 /* ---- Sums of one fold ---- */
@@ -341,8 +340,8 @@ static lnt_status check(lnt_ctx *ctx, const validation *v)
     int M = v->X.cols;
     const lnt_match_cv_opts *o = v->opts;
     if (v->X.rows < 1 || M < 2 || v->folds < 2 || v->count < 1)
-        return lnt_fail(ctx, LNT_EINVAL, "%d cells, %d stimuli, %d folds, %d lambdas: at least 1, 2, 2, 1", v->X.rows, M,
-                        v->folds, v->count);
+        return lnt_fail(ctx, LNT_EINVAL, "%d cells, %d stimuli, %d folds, %d lambdas: at least 1, 2, 2, 1", v->X.rows,
+                        M, v->folds, v->count);
     if (v->S.rows != M || v->S.cols != M)
         return lnt_fail(ctx, LNT_ESHAPE, "the target is %d x %d, but the inputs have %d stimuli", v->S.rows, v->S.cols,
                         M);

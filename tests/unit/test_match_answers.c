@@ -58,8 +58,7 @@ static void predictions_agree_with_the_weights(void **state)
             check_status(ctx, lnt_match_make_gram(ctx, &g, N, G, kind == CENTRED ? NULL : mean, p.S), LNT_OK);
             check_status(ctx, lnt_match_full(ctx, &gram, &g, 10, NULL), LNT_OK);
             check_near(gram.loss / fit.loss, 1, 1e-10, "loss from covariances");
-            check_status(ctx,
-                         lnt_match_predict_gram(ctx, P2, &g, &gram, cross, xx, kind == CENTRED ? NULL : mean_new),
+            check_status(ctx, lnt_match_predict_gram(ctx, P2, &g, &gram, cross, xx, kind == CENTRED ? NULL : mean_new),
                          LNT_OK);
             check_close(P2, P, 1e-9, "inner products");
             check_status(ctx, lnt_match_representer(ctx, B, &g, &gram), LNT_OK); /* W = JX B X^T */

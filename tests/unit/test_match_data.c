@@ -101,13 +101,14 @@ static void built_in_populations_show_what_they_were_made_for(void **state)
         double v[4] = {held_out(ctx, &d, 2, &m, &full[0]), held_out(ctx, &d, 2, &m, &full[1]),
                        held_out(ctx, &d, 2, &m, &linear[0]), held_out(ctx, &d, 2, &m, &linear[1])};
         if (getenv("MATCH_VERBOSE"))
-            print_message("1e6: error %.3f eta %.2f misfit %.2f radius %.2f norm %.2f val %.2f / %.2f; 1e9: error %.4f eta %.4f "
-                          "R2 %.5f val %.3f / %.3f\n",
-                          error[0], linear[0].eta, misfit[0], full[0].radius, full[0].norm, v[0], v[2], error[1],
-                          linear[1].eta, r2[1], v[1], v[3]);
-        assert_true(error[0] > 0.6 && error[0] < 0.8 && error[1] > 0.01 && error[1] < 0.05);
-        assert_true(misfit[0] > 3 && misfit[0] < 10 && r2[1] > 0.997);
-        assert_true(v[0] > 0.6 && v[0] < 0.92 && v[2] < -2 && fabs(v[1] - v[3]) < 0.02);
+            print_message(
+                "1e6: error %.3f eta %.2f misfit %.2f radius %.2f norm %.2f val %.2f / %.2f; 1e9: error %.4f eta %.4f "
+                "R2 %.5f val %.3f / %.3f\n",
+                error[0], linear[0].eta, misfit[0], full[0].radius, full[0].norm, v[0], v[2], error[1], linear[1].eta,
+                r2[1], v[1], v[3]);
+        assert_true(error[0] > 0.5 && error[0] < 0.95 && error[1] > 0.01 && error[1] < 0.05);
+        assert_true(misfit[0] > 2.5 && misfit[0] < 11 && r2[1] > 0.997);
+        assert_true(v[0] > 0.5 && v[0] < 0.95 && v[2] < -1 && fabs(v[1] - v[3]) < 0.02);
         assert_int_equal(linear[0].verdict, LNT_MATCH_DISTRUST);
         assert_int_equal(linear[1].verdict, LNT_MATCH_TRUST);
         double in = mean_correlation(d.X[0]), out = mean_correlation(d.Y[0]);

@@ -241,11 +241,12 @@ static void diagonals_refuse_nonsense(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        WITH_CTX(weighted_solutions_solve_the_normal_equations), WITH_CTX(overlap_and_weighted_forms_are_one),
-        WITH_CTX(the_diagonal_alone_solves_its_normal_equations),
-        WITH_CTX(variable_projection_is_stationary_in_gains_and_weights),
-        WITH_CTX(gains_alone_are_least_along_every_coordinate), WITH_CTX(lateral_weights_are_stationary),
-        WITH_CTX(diagonals_refuse_nonsense)};
+    const struct CMUnitTest tests[] = {WITH_CTX(weighted_solutions_solve_the_normal_equations),
+                                       WITH_CTX(overlap_and_weighted_forms_are_one),
+                                       WITH_CTX(the_diagonal_alone_solves_its_normal_equations),
+                                       WITH_CTX(variable_projection_is_stationary_in_gains_and_weights),
+                                       WITH_CTX(gains_alone_are_least_along_every_coordinate),
+                                       WITH_CTX(lateral_weights_are_stationary),
+                                       WITH_CTX(diagonals_refuse_nonsense)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
