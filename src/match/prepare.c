@@ -54,10 +54,10 @@ lnt_status lnt_match_prepare_inputs(lnt_ctx *ctx, lnt_mat X, lnt_match_prep prep
         centre(column);
         double sd = lnt_mat_rms(column);
         if (!(sd > 1e-14 * size))
-            return lnt_fail(
-                ctx, LNT_EDOMAIN,
-                "stimulus %d: all %d cells respond equally, so there is no z-score; leave it out, or centre only", j,
-                X.rows);
+            return lnt_fail(ctx, LNT_EDOMAIN,
+                            "stimulus %d (a column): all %d cells respond equally, so there is no z-score; leave it "
+                            "out, or centre only",
+                            j + 1, X.rows);
         lnt_mat_scale(column, 1 / sd);
     }
     if (prep == LNT_MATCH_CENTRE)

@@ -357,7 +357,7 @@ def test_cross_validation_over_classes():
     for method in ("linear", "full"):
         result, _, _ = run("--inputs", save("X.npy", X), "--outputs", save("Y.npy", Y), "--lam0", ",".join(map(repr, map(float, lam0))),
                            "--cv", 3, "--classes", save("classes.npy", classes.astype(float)), "--method", method)
-        Xz, N = zscore(X), len(X)
+        Xz, N, loose = zscore(X), len(X), 1e-8 if method == "linear" else 1e-5  # folds are solved to a gap of 1e-12
         for k, row in enumerate(result["tables"]["path"]):
             S_hh, C_hh, B_hh, e_hk, b_hk = [], [], [], 0, 0
             for held in (classes == c for c in range(3)):
@@ -370,9 +370,9 @@ def test_cross_validation_over_classes():
                 e_hk += np.sum((cov(Yh, Yk) - cov(Zh, Zk)) ** 2)
                 b_hk += np.sum((cov(Yh, Yk) - cov(Xh, Xk)) ** 2)
             S, C, B = map(np.concatenate, (S_hh, C_hh, B_hh))
-            close(row["r2_held_out"], 1 - np.sum((S - C) ** 2) / np.sum((S - S.mean()) ** 2), 1e-8, method)
-            close(row["ratio_held_out"], np.sum((S - C) ** 2) / np.sum((S - B) ** 2), 1e-8)
-            close(row["ratio"], (np.sum((S - C) ** 2) + 2 * e_hk) / (np.sum((S - B) ** 2) + 2 * b_hk), 1e-8)
+            close(row["r2_held_out"], 1 - np.sum((S - C) ** 2) / np.sum((S - S.mean()) ** 2), loose, method)
+            close(row["ratio_held_out"], np.sum((S - C) ** 2) / np.sum((S - B) ** 2), loose)
+            close(row["ratio"], (np.sum((S - C) ** 2) + 2 * e_hk) / (np.sum((S - B) ** 2) + 2 * b_hk), loose)
         assert result["selection"]["by"] == "cross-validation" and result["selection"]["folds"] == 3
     automatic = run("--inputs", path("X.npy"), "--outputs", path("Y.npy"))[0]
     assert automatic["selection"]["folds"] in (0, 6) and len(automatic["tables"]["path"]) == 19
@@ -463,7 +463,6 @@ def test_demo():
     assert linear[6.]["r2_validation"] < -1 and .02 < table[9.]["eta"] < .08
     assert abs(table[9.]["r2_validation"] - linear[9.]["r2_validation"]) < .05
     assert result["selection"]["by"] == "test trial"
-    assert any(name in "figure" for name in ("figure",))
     linnet("match", "--demo", "--cells", 20, "--output-cells", 22, "--stimuli", 8, "--out", path("figures"))
     drawn = {name for name in os.listdir(path("figures")) if name.endswith(".svg")}
     assert drawn == {f"figure-{name}.svg" for name in ("weights", "balance", "diagonal", "path")}
@@ -515,8 +514,7 @@ def test_bad_input():
     one_line(["match", "--inputs", save("nan.npy", bad), "--target", S_file, "--lambda", 1], 1, ["row 4", "column 3"])
     bad = X.copy()
     bad[:, 2] = 3
-    line = one_line(["match", "--inputs", save("flat.npy", bad), "--outputs", Y_file, "--lambda", 1], 1)
-    assert "sd" in line or "constant" in line, line
+    one_line(["match", "--inputs", save("flat.npy", bad), "--outputs", Y_file, "--lambda", 1], 1, ["stimulus 3", "equally"])
     result = linnet_json(*base, "--lambda", 1, "--method", "overlap")
     assert result["preparation"]["kind"] == "centre" and any("--prepare centre" in warning for warning in result["warnings"])
 
