@@ -341,6 +341,24 @@ LNT_API void lnt_matching_defaults(lnt_matching_opts *opts);
  * assumptions; figures: weights, balance, diagonal, path. gap is relative to the loss. */
 LNT_API lnt_status lnt_matching_study(lnt_ctx *ctx, lnt_record *record, const lnt_matching_opts *opts);
 
+/* ---- match dynamics ---- */
+
+typedef struct lnt_matching_flow_opts {
+    lnt_matching_data data;
+    double lambda; /* of the flow to the solution; the flow of whitened inputs has none */
+    int modes;     /* modes that are followed */
+    int times;     /* output times */
+    int threads;
+} lnt_matching_flow_opts;
+
+LNT_API void lnt_matching_flow_defaults(lnt_matching_flow_opts *opts);
+/* Gradient flow of wiring from Z = I, in closed form and by integration. Whitened inputs (X'X = I on their span), the
+ * target scaled to a mean eigenvalue of 1: C(t) is a matrix Riccati equation, and along eigenvectors of the target its
+ * square roots q follow dq/dt = 2 q (sg - q^2). Inputs as they are: the linear model in closed form beside the flow of
+ * the full problem. Record: series t, mode_K/integrated and /theory, t_loss, loss/full, loss/linear,
+ * loss/linear_integrated; table modes; deviations; checks; a figure. One trial, centred inputs. */
+LNT_API lnt_status lnt_matching_flow_study(lnt_ctx *ctx, lnt_record *record, const lnt_matching_flow_opts *opts);
+
 /* ---- apply ---- */
 
 typedef struct lnt_apply_opts {

@@ -307,6 +307,7 @@ static const char reproduce_description[] =
 DECLARE_COMMAND(curves);
 DECLARE_COMMAND(regress_theory);
 DECLARE_COMMAND(matching);
+DECLARE_COMMAND(matching_flow);
 ADAPT(static, train)
 ADAPT(static, modes)
 ADAPT(static, phase)
@@ -332,6 +333,8 @@ const lnt_command lnt_commands[] = {
      lnt_regress_theory_examples, lnt_regress_theory_options, ADAPTED(regress_theory), LNT_OUT_FOLDER, NULL},
     {"match", "the least change of wiring that explains a covariance", lnt_matching_description, lnt_matching_examples,
      lnt_matching_options, ADAPTED(matching), LNT_OUT_FOLDER, NULL},
+    {"match dynamics", "gradient flow of the wiring, in closed form and integrated", lnt_matching_flow_description,
+     lnt_matching_flow_examples, lnt_matching_flow_options, ADAPTED(matching_flow), LNT_OUT_FOLDER, NULL},
     {"apply", "apply a saved result to new rows or stimuli", apply_description, apply_examples, apply_options,
      ADAPTED(apply), LNT_OUT_ARRAY, "prediction"},
     {"reproduce", "run the published experiments and write the report", reproduce_description, reproduce_examples,

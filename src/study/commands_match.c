@@ -98,5 +98,35 @@ const char lnt_matching_description[] =
     "everything that --json prints; `linnet apply DIR --inputs NEW.npy --out ZX.npy` applies Z to new stimuli. "
     "docs/match.md explains it from raw arrays to the figures.";
 
+/* ---- match dynamics ---- */
+
+#define OPTS lnt_matching_flow_opts
+const lnt_option lnt_matching_flow_options[] = {
+    DATA_ROWS,
+    REAL("lambda", lambda, 0, 1e300, "X", "of the flow of the inputs as they are"),
+    INTEGER("modes", modes, 0, 1, 20, "eigenvectors of the target that are followed"),
+    INTEGER("times", times, 0, 2, 10000, "output times, at equal ratios"),
+    {"seed", LNT_OPT_SEED, offsetof(OPTS, data.seed), 0, 0, 0, "N", NULL, "key of all random streams"},
+    THREADS,
+    END};
+#undef OPTS
+
+const char *const lnt_matching_flow_examples[] = {
+    "linnet match dynamics --demo --stimuli 12 --out d",
+    "linnet match dynamics --inputs X.npy --outputs Y.npy --lambda 1e4 --json", NULL};
+
+const char lnt_matching_flow_description[] =
+    "How the wiring learns: gradient flow dZ/dt = -dL/dZ from Z = I, in closed form and by integration, compared.\n\n"
+    "Whitened inputs, no penalty: dC/dt = 2 (SC + CS) - 4 C^2, a matrix Riccati equation. From Z = I the eigenvectors "
+    "of "
+    "the target S stay apart, and each c follows a logistic curve, c(t) = s/(1 + (s - 1) exp(-4 s t)): large ones "
+    "first. S "
+    "is scaled to a mean eigenvalue of 1.\n\n"
+    "Inputs as they are, with --lambda: the loss of the full problem along its flow, and of the linear model, whose "
+    "weights relax as exp(-(4 s_i s_j + lambda) t), with s_i the eigenvalues of X'X. Where the "
+    "two part, the square of W matters.";
+
 DECLARE_COMMAND(matching);
 ADAPT(, matching)
+DECLARE_COMMAND(matching_flow);
+ADAPT(, matching_flow)
