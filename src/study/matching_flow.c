@@ -240,7 +240,7 @@ static lnt_status put_figure(lnt_ctx *ctx, lnt_record *record, const dynamics *d
         (lnt_curve){"linear model, closed form", LNT_CURVE_THEORY, d->count - 1, d->t_loss + 1, d->linear + 1, NULL};
     const lnt_panel panel[] = {{.title = "whitened inputs",
                                 .xlabel = "time t",
-                                .ylabel = "covariance along an eigenvector of the target",
+                                .ylabel = "covariance along the eigenvector",
                                 .logx = true,
                                 .curves = n,
                                 .curve = modes},
