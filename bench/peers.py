@@ -132,6 +132,11 @@ def learning():
     return curves.run_file(path, peer, int(threads))
 
 
+def match():
+    import matching
+    return matching.run_file(path, peer)
+
+
 def peak_megabytes():
     lines = [line for line in open("/proc/self/status") if line.startswith("VmHWM")]
     return int(lines[0].split()[1]) / 1024 if lines else float("nan")
@@ -140,5 +145,5 @@ def peak_megabytes():
 jobs = {("whiten", "numpy float32"): lambda: whiten(np.float32), ("whiten", "numpy float64"): lambda: whiten(np.float64),
         ("sgd", "numpy float64"): sgd_numpy, ("sgd", "torch autograd"): sgd_torch,
         ("ensemble", "numpy loop"): ensemble_loop, ("ensemble", "numpy stacked"): ensemble_stacked}
-seconds, accuracy = flow() if job.startswith("flow") else learning() if job.startswith("learning") else jobs[job, peer]()
+seconds, accuracy = flow() if job.startswith("flow") else learning() if job.startswith("learning") else match() if job.startswith("match") else jobs[job, peer]()
 print("%.6f %.9g %.0f" % (seconds, accuracy, peak_megabytes()))
