@@ -16,6 +16,7 @@
 #include "linnet/option.h"
 #include "linnet/parallel.h"
 #include "linnet/quadratic.h"
+#include "linnet/path.h"
 #include "linnet/record.h"
 #include "linnet/report.h"
 #include "linnet/response.h"

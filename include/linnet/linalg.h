@@ -32,6 +32,11 @@ typedef enum lnt_op { LNT_N, LNT_T } lnt_op;
 LNT_API void lnt_gemm(lnt_mat C, double alpha, lnt_op opA, lnt_mat A, lnt_op opB, lnt_mat B, double beta);
 /* Lower triangle of C <- alpha op(A) op(A)^T + beta C, with LNT_N for A A^T and LNT_T for A^T A. */
 LNT_API void lnt_syrk(lnt_mat C, double alpha, lnt_op opA, lnt_mat A, double beta);
+/* y <- alpha op(A) x + beta y; 2*m*n operations. y must not overlap x. */
+LNT_API void lnt_gemv(double *y, double alpha, lnt_op op, lnt_mat A, const double *x, double beta);
+/* sum_i x_i y_i, and y <- y + alpha x, of n numbers each. */
+LNT_API double lnt_vec_dot(int n, const double *x, const double *y);
+LNT_API void lnt_vec_add(int n, double alpha, const double *x, double *y);
 /* Copies the lower triangle onto the upper one. */
 LNT_API void lnt_symmetrize(lnt_mat C);
 /* C <- C + A B^T in single precision; A is m x k, B is n x k, column-major with leading dimensions. Where A and B are
@@ -74,6 +79,11 @@ LNT_API lnt_status lnt_eigh(lnt_ctx *ctx, double *w, lnt_mat V, lnt_mat A);
  * With U m x m and VT n x n: the full SVD, whose further columns of U and rows of VT complete orthogonal bases.
  * LAPACK dgesdd, then dgesvd if that fails. Errors as in lnt_eigh. */
 LNT_API lnt_status lnt_svd(lnt_ctx *ctx, lnt_mat U, double *s, lnt_mat VT, lnt_mat A);
+/* Symmetric positive definite A <- R, upper triangular with A = R^T R. Only the upper triangle is read and written.
+ * LAPACK dpotrf, n^3/3 operations. False, with A spoilt, where A is not positive definite to rounding. */
+LNT_API bool lnt_cholesky(lnt_mat A);
+/* B <- op(R)^{-1} B for an upper triangular R with no 0 on its diagonal; n^2 operations a column of B. */
+LNT_API void lnt_solve_upper(lnt_mat B, lnt_op op, lnt_mat R);
 /* A (m x n, m >= n) <- its Q factor; diag receives the n diagonal entries of R. LAPACK dgeqrf, dorgqr. */
 LNT_API lnt_status lnt_qr(lnt_ctx *ctx, lnt_mat A, double *diag);
 

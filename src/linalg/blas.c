@@ -53,6 +53,48 @@ void lnt_syrk(lnt_mat C, double alpha, lnt_op opA, lnt_mat A, double beta)
     release(pinned);
 }
 
+void lnt_gemv(double *y, double alpha, lnt_op op, lnt_mat A, const double *x, double beta)
+{
+    int size = op == LNT_T ? A.cols : A.rows;
+    if (A.rows == 0 || A.cols == 0) { /* BLAS would leave y alone */
+        for (int i = 0; i < size; i++)
+            y[i] = beta == 0 ? 0 : beta * y[i];
+        return;
+    }
+    bool pinned = hold();
+    cblas_dgemv(CblasColMajor, blas_op(op), A.rows, A.cols, alpha, A.a, A.ld, x, 1, beta, y, 1);
+    release(pinned);
+}
+
+double lnt_vec_dot(int n, const double *x, const double *y)
+{
+    bool pinned = hold();
+    double sum = cblas_ddot(n, x, 1, y, 1);
+    release(pinned);
+    return sum;
+}
+
+void lnt_vec_add(int n, double alpha, const double *x, double *y)
+{
+    bool pinned = hold();
+    cblas_daxpy(n, alpha, x, 1, y, 1);
+    release(pinned);
+}
+
+void lnt_solve_upper(lnt_mat B, lnt_op op, lnt_mat R)
+{
+    assert(R.rows == R.cols && B.rows == R.rows);
+    if (B.rows == 0 || B.cols == 0)
+        return;
+    bool pinned = hold();
+    if (B.cols == 1)
+        cblas_dtrsv(CblasColMajor, CblasUpper, blas_op(op), CblasNonUnit, R.rows, R.a, R.ld, B.a, 1);
+    else
+        cblas_dtrsm(CblasColMajor, CblasLeft, CblasUpper, blas_op(op), CblasNonUnit, B.rows, B.cols, 1, R.a, R.ld, B.a,
+                    B.ld);
+    release(pinned);
+}
+
 void lnt_symmetrize(lnt_mat C)
 {
     for (int j = 0; j < C.cols; j++)
