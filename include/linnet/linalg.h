@@ -56,6 +56,37 @@ LNT_API size_t lnt_gemm_bytes_scratch(int m, int n);
 LNT_API void lnt_gemm_bytes(int32_t *S, int ld, const uint8_t *a, int m, const uint8_t *b, int n, size_t stride,
                             int rows, void *scratch);
 
+/* ---- Products with a few vectors, over and over ----
+ * Y <- A R reads A once for all columns of R, by vectors of the processor's width (AVX-512, AVX2 or plain). A column of
+ * Y depends on its column of R alone, to the bit: not on how many others there are. R and Y have LNT_PADDED(n) rows, of
+ * which those beyond n must be 0 in R and are scratch in Y, ld = rows, and are aligned to 64 bytes, as
+ * lnt_padded_alloc() makes them. A number that is not finite stays in its column. */
+#define LNT_PADDED(n) (((n) + 7) / 8 * 8)
+
+/* A <- new scratch matrix of zeros with LNT_PADDED(n) rows. */
+LNT_API lnt_status lnt_padded_alloc(lnt_ctx *ctx, lnt_mat *A, int n, int cols);
+
+/* A symmetric n x n matrix, packed by tiles of its lower half: 4 n (n + 8) bytes, half of what the matrix takes. The
+ * fields are private. */
+typedef struct lnt_packed {
+    double *a;
+    int n;
+} lnt_packed;
+
+/* P <- new scratch matrix; lnt_packed_set() fills it. */
+LNT_API lnt_status lnt_packed_alloc(lnt_ctx *ctx, lnt_packed *P, int n);
+/* Columns first, first + 1, ... of the matrix, from row `first` down: C is (n - first) x count, its entries above row
+ * i - first of column i are not read. first is a multiple of 8, and so is count except at the end. */
+LNT_API void lnt_packed_set(const lnt_packed *P, int first, lnt_mat C);
+/* Y <- A R for the packed A. n^2 multiplications and as many additions a column; every entry is loaded once for up to
+ * four columns and used for both halves, so that one column takes half the time of a general product. */
+LNT_API void lnt_packed_multiply(lnt_mat Y, const lnt_packed *A, lnt_mat R);
+
+/* Y <- sum over samples j of x_j (x_j' R - t_j 1'), with x_j column j of X (n rows): samples = columns[0 .. count-1],
+ * or 0 .. count-1 where columns is NULL; t (a value for each column of X) may be NULL for 0. With t the gradient of 1/2
+ * |X' r - t|^2, without it X X' r. Every x_j is loaded once: 2 n count multiplications and additions a column. */
+LNT_API void lnt_samples_multiply(lnt_mat Y, lnt_mat X, const int *columns, int count, lnt_mat R, const double *t);
+
 /* The affine map z = A (x - mean) of samples of bytes. The fields are private. */
 typedef struct lnt_byte_map {
     lnt_mat A;
@@ -75,6 +106,11 @@ LNT_API lnt_status lnt_byte_map_apply(lnt_ctx *ctx, lnt_mat Z, const lnt_byte_ma
  * time, where k is small.
  * LNT_EDOMAIN for non-finite input, LNT_ENUMERIC when it does not converge. */
 LNT_API lnt_status lnt_eigh(lnt_ctx *ctx, double *w, lnt_mat V, lnt_mat A);
+/* The same without eigenvectors: Z (n x k) <- V^T Z, coordinates of a few vectors, and w ascending. A is overwritten.
+ * Signs of the columns of V are arbitrary, the same for all columns of Z. LAPACK dsytrd, 4/3 n^3 operations, then
+ * implicit QR steps (Francis 1961) on the tridiagonal matrix, whose rotations Z takes part in, O(n^2 k): a quarter of
+ * the time of lnt_eigh(). Eigenvalues to about n eps |A|. Errors as in lnt_eigh. */
+LNT_API lnt_status lnt_eigh_coordinates(lnt_ctx *ctx, double *w, lnt_mat Z, lnt_mat A);
 /* Thin SVD A = U diag(s) V^T with s descending, k = min(m,n): U is m x k, VT is k x n. A is unchanged.
  * With U m x m and VT n x n: the full SVD, whose further columns of U and rows of VT complete orthogonal bases.
  * LAPACK dgesdd, then dgesvd if that fails. Errors as in lnt_eigh. */

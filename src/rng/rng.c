@@ -42,16 +42,47 @@ uint64_t lnt_rng_below(lnt_rng *rng, uint64_t n)
     return (uint64_t)(product >> 64);
 }
 
+static const double two_pi = 2 * 3.14159265358979323846;
+
 double lnt_rng_normal(lnt_rng *rng)
 {
     if (rng->has_spare) {
         rng->has_spare = 0;
         return rng->spare;
     }
-    double radius = sqrt(-2 * log(1 - lnt_rng_uniform(rng))), angle = 2 * 3.14159265358979323846 * lnt_rng_uniform(rng);
+    double radius = sqrt(-2 * log(1 - lnt_rng_uniform(rng))), angle = two_pi * lnt_rng_uniform(rng);
     rng->spare = radius * sin(angle);
     rng->has_spare = 1;
     return radius * cos(angle);
+}
+
+#define PAIRS 128
+
+/* Loops over one function each overlap what a single pair would do in turn. */
+static void normal_pairs(lnt_rng *rng, double *x)
+{
+    double radius[PAIRS], angle[PAIRS];
+    for (int i = 0; i < PAIRS; i++) {
+        radius[i] = lnt_rng_uniform(rng);
+        angle[i] = two_pi * lnt_rng_uniform(rng);
+    }
+    for (int i = 0; i < PAIRS; i++)
+        radius[i] = sqrt(-2 * log(1 - radius[i]));
+    for (int i = 0; i < PAIRS; i++) {
+        x[2 * i] = radius[i] * cos(angle[i]);
+        x[2 * i + 1] = radius[i] * sin(angle[i]);
+    }
+}
+
+void lnt_rng_normals(lnt_rng *rng, double *x, size_t n)
+{
+    size_t i = 0;
+    if (n > 0 && rng->has_spare)
+        x[i++] = lnt_rng_normal(rng);
+    for (; i + 2 * PAIRS <= n; i += 2 * PAIRS)
+        normal_pairs(rng, x + i);
+    for (; i < n; i++)
+        x[i] = lnt_rng_normal(rng);
 }
 
 void lnt_rng_shuffle(lnt_rng *rng, int *order, int n)
