@@ -302,6 +302,8 @@ static const char reproduce_description[] =
 
 DECLARE_COMMAND(curves);
 DECLARE_COMMAND(regress_theory);
+DECLARE_COMMAND(regress_path);
+DECLARE_COMMAND(regress_learning);
 ADAPT(static, train)
 ADAPT(static, modes)
 ADAPT(static, phase)
@@ -323,6 +325,12 @@ const lnt_command lnt_commands[] = {
      complete_examples, lnt_complete_options, ADAPTED(complete), LNT_OUT_FOLDER, NULL},
     {"regress curves", "learning curves of plain, ridge and lasso regression, with their theory",
      lnt_curves_description, lnt_curves_examples, lnt_curves_options, ADAPTED(curves), LNT_OUT_FOLDER, NULL},
+    {"regress path", "ridge, lasso and elastic-net paths with certificates and cross-validation",
+     lnt_regress_path_description, lnt_regress_path_examples, lnt_regress_path_options, ADAPTED(regress_path),
+     LNT_OUT_FOLDER, NULL},
+    {"regress learning", "how much more data would help, from the data's own spectrum",
+     lnt_regress_learning_description, lnt_regress_learning_examples, lnt_regress_learning_options,
+     ADAPTED(regress_learning), LNT_OUT_FOLDER, NULL},
     {"regress theory", "what theory says about a regression problem, without data", lnt_regress_theory_description,
      lnt_regress_theory_examples, lnt_regress_theory_options, ADAPTED(regress_theory), LNT_OUT_FOLDER, NULL},
     {"apply", "apply a trained network to new rows", apply_description, apply_examples, apply_options, ADAPTED(apply),
