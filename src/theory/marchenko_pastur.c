@@ -1,6 +1,5 @@
 #include "mp.h"
 
-#include <assert.h>
 #include <math.h>
 
 #define MOST_NODES 4e6

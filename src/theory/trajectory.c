@@ -1,8 +1,6 @@
 #include "mp.h"
 
-#include <assert.h>
 #include <math.h>
-#include <stdlib.h>
 
 #define DIGITS 41  /* e^-41 = 1.6e-18 */
 #define FLOOR 46   /* losses keep their relative accuracy down to e^-46 = 1e-20 of the start */

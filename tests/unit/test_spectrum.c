@@ -170,6 +170,8 @@ static lnt_predicted_loss plainly(const lnt_student *s, const lnt_smooth_rule *r
     M[2] = s->overlap * A[0] + s->teacher2 * A[1];
     M[3] = s->overlap * A[1] + s->teacher2 * A[2];
     trace = M[0] * M[0] + 2 * M[1] * M[2] + M[3] * M[3];
+    if (D == 0)
+        D = INFINITY;
     long double variance = (L2 - trace) / (2 * (D + 2)) + s2 / (q * D) * xggL + s2 * s2 / (2 * q * q * D) * square;
     return (lnt_predicted_loss){(double)(L + s2 / q * xgg) / 2, (double)(xL + s2 / q * fit + s2) / 2,
                                 sqrt(fmax(0, (double)variance))};
@@ -191,7 +193,7 @@ static void curves_are_their_formulas(void **state)
     const double steps[] = {0, 1, 2, 7, 30, 100, LAST};
     for (int r = 0; r < RATIOS; r++)
         for (int a = 0; a < 6; a++) {
-            lnt_student s = {ratios[r], 0.8, 0.3 - 0.1 * a, 1.2, a % 3 * 0.2, a % 2 ? 50 : 1000000};
+            lnt_student s = {ratios[r], 0.8, 0.3 - 0.1 * a, 1.2, a % 3 * 0.2, a % 2 ? 50 : 0};
             double low, high;
             lnt_mp_edges(&low, &high, s.q);
             lnt_smooth_rule rule = arm(s.q, a);
@@ -236,7 +238,10 @@ static void the_flow(void **state)
             for (double t = 0; t<2e4; t = t> 0 ? 7 * t : 1e-3) {
                 lnt_student s = {ratios[r], 0.8, 0.3, 1.2, a % 2 * 0.3, 50};
                 lnt_smooth_rule flow = {0, 0, a / 2 * 0.05};
-                check_losses(at_time(ctx, &s, &flow, t), plainly(&s, &flow, t, 3000), 2e-13);
+                lnt_predicted_loss a_loss = at_time(ctx, &s, &flow, t), b = plainly(&s, &flow, t, 3000);
+                check_losses(a_loss, b, 2e-13);
+                if (b.gen > 1e-19)
+                    check_near(a_loss.gen / b.gen, 1, fabs(s.q - 1) < 0.01 ? 1e-10 : 1e-12, "gen");
             }
     /* at q = 1 modes of all rates: <e^{-2xt}> -> (2 pi t)^{-1/2}, and noise grows as its root */
     lnt_student s = {1, 0.8, 0.3, 1.2, 0, 0};
@@ -330,6 +335,31 @@ static void scaling(void **state)
 }
 
 /* ---- When to stop, how much to shrink ---- */
+
+/* The least loss of the flow over a fine scan of times is not below the answer, nor far above. */
+static void the_best_of_all_stopping_times(void **state)
+{
+    lnt_ctx *ctx = *state;
+    enum { TIMES = 400 };
+    double times[TIMES], time, gen;
+    lnt_predicted_loss loss[TIMES];
+    for (int i = 0; i < TIMES; i++)
+        times[i] = i > 0 ? 1e-3 * exp(16 * (double)i / TIMES) : 0;
+    for (int r = 0; r < RATIOS; r++)
+        for (int a = 0; a < 12; a++) {
+            lnt_student s = {ratios[r], 0.6, (a % 3 - 1) * 0.5, 0.8, a / 3 % 2 * 0.2, 0};
+            lnt_smooth_rule flow = {0, 0, a / 6 * 0.1};
+            check_status(ctx, lnt_predict_curve(ctx, loss, &s, &flow, TIMES, times), LNT_OK);
+            check_status(ctx, lnt_best_stop(ctx, &time, &gen, &s, flow.lambda), LNT_OK);
+            double least = limit_of(ctx, &s, &flow).gen;
+            for (int i = 0; i < TIMES; i++)
+                least = fmin(least, loss[i].gen);
+            if (!(gen <= least * (1 + 1e-12) && gen >= least * 0.998))
+                fail_msg("q %g, case %d: gen %g at time %g, not %g", s.q, a, gen, time, least);
+            if (isfinite(time) && time > 0)
+                check_near(gen, at_time(ctx, &s, &flow, time).gen, 1e-14, "gen");
+        }
+}
 
 static void stopping_and_the_best_ridge(void **state)
 {
@@ -771,6 +801,7 @@ int main(void)
                                        WITH_CTX(limits),
                                        WITH_CTX(divergence),
                                        WITH_CTX(scaling),
+                                       WITH_CTX(the_best_of_all_stopping_times),
                                        WITH_CTX(stopping_and_the_best_ridge),
                                        WITH_CTX(when_not_to_stop),
                                        WITH_CTX(effective_ridge),
