@@ -60,8 +60,8 @@ typedef struct lnt_student {
 } lnt_student;
 
 typedef struct lnt_predicted_loss {
-    double gen, train; /* means over data sets */
-    double gen_sd;     /* standard deviation of gen over data sets, S0 and T fixed; 0 where no features are given */
+    double gen, train;       /* means over data sets */
+    double gen_sd, train_sd; /* their standard deviations over data sets, S0 and T fixed; 0 without features */
 } lnt_predicted_loss;
 
 /* loss[i] (count values) <- the losses after i steps, where times is NULL and eta > 0; else at times[i] >= 0, in any
@@ -72,6 +72,8 @@ typedef struct lnt_predicted_loss {
  *     train = 1/2 [<x L> + s2 max(0, 1 - 1/q) + (s2/q) int e^2 over the bulk]
  * (Advani and Saxe 2017 for the flow). The band, with G = [[|S0|^2, S0.T], [S0.T, |T|^2]] and A = <(p, e)(p, e)'>:
  *     Var gen = [<L^2> - tr(GAGA)]/(2 (D + 2)) + s2/(q D) <x g^2 L> + s2^2/(2 q^2 D) <x^2 g^4>
+ *     Var train = [<x^2 L^2> - tr(GBGB)]/(2 (D + 2)) + s2/(q D) <x e^2 L>
+ *                 + s2^2/(2 q D) [max(0, 1 - 1/q) + int e^4 over the bulk/q],   B = <x (p, e)(p, e)'>,
  * from eigenvectors in all directions alike and from the noise. The eigenvalues add terms of order 1/D^2, and the means
  * are right to order 1/D. Deviations at different times are those of the same data set: a whole curve lies too high or
  * too low, and the mean curve of m data sets within gen_sd/sqrt m.
@@ -79,16 +81,17 @@ typedef struct lnt_predicted_loss {
  *
  * Accuracy: 1e-13 relative, and 1e-16 of the losses at the start. Where all modes decay (q > 1 without noise and ridge)
  * gen stays right to 1e-13 relative down to 1e-20 of the start; in the end it is 0. Where momentum near 1 takes
- * thousands of steps, rounding of p adds up to 1e-11 (response.h). All this goes for gen_sd^2 against gen^2.
- * Cost: a step takes 50 operations, in vectors, for each of its nodes. 2k + 2 of them would make step k exact, since
- * everything is a polynomial of x. Fewer do, to e^-41, as many as the growth of p on ellipses around [low, high] in the
- * complex plane asks for: some 10 sqrt k, no more than some hundred where low + lambda is not small, but 100/(1 - beta)
- * for large momentum; and nodes that have arrived are taken out. 200 steps take 0.1 to 0.2 ms, 100,000 steps 10 ms, or
- * 0.1 s at q = 1 or beta = 0.99, 10 s at beta = 0.999. A time of its own takes 0.01 to 0.2 ms, by lnt_response_at();
- * nodes of the flow crowd at low, so that q = 1 needs 20 t^{1/4} of them. Memory: 7 doubles a node.
- * Losses that were not reached since the context was cancelled are NaN, with LNT_OK. LNT_EDOMAIN: q <= 0, negative
- * squares, too large an overlap, numbers that are not finite, times that are negative or not whole. LNT_EINVAL: a rule
- * out of range, a flow without times, more than 4e6 nodes (q = 1 without ridge, beyond t = 1e21 or 1e10 steps). */
+ * thousands of steps, rounding of p adds up to 1e-11 (response.h). All this goes for gen_sd^2 against gen^2; train_sd^2
+ * is a difference of numbers of the size of train^2. Cost: a step takes 50 operations, in vectors, for each of its
+ * nodes. 2k + 2 of them would make step k exact, since everything is a polynomial of x. Fewer do, to e^-41, as many as
+ * the growth of p on ellipses around [low, high] in the complex plane asks for: some 10 sqrt k, no more than some
+ * hundred where low + lambda is not small, but 100/(1 - beta) for large momentum; and nodes that have arrived are taken
+ * out. 200 steps take 0.1 to 0.2 ms, 100,000 steps 10 ms, or 0.1 s at q = 1 or beta = 0.99, 10 s at beta = 0.999. A
+ * time of its own takes 0.01 to 0.2 ms, by lnt_response_at(); nodes of the flow crowd at low, so that q = 1 needs 20
+ * t^{1/4} of them. Memory: 7 doubles a node. Losses that were not reached since the context was cancelled are NaN, with
+ * LNT_OK. LNT_EDOMAIN: q <= 0, negative squares, too large an overlap, numbers that are not finite, times that are
+ * negative or not whole. LNT_EINVAL: a rule out of range, a flow without times, more than 4e6 nodes (q = 1 without
+ * ridge, beyond t = 1e21 or 1e10 steps). */
 LNT_API lnt_status lnt_predict_curve(lnt_ctx *ctx, lnt_predicted_loss *loss, const lnt_student *student,
                                      const lnt_smooth_rule *rule, int count, const double *times);
 
@@ -140,10 +143,9 @@ typedef struct lnt_ridge_risk {
  * In the limit of many independent inputs; 1 to 2 % off for power laws and some hundred samples. All s_i = 1 gives
  * lnt_predict_limit() at q = n/D.
  * Accuracy: 1e-14 e_0 relative, gen included. Where lambda = 0 and n is exactly the number of s_i > 0, test and
- * distance2 are infinite if anything is left to fit, else test is 0. An s_i > 0 counts at lambda = 0 however small it is: set
- * rounding errors of an eigensolver to 0 before.
- * Cost: 5 to 50 passes over the spectrum. LNT_EDOMAIN: numbers that are not finite, a variance below 0. LNT_EINVAL: n
- * or lambda out of range. */
+ * distance2 are infinite if anything is left to fit, else test is 0. An s_i > 0 counts at lambda = 0 however small it
+ * is: set rounding errors of an eigensolver to 0 before. Cost: 5 to 50 passes over the spectrum. LNT_EDOMAIN: numbers
+ * that are not finite, a variance below 0. LNT_EINVAL: n or lambda out of range. */
 LNT_API lnt_status lnt_ridge_risk_predict(lnt_ctx *ctx, lnt_ridge_risk *risk, const lnt_population *population,
                                           double n, double lambda);
 

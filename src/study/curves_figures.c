@@ -31,7 +31,7 @@ static lnt_status add_arm(lnt_ctx *ctx, panel_curves *p, const lnt_curves *c, in
         return status;
     for (int k = 0; k < rows; k++) {
         const lnt_predicted_loss *t = c->curve[a] ? &c->curve[a][k] : &c->limit[a];
-        double sd = train ? (double)NAN : t->gen_sd;
+        double sd = train ? t->train_sd : t->gen_sd;
         theory[k] = train ? t->train : t->gen;
         low[k] = fmax(theory[k] - sd, 0.1 * theory[k]);
         high[k] = theory[k] + sd;

@@ -76,7 +76,7 @@ static lnt_status put_loss(lnt_ctx *ctx, lnt_record *record, const lnt_curves *c
     for (int k = 0; k < rows && status == LNT_OK; k++) {
         const lnt_predicted_loss *p = c->curve[a] ? &c->curve[a][k] : &c->limit[a];
         theory[k] = train ? p->train : p->gen;
-        band[k] = train ? (double)NAN : p->gen_sd;
+        band[k] = train ? p->train_sd : p->gen_sd;
     }
     if (status == LNT_OK && isfinite(theory[rows - 1]))
         status = put_series(ctx, record, arm, loss, "theory", theory, rows);
@@ -318,7 +318,7 @@ static lnt_status put_losses(lnt_ctx *ctx, lnt_record *record, const lnt_curves 
         for (int r = 0; r < c->done; r++)
             x[r] = *lnt_at(train ? c->train[0][r] : c->gen[0][r], last, a);
         status = put_deviation(ctx, record, c, a, train ? "training loss at the end" : "generalisation loss at the end",
-                               x, train ? p->train : p->gen, train ? (double)NAN : p->gen_sd);
+                               x, train ? p->train : p->gen, train ? p->train_sd : p->gen_sd);
     }
     return status;
 }

@@ -59,7 +59,7 @@ static lnt_status predict_population(lnt_ctx *ctx, lnt_curves *c, int a)
     lnt_ridge_risk risk;
     lnt_status status = lnt_ridge_risk_predict(ctx, &risk, &population, o->samples, c->rule[a].lambda);
     lnt_ctx_reset(ctx, mark);
-    c->limit[a] = (lnt_predicted_loss){risk.gen, risk.train / 2, NAN};
+    c->limit[a] = (lnt_predicted_loss){risk.gen, risk.train / 2, NAN, NAN};
     return status;
 }
 
@@ -70,7 +70,7 @@ static lnt_status predict_lasso(lnt_ctx *ctx, lnt_curves *c, int a)
                                        c->teacher2,       c->noise2, lnt_effective_l1(l)};
     lnt_status status = lnt_lasso_risk_predict(ctx, &c->lasso[a], &student);
     if (status == LNT_OK)
-        c->limit[a] = (lnt_predicted_loss){c->lasso[a].gen, c->lasso[a].train, NAN};
+        c->limit[a] = (lnt_predicted_loss){c->lasso[a].gen, c->lasso[a].train, NAN, NAN};
     return status;
 }
 
@@ -81,7 +81,7 @@ lnt_status lnt_curves_theory(lnt_ctx *ctx, lnt_curves *c)
     lnt_mp_edges(&low, &high, c->q);
     for (int a = 0; a < c->arms && status == LNT_OK; a++) {
         const lnt_curve_arm *arm = &c->arm[a];
-        c->limit[a] = (lnt_predicted_loss){NAN, NAN, NAN};
+        c->limit[a] = (lnt_predicted_loss){NAN, NAN, NAN, NAN};
         c->lasso[a] = (lnt_lasso_risk){NAN, NAN, NAN, NAN, NAN, NAN};
         c->asymptotic[a] = rule_at(c, a, lnt_curves_ridge(c, arm, low, high));
         c->rule[a] = rule_at(c, a, mean_rule(c, a).lambda);

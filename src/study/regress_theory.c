@@ -88,13 +88,13 @@ static lnt_status limit_at(lnt_ctx *ctx, lnt_predicted_loss *limit, lnt_ridge_ri
     if (!p->population.count)
         return lnt_predict_limit(ctx, limit, &p->student, &rule);
     lnt_status status = lnt_ridge_risk_predict(ctx, risk, &p->population, p->opts->q * p->opts->features, lambda);
-    *limit = (lnt_predicted_loss){risk->gen, risk->train / 2, NAN};
+    *limit = (lnt_predicted_loss){risk->gen, risk->train / 2, NAN, NAN};
     return status;
 }
 
 static lnt_status put_limit(lnt_ctx *ctx, lnt_record *record, const prediction *p)
 {
-    lnt_predicted_loss limit = {NAN, NAN, NAN};
+    lnt_predicted_loss limit = {NAN, NAN, NAN, NAN};
     lnt_ridge_risk risk;
     lnt_lasso_risk lasso = {.gen = NAN};
     bool l1 = p->opts->penalty == LNT_PENALTY_LASSO;
@@ -245,7 +245,7 @@ static lnt_status put_lambdas(lnt_ctx *ctx, lnt_record *record, const prediction
     for (int k = 0; k < LAMBDAS; k++) {
         lnt_lasso_risk lasso = {.gen = NAN};
         lnt_ridge_risk risk;
-        lnt_predicted_loss limit = {NAN, NAN, NAN};
+        lnt_predicted_loss limit = {NAN, NAN, NAN, NAN};
         x[k] = centre * pow(10, 6. * k / (LAMBDAS - 1) - 3);
         lnt_status status = l1 ? lasso_at(ctx, &lasso, p, x[k]) : limit_at(ctx, &limit, &risk, p, x[k]);
         if (status != LNT_OK)

@@ -10,7 +10,7 @@
 
 /* ---- One time: from p and g to the losses ---- */
 
-enum { WEIGHT, L, XL, EE, PP, PG, GG, XGG, XGGL, XXGGGG, SUMS };
+enum { WEIGHT, L, XL, XXLL, EE, EEEE, XEEL, PP, PG, GG, XPP, XPG, XGG, XGGL, XXGGGG, SUMS };
 
 typedef struct totals { /* sums over nodes, with their weights; spread: of (L - mean L)^2 */
     double sum[SUMS], spread;
@@ -35,10 +35,15 @@ static inline void add(double (*sum)[LANES], int lane, const lnt_mp_state *at, i
     sum[WEIGHT][lane] += w;
     sum[L][lane] += w * loss;
     sum[XL][lane] += w * x * loss;
+    sum[XXLL][lane] += w * x * loss * x * loss;
     sum[EE][lane] += w * e * e;
+    sum[EEEE][lane] += w * e * e * e * e;
+    sum[XEEL][lane] += w * x * e * e * loss;
     sum[PP][lane] += w * p * p;
     sum[PG][lane] += w * p * g;
     sum[GG][lane] += w * g * g;
+    sum[XPP][lane] += w * x * p * p;
+    sum[XPG][lane] += w * x * p * g;
     sum[XGG][lane] += w * xgg;
     sum[XGGL][lane] += w * xgg * loss;
     sum[XXGGGG][lane] += w * xgg * xgg;
@@ -102,24 +107,29 @@ static double from_zero(double x)
 }
 
 /* Var gen = {<L^2> - tr(GAGA)}/(2 (D + 2)) + ..., G = [[n0, c], [c, t2]], A = <(p, e)(p, e)'>; since tr GA = <L>, the
- * braces are <L^2> - <L>^2 + 2 det G det A. */
+ * braces are <L^2> - <L>^2 + 2 det G det A. With x L for L and x in A the same goes for train. */
 static lnt_predicted_loss losses(totals bulk, totals atom, double rest, const lnt_student *s, double lambda)
 {
     totals all = merge(bulk, atom);
     const double *t = all.sum;
     double q = s->q, s2 = s->noise2, D = s->features;
     double det_G = fmax(0, s->start2 * s->teacher2 - s->overlap * s->overlap);
-    double det_A = lambda > 0 ? lambda * lambda * fmax(0, t[PP] * t[GG] - t[PG] * t[PG]) : 0;
+    double det_A = lambda * lambda * fmax(0, t[PP] * t[GG] - t[PG] * t[PG]);
+    double det_xA = lambda * lambda * fmax(0, t[XPP] * t[XGG] - t[XPG] * t[XPG]);
     lnt_predicted_loss loss = {.gen = t[L] / 2, .train = t[XL] / 2};
-    double variance = (all.spread + 2 * det_G * det_A) / (2 * (D + 2));
+    double variance = (all.spread + 2 * det_G * (lambda > 0 ? det_A : 0)) / (2 * (D + 2));
+    double train_variance =
+        (from_zero(t[XXLL] - t[XL] * t[XL]) + 2 * det_G * (lambda > 0 ? det_xA : 0)) / (2 * (D + 2));
     if (s2 > 0) {
         loss.gen += s2 / (2 * q) * t[XGG];
         loss.train += s2 / 2 * (rest + bulk.sum[EE] / q);
         variance += s2 / (q * D) * t[XGGL] + s2 * s2 / (2 * q * q * D) * t[XXGGGG];
+        train_variance += s2 / (q * D) * t[XEEL] + s2 * s2 / (2 * q * D) * (rest + bulk.sum[EEEE] / q);
     }
     loss.gen = from_zero(loss.gen);
     loss.train = from_zero(loss.train);
     loss.gen_sd = D > 0 ? sqrt(from_zero(variance)) : 0;
+    loss.train_sd = D > 0 ? sqrt(from_zero(train_variance)) : 0;
     return loss;
 }
 
@@ -245,7 +255,7 @@ static lnt_status step_through(lnt_ctx *ctx, lnt_predicted_loss *loss, curve *c,
         loss[k] = loss_now(c);
     }
     for (; k < count; k++)
-        loss[k] = (lnt_predicted_loss){NAN, NAN, NAN};
+        loss[k] = (lnt_predicted_loss){NAN, NAN, NAN, NAN};
     return LNT_OK;
 }
 
@@ -309,7 +319,7 @@ lnt_status lnt_predict_curve(lnt_ctx *ctx, lnt_predicted_loss *loss, const lnt_s
         if (!(times[i] >= 0 && isfinite(times[i])) || (rule->eta > 0 && times[i] != floor(times[i])))
             status = lnt_fail(ctx, LNT_EDOMAIN, "time %g: give numbers from 0 on, whole ones for steps", times[i]);
         else if (i > 0 && lnt_cancelled(ctx))
-            loss[i] = (lnt_predicted_loss){NAN, NAN, NAN};
+            loss[i] = (lnt_predicted_loss){NAN, NAN, NAN, NAN};
         else
             status = jump_to(ctx, &loss[i], &c, times[i]);
         lnt_ctx_reset(ctx, mark);
