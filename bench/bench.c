@@ -1,6 +1,7 @@
 /* Times one job of the library, inside the process and without reading files: bench JOB THREADS, or
- * bench flow THREADS PROBLEM.bin RTOL ATOL. Prints one line, "seconds accuracy peak-memory-in-MB operations"; the
- * latter are those of the matrix products where only the run itself knows them, else 0. */
+ * bench flow THREADS PROBLEM.bin RTOL ATOL, or bench learning|learning-iterated THREADS PROBLEM.bin. Prints one line,
+ * "seconds accuracy peak-memory-in-MB operations"; the latter are those of the matrix products where only the run
+ * itself knows them, else 0. */
 #include "linnet.h"
 
 #include <math.h>
@@ -219,6 +220,80 @@ static lnt_status ensemble(lnt_ctx *ctx, double *accuracy, double *seconds, int 
     return status;
 }
 
+/* ---- Learning curves ---- */
+
+typedef struct learning {
+    int D, n, epochs, sets;
+    bool shortcut;
+    double *X, *T, *S0, *curves; /* of the file */
+} learning;
+
+/* Curves of plain descent, ridge and lasso on X, each tuned to its data set. */
+static lnt_status learn(lnt_ctx *ctx, const learning *l, lnt_mat X, lnt_mat gen)
+{
+    lnt_quadratic q;
+    double *y = lnt_alloc(ctx, (size_t)l->n, sizeof *y);
+    if (!y)
+        return LNT_ENOMEM;
+    lnt_gemm(lnt_mat_view(y, l->n, 1), 1, LNT_T, X, LNT_N, lnt_mat_view(l->T, l->D, 1), 0);
+    const lnt_least_squares_task task = {.X = X, .y = y, .teacher = l->T, .start = l->S0};
+    lnt_status status = lnt_quadratic_make(ctx, &q, &task);
+    if (status != LNT_OK)
+        return status;
+    double ridge = lnt_equal_rate_ridge(q.low, q.high);
+    const lnt_learner learner[] = {{.rule = lnt_tune(q.low, q.high, true, 0, false).rule},
+                                   {.rule = lnt_tune(q.low, q.high, true, ridge, false).rule},
+                                   {.rule = {.eta = 0.4}, .l1 = 5e-3}};
+    int smooth = l->shortcut ? 2 : 0;
+    status = lnt_learners_spectral(ctx, lnt_columns(gen, 0, smooth), (lnt_mat){0}, (lnt_mat){0}, &q, learner, smooth,
+                                   l->epochs, NULL);
+    if (status != LNT_OK)
+        return status;
+    return lnt_learners_iterate(ctx, lnt_columns(gen, smooth, 3 - smooth), (lnt_mat){0}, (lnt_mat){0}, &q,
+                                learner + smooth, 3 - smooth, l->epochs, NULL);
+}
+
+static lnt_status learn_one(lnt_ctx *ctx, int index, void *user)
+{
+    const learning *l = user;
+    lnt_rng rng = lnt_rng_stream(0, (uint32_t)index, LNT_FOR_TASK);
+    lnt_mat X, gen;
+    lnt_status status = lnt_mat_alloc(ctx, &X, l->D, l->n);
+    if (status == LNT_OK)
+        status = lnt_mat_alloc(ctx, &gen, l->epochs + 1, 3);
+    if (status != LNT_OK)
+        return status;
+    lnt_rng_normals(&rng, X.a, (size_t)l->D * (size_t)l->n);
+    return learn(ctx, l, X, gen);
+}
+
+/* Data sets of a problem file (bench/learning.py), drawn here; accuracy: on those in the file, against its curves. */
+static lnt_status learning_file(lnt_ctx *ctx, const char *path, bool shortcut, double *accuracy, double *seconds,
+                                int threads)
+{
+    lnt_bytes bytes = {0};
+    lnt_mat gen;
+    lnt_status status = lnt_file_read(ctx, &bytes, path);
+    if (status != LNT_OK)
+        return status;
+    double *p = (double *)(void *)bytes.p;
+    learning l = {(int)p[0], (int)p[1], (int)p[2], (int)p[3], .shortcut = shortcut, .X = p + 4};
+    l.T = l.X + (size_t)l.D * (size_t)l.n;
+    l.S0 = l.T + l.D;
+    l.curves = l.S0 + l.D;
+    double start = now();
+    status = lnt_parallel(ctx, l.sets, threads, learn_one, &l);
+    *seconds = now() - start;
+    if (status == LNT_OK)
+        status = lnt_mat_alloc(ctx, &gen, l.epochs + 1, 3);
+    if (status == LNT_OK)
+        status = learn(ctx, &l, lnt_mat_view(l.X, l.D, l.n), gen);
+    for (int i = 0; i < 3 * (l.epochs + 1) && status == LNT_OK; i++)
+        *accuracy = fmax(*accuracy, fabs(gen.a[i] / l.curves[i] - 1));
+    lnt_heap_free(bytes.p);
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     lnt_ctx *ctx = lnt_ctx_new();
@@ -242,9 +317,12 @@ int main(int argc, char **argv)
         status = ensemble(ctx, &accuracy, &seconds, threads);
     else if (strcmp(job, "flow") == 0 && argc == 6)
         status = flow_file(ctx, argv + 3, &accuracy, &seconds, &operations);
+    else if (strncmp(job, "learning", 8) == 0 && argc == 4)
+        status = learning_file(ctx, argv[3], strcmp(job, "learning") == 0, &accuracy, &seconds, threads);
     else
         fprintf(stderr, "usage: bench whiten|sgd|covariance-7000|covariance-70000|ensemble THREADS\n"
-                        "       bench flow THREADS PROBLEM.bin RTOL ATOL\n");
+                        "       bench flow THREADS PROBLEM.bin RTOL ATOL\n"
+                        "       bench learning|learning-iterated THREADS PROBLEM.bin\n");
     lnt_blas_unpin();
     if (status == LNT_OK)
         printf("%.6f %.9g %.0f %.9g\n", seconds, accuracy, peak_megabytes(), operations);

@@ -1,6 +1,6 @@
 """What users run today, for the same jobs: peers.py JOB PEER THREADS DATA. Prints "seconds accuracy megabytes", imports
 excluded. For whiten and sgd DATA is an .npz with X (n x 784 bytes), y (classes), Z (whitened, n x 100) and the start weights
-W1, W2; for flows a file of flows.py."""
+W1, W2; for flows a file of flows.py, for learning one of learning.py."""
 import os
 import sys
 
@@ -127,6 +127,11 @@ def flow():
     return flows.run_file(path, peer.split()[1])
 
 
+def learning():
+    import learning as curves
+    return curves.run_file(path, peer, int(threads))
+
+
 def peak_megabytes():
     lines = [line for line in open("/proc/self/status") if line.startswith("VmHWM")]
     return int(lines[0].split()[1]) / 1024 if lines else float("nan")
@@ -135,5 +140,5 @@ def peak_megabytes():
 jobs = {("whiten", "numpy float32"): lambda: whiten(np.float32), ("whiten", "numpy float64"): lambda: whiten(np.float64),
         ("sgd", "numpy float64"): sgd_numpy, ("sgd", "torch autograd"): sgd_torch,
         ("ensemble", "numpy loop"): ensemble_loop, ("ensemble", "numpy stacked"): ensemble_stacked}
-seconds, accuracy = flow() if job.startswith("flow") else jobs[job, peer]()
+seconds, accuracy = flow() if job.startswith("flow") else learning() if job.startswith("learning") else jobs[job, peer]()
 print("%.6f %.9g %.0f" % (seconds, accuracy, peak_megabytes()))

@@ -60,7 +60,7 @@ typedef struct lnt_quadratic {
     double low, high;                   /* extreme eigenvalues of Sigma that are not 0, both 0 where X = 0 */
     bool null_space;                    /* Sigma has the eigenvalue 0, as for n < D */
 
-    lnt_packed Sigma; /* of size 0 where 2 n < D: passes through X are shorter there */
+    lnt_packed Sigma; /* of size 0 where 3 n < D: passes through X are faster there */
     /* The eigenvalues x of Sigma, without most of those that are 0, with the coordinates of S0, T and b along their
      * eigenvectors; and |S0|^2, S0.T and |T|^2 of what lies beside these. */
     int modes;
@@ -68,16 +68,16 @@ typedef struct lnt_quadratic {
     double start2, overlap, teacher2;
 } lnt_quadratic;
 
-/* q in scratch memory: 8 bytes for each of D^2/2 entries (none where 2 n < D) and 4 D values.
- * Eigenvalues below max(D, n) eps high count as 0; low and high to about n eps high. From X' X/n where n < D and low is
- * above 1e-5 high (else after a QR factorisation, which squares no condition number), from Sigma where n >= D. Cost in
- * multiplications: D^2 n/2 for Sigma, r max(D, n) r/2 and 2/3 r^3 for the spectrum, r = min(D, n).
- * On the way another 8 D 128 bytes, and 8 r^2 (three times that and 16 D n after QR).
+/* q in scratch memory: 4 D^2 bytes (none where 3 n < D) and some vectors; X stays in use.
+ * Eigenvalues below max(D, n) 2e-16 high count as 0; low and high are right to about n 1e-16 high. They come from Sigma
+ * where n >= D, from X' X/n where n < D and low > 1e-5 high, else from X after a QR factorisation, which squares no
+ * condition number. Multiplications, with r = min(D, n) and R = max(D, n): D^2 n/2 for Sigma, r^2 R/2 + 2/3 r^3 for the
+ * spectrum (QR: 4 r^2 R more). On the way another 8 r^2 bytes (QR: 24 r^2 + 8 D n) or 1024 D, whichever is more.
  * LNT_EINVAL for empty shapes, LNT_EDOMAIN where X, y, T, S0 or c are not finite or c is negative. */
 LNT_API lnt_status lnt_quadratic_make(lnt_ctx *ctx, lnt_quadratic *q, const lnt_least_squares_task *task);
 
 /* G <- Sigma S - b 1', the gradient of the training loss at the columns of S. G and S are padded (lnt_padded_alloc), D
- * x any number. One pass over D^2/2 numbers, or over D n where 2 n < D, for up to four columns. */
+ * x any number. One pass over D^2/2 numbers, or over D n where 3 n < D, for up to four columns. */
 LNT_API void lnt_quadratic_gradient(lnt_mat G, const lnt_quadratic *q, lnt_mat S);
 
 /* The l1 that the learner's point of rest solves: l1 (1 - beta) for naive, else l1. */
@@ -86,12 +86,12 @@ LNT_API double lnt_effective_l1(const lnt_learner *learner);
 /* gen, train (epochs + 1 x count): losses before the first and after each epoch of each learner. S (D x count): where
  * they end. train and S may be empty (0 x 0); without train a learner of kind sgd takes no pass over all data.
  *
- * All learners that take full gradients share every pass over Sigma: D^2 multiplications an epoch and learner at the
- * speed of memory up to three learners, of the arithmetic beyond; sgd takes 2 D n. A column depends on its learner and
+ * All learners that take full gradients share every pass over Sigma: D^2 multiplications an epoch and learner; up to
+ * two of them wait for memory rather than arithmetic; sgd takes 2 D n. A column depends on its learner and
  * rng alone, to the bit, not on the others. Memory: 4 to 6 D values a learner.
  *
- * A learner whose loss overflows has diverged: its losses are infinite from that epoch on, its S stays where it was
- * (finite); the others do not notice. rng is read by sgd only, one shuffle an epoch, and may be NULL without it.
+ * A learner whose loss overflows has diverged: its losses are infinite from that epoch on and never NaN, its S is of no
+ * use; the others do not notice. rng is read by sgd only, one shuffle an epoch, and may be NULL without it.
  * When the context is cancelled the remaining losses are NaN and S is where the learners were.
  * LNT_EINVAL for a rule outside its range. */
 LNT_API lnt_status lnt_learners_iterate(lnt_ctx *ctx, lnt_mat gen, lnt_mat train, lnt_mat S, const lnt_quadratic *q,

@@ -116,12 +116,15 @@ LNT_API void lnt_modes_defaults(lnt_modes_opts *opts);
  * strengths/METHOD (times, modes),
  * similarity/METHOD (times, inputs, inputs) of the hidden layer, Sxx^{1/2} W1^T W1 Sxx^{1/2} (two layers), exact/W1
  * (times, inputs) and exact/W2 (times, outputs), the weights themselves by the Riccati solution where there is one
- * hidden unit, weights/L and modes/W1bar, /W2bar at the end of the descent; modes/U, /V, /s; hessian/MODES, the whole
- * spectrum at each fixed point, ascending, up to 100,000 values. Facts modes, time, start, flow, fixed_point (rms of
- * the best map less W in the frame of the modes), trap, overfitting (the best time to stop, where rows are held out).
- * Deviations between methods; assumptions; a figure. With several depths: tables depths and stopping, series
- * strength.DEPTH.MODE and strength_theory.DEPTH.MODE, loss.DEPTH, test.DEPTH. LNT_EDIVERGED names the largest stable
- * step, where descent was asked for by name; else it is left out with a warning.
+ * hidden unit, and their limits exact/W1_limit, /W2_limit (facts neuron: the mode on which they end, a = W1 v and b =
+ * u'W2 there, and the branch, the sign of both), weights/L and modes/W1bar, /W2bar at the end of the descent; modes/U,
+ * /V, /s; hessian/MODES, the whole spectrum at each fixed point, ascending, up to 100,000 values (else the fact
+ * hessian.kept is false), and hessian/end, that at the minimum where the descent has ended (C_XX = d I; within 1e-6).
+ * Facts modes, time, start, flow, fixed_point (rms of the best map less W in the frame of the modes), trap, overfitting
+ * (the best time to stop, where rows are held out). Deviations between methods; assumptions; figures modes, similarity
+ * (at the start, as modes reach half their strength, at the end; two layers), spectrum. With several depths: tables
+ * depths and stopping, series strength.DEPTH.MODE and strength_theory.DEPTH.MODE, loss.DEPTH, test.DEPTH. LNT_EDIVERGED
+ * names the largest stable step, where descent was asked for by name; else it is left out with a warning.
  */
 LNT_API lnt_status lnt_modes_study(lnt_ctx *ctx, lnt_record *record, const lnt_modes_opts *opts);
 

@@ -291,7 +291,8 @@ lnt_status lnt_quadratic_make(lnt_ctx *ctx, lnt_quadratic *q, const lnt_least_sq
     lnt_mat y = {(double *)(uintptr_t)task->y, X.cols, 1, X.cols};
     lnt_gemm(lnt_mat_view(q->b, X.rows, 1), 1. / X.cols, LNT_N, X, LNT_N, y, 0);
     q->y2 = lnt_mat_dot(y, y) / X.cols;
-    if (X.cols >= X.rows - X.cols) { /* else passes through X touch fewer numbers */
+    /* Passes through X touch 2 n/D of the numbers, at two thirds of the speed. */
+    if (X.rows / 3 <= X.cols) {
         status = lnt_packed_alloc(ctx, &q->Sigma, X.rows);
         if (status == LNT_OK)
             status = pack_Sigma(ctx, q);

@@ -81,16 +81,16 @@ void lnt_vec_add(int n, double alpha, const double *x, double *y)
     release(pinned);
 }
 
-void lnt_solve_upper(lnt_mat B, lnt_op op, lnt_mat R)
+void lnt_solve_lower(lnt_mat B, lnt_op op, lnt_mat L)
 {
-    assert(R.rows == R.cols && B.rows == R.rows);
+    assert(L.rows == L.cols && B.rows == L.rows);
     if (B.rows == 0 || B.cols == 0)
         return;
     bool pinned = hold();
     if (B.cols == 1)
-        cblas_dtrsv(CblasColMajor, CblasUpper, blas_op(op), CblasNonUnit, R.rows, R.a, R.ld, B.a, 1);
+        cblas_dtrsv(CblasColMajor, CblasLower, blas_op(op), CblasNonUnit, L.rows, L.a, L.ld, B.a, 1);
     else
-        cblas_dtrsm(CblasColMajor, CblasLeft, CblasUpper, blas_op(op), CblasNonUnit, B.rows, B.cols, 1, R.a, R.ld, B.a,
+        cblas_dtrsm(CblasColMajor, CblasLeft, CblasLower, blas_op(op), CblasNonUnit, B.rows, B.cols, 1, L.a, L.ld, B.a,
                     B.ld);
     release(pinned);
 }

@@ -148,7 +148,7 @@ bool lnt_cholesky(lnt_mat A)
     if (A.rows == 0)
         return true;
     lnt_blas_pin();
-    dpotrf_("U", &A.rows, A.a, &A.ld, &info);
+    dpotrf_("L", &A.rows, A.a, &A.ld, &info);
     lnt_blas_unpin();
     return info == 0;
 }

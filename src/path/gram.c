@@ -19,24 +19,26 @@ static lnt_status new_room(lnt_ctx *ctx, lnt_gram *g, int room)
     g->u = lnt_alloc_zero(ctx, count, sizeof *g->u);
     g->b = lnt_alloc(ctx, count, sizeof *g->b);
     g->q = lnt_alloc(ctx, count, sizeof *g->q);
+    g->before = lnt_alloc(ctx, count, sizeof *g->before);
     g->face = lnt_alloc(ctx, count, sizeof *g->face);
     g->on_face = lnt_alloc_zero(ctx, count, sizeof *g->on_face);
+    g->slope = lnt_alloc(ctx, count, sizeof *g->slope);
     g->step = lnt_alloc(ctx, count, sizeof *g->step);
-    if (!g->feature || !g->u || !g->b || !g->q || !g->face || !g->on_face || !g->step)
+    if (!g->feature || !g->u || !g->b || !g->q || !g->before || !g->face || !g->on_face || !g->slope || !g->step)
         return LNT_ENOMEM;
     lnt_status status = lnt_mat_alloc(ctx, &g->G, room, room);
     if (status == LNT_OK)
-        status = lnt_mat_alloc(ctx, &g->R, room, room);
+        status = lnt_mat_alloc(ctx, &g->L, room, room);
     if (status != LNT_OK || size == 0)
         return status;
     memcpy(g->feature, old.feature, size * sizeof *g->feature);
     memcpy(g->u, old.u, size * sizeof *g->u);
     memcpy(g->b, old.b, size * sizeof *g->b);
     memcpy(g->q, old.q, size * sizeof *g->q);
-    memcpy(g->face, old.face, (size_t)old.faces * sizeof *g->face);
+    memcpy(g->face, old.face, (size_t)old.slots * sizeof *g->face);
     memcpy(g->on_face, old.on_face, size * sizeof *g->on_face);
     lnt_mat_copy(lnt_block(g->G, 0, 0, old.size, old.size), lnt_block(old.G, 0, 0, old.size, old.size));
-    lnt_mat_copy(lnt_block(g->R, 0, 0, old.factored, old.factored), lnt_block(old.R, 0, 0, old.factored, old.factored));
+    lnt_mat_copy(lnt_block(g->L, 0, 0, old.slots, old.slots), lnt_block(old.L, 0, 0, old.slots, old.slots));
     return LNT_OK;
 }
 
@@ -55,31 +57,23 @@ lnt_status lnt_gram_make(lnt_ctx *ctx, lnt_gram *g, const lnt_problem *p, int mo
 static void prune(lnt_gram *g)
 {
     int size = 0;
+    lnt_face_clear(g);
     for (int k = 0; k < g->size; k++) {
-        if (g->u[k] == 0) {
-            g->place[g->feature[k]] = -1;
-            continue;
-        }
-        int row = 0;
-        for (int l = 0; l < g->size; l++)
-            if (g->u[l] != 0)
-                *lnt_at(g->G, row++, size) = *lnt_at(g->G, l, k);
-        g->face[size] = k; /* to move the numbers afterwards: u decides meanwhile */
-        size++;
+        g->place[g->feature[k]] = -1;
+        if (g->u[k] != 0)
+            g->face[size++] = k; /* free for now */
     }
     for (int k = 0; k < size; k++) {
         int from = g->face[k];
+        for (int l = 0; l < size; l++)
+            *lnt_at(g->G, l, k) = *lnt_at(g->G, g->face[l], from);
         g->feature[k] = g->feature[from];
         g->u[k] = g->u[from];
         g->b[k] = g->b[from];
         g->q[k] = g->q[from];
         g->place[g->feature[k]] = k;
-        g->on_face[k] = false;
     }
-    for (int k = size; k < g->size; k++)
-        g->on_face[k] = false;
     g->size = size;
-    g->faces = g->factored = 0;
 }
 
 /* The last `count` columns of G, from blocks of rows of the prepared features. */
@@ -209,167 +203,10 @@ static double gap(const lnt_gram *g)
     return lnt_lasso_gap(&z, N, uq - g->lambda2 * uu, size, largest, g->lambda1);
 }
 
-/* ---- Newton steps on the face of the support and its signs ---- */
-
-#define DEPENDENT 1e-11 /* square of a feature's distance from the span of others, over its own, that counts as none   \
-                         */
-#define AT_ONCE 6       /* steps before coordinates descend again */
-#define FASTER 8        /* operations of a product of matrices in the time of one of a sweep */
-
-/* u <- u + length d along the first `count` places of the face, at most to where a sign would change; returns the
- * position of the coefficient that became 0, or -1. */
-static int move(lnt_gram *g, const double *d, int count, double length)
-{
-    int hit = -1;
-    for (int i = 0; i < count; i++) {
-        double u = g->u[g->face[i]];
-        if (u * d[i] < 0 && -u / d[i] <= length) {
-            length = -u / d[i];
-            hit = i;
-        }
-    }
-    if (!isfinite(length))
-        return -1;
-    for (int i = 0; i < count; i++)
-        if (d[i] != 0) {
-            double u = g->u[g->face[i]], to = u + length * d[i];
-            lnt_gram_change(g, g->face[i], i == hit || to * u <= 0 ? 0 : to);
-        }
-    return hit;
-}
-
-/* Slope of -P at the place, on the face. */
-static double slope(const lnt_gram *g, int k)
-{
-    return g->q[k] - g->lambda2 * g->u[k] - copysign(g->lambda1, g->u[k]);
-}
-
-/* Drops what left the support from the face, and what was factored after it, and appends what joined. */
-static void update_face(lnt_gram *g)
-{
-    int kept = 0;
-    while (kept < g->factored && g->u[g->face[kept]] != 0)
-        kept++;
-    g->factored = kept;
-    for (int i = kept; i < g->faces; i++) {
-        int k = g->face[i];
-        g->on_face[k] = g->u[k] != 0;
-        if (g->on_face[k])
-            g->face[kept++] = k;
-    }
-    for (int k = 0; k < g->size; k++)
-        if (g->u[k] != 0 && !g->on_face[k]) {
-            g->on_face[k] = true;
-            g->face[kept++] = k;
-        }
-    g->faces = kept;
-}
-
-/* Factors the face from `factored` on, as R12 = R11^-T G12, R22'R22 = G22 - R12'R12. False where a feature depends on
- * those before it. */
-static bool factor_block(lnt_gram *g)
-{
-    int old = g->factored, count = g->faces - old;
-    for (int c = old; c < g->faces; c++) {
-        const double *from = lnt_at(g->G, 0, g->face[c]);
-        double *to = lnt_at(g->R, 0, c);
-        for (int r = 0; r <= c; r++)
-            to[r] = from[g->face[r]];
-        for (int r = c + 1; r < g->faces; r++)
-            to[r] = 0;
-        to[c] += g->lambda2;
-    }
-    lnt_mat R12 = lnt_block(g->R, 0, old, old, count), R22 = lnt_block(g->R, old, old, count, count);
-    lnt_solve_upper(R12, LNT_T, lnt_block(g->R, 0, 0, old, old));
-    if (old > 0)
-        lnt_gemm(R22, -1, LNT_T, R12, LNT_N, R12, 1);
-    if (!lnt_cholesky(R22))
-        return false;
-    for (int c = old; c < g->faces; c++) {
-        double pivot = *lnt_at(g->R, c, c), square = *lnt_at(g->G, g->face[c], g->face[c]) + g->lambda2;
-        if (!(pivot * pivot > DEPENDENT * square))
-            return false;
-    }
-    g->factored = g->faces;
-    return true;
-}
-
-/* The next place of the face depends on those before: along the direction in which the fit hardly changes, to the
- * minimum or to where a coefficient becomes 0. True where something did; else the place is left aside, last. */
-static bool move_dependent(lnt_gram *g, double pivot)
-{
-    int a = g->factored, k = g->face[a];
-    lnt_mat d = lnt_mat_view(g->step, a, 1);
-    for (int i = 0; i < a; i++)
-        g->step[i] = -*lnt_at(g->R, i, a);
-    lnt_solve_upper(d, LNT_N, lnt_block(g->R, 0, 0, a, a));
-    g->step[a] = 1;
-    double s = 0;
-    for (int i = 0; i <= a; i++)
-        s += g->step[i] * slope(g, g->face[i]);
-    for (int i = 0; i <= a && s < 0; i++)
-        g->step[i] = -g->step[i];
-    if (s != 0 && move(g, g->step, a + 1, pivot > 0 ? fabs(s) / pivot : INFINITY) >= 0)
-        return true;
-    g->face[a] = g->face[--g->faces];
-    g->on_face[k] = false;
-    return false;
-}
-
-/* One after another, where a block fails. */
-static void factor_singly(lnt_gram *g)
-{
-    while (g->factored < g->faces) {
-        int a = g->factored, k = g->face[a];
-        double *r = lnt_at(g->R, 0, a), square = *lnt_at(g->G, k, k) + g->lambda2;
-        for (int i = 0; i < a; i++)
-            r[i] = *lnt_at(g->G, g->face[i], k);
-        lnt_solve_upper(lnt_mat_view(r, a, 1), LNT_T, lnt_block(g->R, 0, 0, a, a));
-        double pivot = square - lnt_vec_dot(a, r, r);
-        if (pivot > DEPENDENT * square) {
-            r[a] = sqrt(pivot);
-            g->factored++;
-        } else if (move_dependent(g, pivot))
-            update_face(g);
-    }
-}
-
-/* To the minimum of the face, or to its border, which is a smaller face, and so on. */
-static long polish(lnt_gram *g)
-{
-    for (int step = 0; step < AT_ONCE; step++) {
-        update_face(g);
-        if (g->factored < g->faces && !factor_block(g))
-            factor_singly(g);
-        int a = g->factored;
-        for (int i = 0; i < a; i++)
-            g->step[i] = slope(g, g->face[i]);
-        lnt_mat d = lnt_mat_view(g->step, a, 1), R = lnt_block(g->R, 0, 0, a, a);
-        lnt_solve_upper(d, LNT_T, R);
-        lnt_solve_upper(d, LNT_N, R);
-        if (a == 0 || move(g, g->step, a, 1) < 0)
-            return step + 1;
-    }
-    return AT_ONCE;
-}
-
-/* How many sweeps cost as much as the factor would: products of matrices are faster than sweeps. */
-static int factor_cost(const lnt_gram *g)
-{
-    int kept = 0, support = 0;
-    while (kept < g->factored && g->u[g->face[kept]] != 0)
-        kept++;
-    for (int k = 0; k < g->size; k++)
-        support += g->u[k] != 0;
-    return (int)((double)(support - kept) * support / (FASTER * (g->size + 1)));
-}
-
 void lnt_gram_solve(lnt_gram *g, double lambda1, double lambda2, double target, long *epochs, long most)
 {
-    if (lambda2 != g->lambda2) { /* another factor */
-        g->faces = g->factored = 0;
-        memset(g->on_face, 0, (size_t)g->size * sizeof *g->on_face);
-    }
+    if (lambda2 != g->lambda2) /* another factor */
+        lnt_face_clear(g);
     g->lambda1 = lambda1;
     g->lambda2 = lambda2;
     for (int sweeps = 0; *epochs < most;) {
@@ -377,9 +214,9 @@ void lnt_gram_solve(lnt_gram *g, double lambda1, double lambda2, double target, 
         ++*epochs;
         if (!changed || gap(g) <= target)
             return;
-        if (++sweeps <= factor_cost(g))
+        if (++sweeps <= lnt_face_cost(g))
             continue;
-        *epochs += polish(g);
+        *epochs += lnt_face_polish(g);
         sweeps = 0;
         if (gap(g) <= target)
             return;

@@ -12,11 +12,13 @@ typedef struct lnt_gram {
     double *u, *b, *q;    /* coefficients, z_j.y, and b - G u */
     lnt_mat G;            /* z_j.z_k */
     double lambda1, lambda2;
-    /* The face: places with u != 0, the oldest first, and R'R = G + lambda2 I of the first `factored` of them. */
-    int *face, faces, factored;
-    bool *on_face;
-    lnt_mat R;
-    double *step; /* a direction on the face */
+    /* Face of the support: place in each slot, or -1, and L L' = G + lambda2 I of the slots; empty ones are rows of I.
+     */
+    int *face, slots;
+    bool *on_face; /* of places */
+    lnt_mat L;
+    double *slope, *step; /* of slots */
+    double *before;       /* coefficients when a polish began */
 } lnt_gram;
 
 /* A working set of at most `most` features. */
@@ -29,6 +31,14 @@ void lnt_gram_change(lnt_gram *g, int place, double u);
 /* Descends until the gap over the working set is at most the target, nothing moves any more, or *epochs reaches most.
  */
 void lnt_gram_solve(lnt_gram *g, double lambda1, double lambda2, double target, long *epochs, long most);
+
+/* Newton steps on the face of the support, where the signs of u stay; returns how many. It may end on a smaller face.
+ */
+long lnt_face_polish(lnt_gram *g);
+/* How many sweeps cost as much as the polish would. */
+int lnt_face_cost(const lnt_gram *g);
+/* Forgets the factor. */
+void lnt_face_clear(lnt_gram *g);
 
 /* sign(x) max(|x| - t, 0). */
 double lnt_soft(double x, double t);

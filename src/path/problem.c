@@ -1,4 +1,5 @@
 #include "problem.h"
+#include "wide.h"
 
 #include "linnet/linalg.h"
 
@@ -8,11 +9,6 @@
 #define CONSTANT 1e-13 /* standard deviation over mean of what is constant to rounding */
 /* Sums run in lanes whose number is fixed: the bits are the same for all widths of registers. */
 #define LANES 8
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
-#define WIDE __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define WIDE
-#endif
 
 /* ---- Designs ---- */
 

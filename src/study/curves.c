@@ -70,14 +70,15 @@ static lnt_status run_arms(lnt_ctx *ctx, lnt_curves *c, int run, int form, lnt_m
     if (status == LNT_OK)
         status = lnt_mat_alloc(ctx, &train, epochs + 1, count);
     if (status == LNT_OK)
-        status = lnt_mat_alloc(ctx, &end, S.rows, count);
+        status = lnt_mat_alloc(ctx, &end, S.rows, spectral && run > 0 ? 0 : count); /* which would need eigenvectors */
     if (status == LNT_OK)
         status = spectral ? lnt_learners_spectral(ctx, gen, train, end, q, learner, count, epochs, c->times)
                           : lnt_learners_iterate(ctx, gen, train, end, q, learner, count, epochs, &order);
     for (int k = 0; k < count && status == LNT_OK; k++) {
         lnt_mat_copy(lnt_columns(c->gen[form][run], list[k], 1), lnt_columns(gen, k, 1));
         lnt_mat_copy(lnt_columns(c->train[form][run], list[k], 1), lnt_columns(train, k, 1));
-        lnt_mat_copy(lnt_columns(S, list[k], 1), lnt_columns(end, k, 1));
+        if (end.cols)
+            lnt_mat_copy(lnt_columns(S, list[k], 1), lnt_columns(end, k, 1));
     }
     return status;
 }
@@ -100,7 +101,7 @@ static lnt_status learn(lnt_ctx *ctx, lnt_curves *c, int run, lnt_mat S, const l
 static void count_zeros(lnt_curves *c, int run, lnt_mat S)
 {
     for (int a = 0; a < c->arms; a++)
-        for (int i = 0; i < S.rows; i++) {
+        for (int i = 0; i < S.rows && c->arm[a].l1; i++) {
             bool kept = *lnt_at(S, i, a) != 0;
             c->nnz[run][a] += kept;
             c->hits[run][a] += kept && c->T[i] != 0;
@@ -111,8 +112,7 @@ static void count_zeros(lnt_curves *c, int run, lnt_mat S)
 static lnt_status converge(lnt_ctx *ctx, lnt_converged *found, const lnt_curves *c, const lnt_learner *l, double *w,
                            const lnt_design *design, const double *y)
 {
-    double share = l->kind == LNT_LEARN_NAIVE ? 1 - l->rule.beta : 1, l1 = share * l->l1, l2 = share * l->rule.lambda,
-           y2 = 0;
+    double l1 = lnt_effective_l1(l), l2 = l->rule.lambda, y2 = 0;
     lnt_path_opts o;
     lnt_path_point point;
     lnt_path_defaults(&o);
@@ -187,7 +187,7 @@ static lnt_status one_data_set(lnt_ctx *ctx, lnt_curves *c, int run)
     if (o->hyper == LNT_HYPER_ASYMPTOTIC)
         lnt_mp_edges(&low, &high, c->q);
     for (int a = 0; a < c->arms; a++)
-        c->learner[run][a] = lnt_curves_learner(c, &c->arm[a], low, high);
+        c->learner[run][a] = lnt_curves_learner(c, &c->arm[a], low, high, lnt_curves_ridge(c, &c->arm[a], low, high));
     status = check_stability(ctx, c, run);
     if (status == LNT_OK)
         status = learn(ctx, c, run, S, &q);

@@ -54,15 +54,17 @@ typedef struct lnt_curves {
     int done; /* runs that were finished; they come first */
 
     /* Theory of each arm; a NULL curve where there is none. */
-    lnt_smooth_rule rule[LNT_MOST_ARMS];
+    lnt_smooth_rule asymptotic[LNT_MOST_ARMS]; /* automatic hyper-parameters of infinitely large data sets */
+    lnt_smooth_rule rule[LNT_MOST_ARMS];       /* the same for the mean ridge of these data sets */
     lnt_predicted_loss *curve[LNT_MOST_ARMS];
     lnt_predicted_loss limit[LNT_MOST_ARMS]; /* NaN where there is none */
     lnt_lasso_risk lasso[LNT_MOST_ARMS];     /* gen NaN where there is none */
 } lnt_curves;
 
 lnt_status lnt_curves_setup(lnt_ctx *ctx, lnt_curves *c, const lnt_curves_opts *opts);
-/* The learner of an arm for data with eigenvalues in [low, high]. */
-lnt_learner lnt_curves_learner(const lnt_curves *c, const lnt_curve_arm *arm, double low, double high);
+/* The ridge of an arm, and its learner with that ridge, for data with eigenvalues in [low, high]. */
+double lnt_curves_ridge(const lnt_curves *c, const lnt_curve_arm *arm, double low, double high);
+lnt_learner lnt_curves_learner(const lnt_curves *c, const lnt_curve_arm *arm, double low, double high, double lambda);
 /* The population variances that `text` names ("power:A", or a file), count values; NULL for none. */
 lnt_status lnt_read_variances(lnt_ctx *ctx, double **variance, const char *text, int count);
 lnt_status lnt_curves_theory(lnt_ctx *ctx, lnt_curves *c);

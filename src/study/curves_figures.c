@@ -36,7 +36,8 @@ static lnt_status add_arm(lnt_ctx *ctx, panel_curves *p, const lnt_curves *c, in
         low[k] = fmax(theory[k] - sd, 0.1 * theory[k]);
         high[k] = theory[k] + sd;
     }
-    bool band = c->curve[a] && isfinite(low[rows - 1]), predicted = isfinite(theory[rows - 1]);
+    const lnt_predicted_loss *end = c->curve[a] ? &c->curve[a][rows - 1] : &c->limit[a];
+    bool band = c->curve[a] && isfinite(train ? end->train_sd : end->gen_sd), predicted = isfinite(theory[rows - 1]);
     if (band)
         add(p, "", LNT_CURVE_BAND, rows, x, low, high);
     add(p, c->arm[a].name, LNT_CURVE_LINE, rows, x, average.mean, NULL);
@@ -153,7 +154,7 @@ static lnt_status put_weights(lnt_ctx *ctx, lnt_record *record, const lnt_curves
     }
     if (status != LNT_OK)
         return status;
-    add(p, "teacher", LNT_CURVE_THEORY, BINS, h[c->arms].x, h[c->arms].y, NULL);
+    add(p, "teacher", LNT_CURVE_STEPS, BINS, h[c->arms].x, h[c->arms].y, NULL);
     const lnt_panel panel = {
         .title = "", .xlabel = "log10(|weight| + 1e-13)", .ylabel = "density", .curves = p->n, .curve = p->curve};
     const lnt_figure figure = {

@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#define NEGLIGIBLE 1e-4 /* share of |S0|^2 below which a training loss is not compared with theory */
+
 static lnt_value known(double x)
 {
     return isfinite(x) ? lnt_number(x) : (lnt_value){0};
@@ -161,7 +163,7 @@ static lnt_status put_hyperparameters(lnt_ctx *ctx, lnt_record *record, const ln
         return LNT_ENOMEM;
     for (int a = 0; a < c->arms; a++) {
         const lnt_learner *l = &c->learner[0][a];
-        const lnt_learner limit = {.rule = c->rule[a]};
+        const lnt_learner limit = {.rule = c->asymptotic[a]};
         lnt_table_row(table);
         lnt_table_set(table, "arm", "", lnt_string(c->arm[a].name));
         for (int what = 0; what < 3; what++) {
@@ -176,10 +178,8 @@ static lnt_status put_hyperparameters(lnt_ctx *ctx, lnt_record *record, const ln
             lnt_table_set(table, spread, "", known(sd));
             lnt_table_set(table, far, "", lnt_number(rate_of(&limit, what)));
         }
-        double share = l->kind == LNT_LEARN_NAIVE ? 1 - l->rule.beta : 1;
         lnt_table_set(table, "l1", "", lnt_number(l->l1));
-        lnt_table_set(table, "effective_l1", "", lnt_number(share * l->l1));
-        lnt_table_set(table, "effective_lambda", "", lnt_number(share * l->rule.lambda));
+        lnt_table_set(table, "effective_l1", "", lnt_number(lnt_effective_l1(l)));
     }
     return LNT_OK;
 }
@@ -313,6 +313,8 @@ static lnt_status put_losses(lnt_ctx *ctx, lnt_record *record, const lnt_curves 
     const lnt_predicted_loss *p = c->curve[a] ? &c->curve[a][last] : c->teacher.variance ? &c->limit[a] : NULL;
     lnt_status status = LNT_OK;
     for (int train = 0; train < 2 && p && status == LNT_OK; train++) {
+        if (train && p->train < NEGLIGIBLE * c->start2) /* what is left hangs on the few smallest eigenvalues */
+            continue;
         for (int r = 0; r < c->done; r++)
             x[r] = *lnt_at(train ? c->train[0][r] : c->gen[0][r], last, a);
         status = put_deviation(ctx, record, c, a, train ? "training loss at the end" : "generalisation loss at the end",
@@ -401,7 +403,7 @@ static void put_assumptions(lnt_record *record, const lnt_curves *c)
                 record,
                 "%s is the common rule that thresholds by lr l1 after a step with momentum: it solves for l1 = %g, "
                 "not %g",
-                arm->name, c->learner[0][a].l1 * (1 - c->learner[0][a].rule.beta), c->learner[0][a].l1);
+                arm->name, lnt_effective_l1(&c->learner[0][a]), c->learner[0][a].l1);
         if (arm->kind == LNT_LEARN_HEAVY && !arm->l1 && !c->teacher.variance && !c->curve[a])
             lnt_record_warn(
                 record,

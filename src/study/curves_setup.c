@@ -103,13 +103,16 @@ static lnt_status parse_arms(lnt_ctx *ctx, lnt_curves *c)
     return c->arms ? LNT_OK : lnt_fail(ctx, LNT_EUSAGE, "--arms names no arm: use plain,ridge,lasso");
 }
 
-lnt_learner lnt_curves_learner(const lnt_curves *c, const lnt_curve_arm *arm, double low, double high)
+double lnt_curves_ridge(const lnt_curves *c, const lnt_curve_arm *arm, double low, double high)
+{
+    double lambda = !arm->ridge ? 0 : isnan(c->opts->lambda) ? lnt_equal_rate_ridge(low, high) : c->opts->lambda;
+    return isfinite(lambda) ? lambda : high; /* one eigenvalue alone: any ridge is as fast */
+}
+
+lnt_learner lnt_curves_learner(const lnt_curves *c, const lnt_curve_arm *arm, double low, double high, double lambda)
 {
     const lnt_curves_opts *o = c->opts;
     bool null_space = o->samples < o->features, sgd = arm->kind == LNT_LEARN_SGD;
-    double lambda = !arm->ridge ? 0 : isnan(o->lambda) ? lnt_equal_rate_ridge(low, high) : o->lambda;
-    if (!isfinite(lambda)) /* one eigenvalue alone: any ridge is as fast */
-        lambda = high;
     lnt_smooth_rule rule = lnt_tune(low, high, null_space, arm->l1 ? 0 : lambda, arm->momentum).rule;
     rule.lambda = lambda;
     rule.beta = !arm->momentum || isnan(o->momentum) ? rule.beta : o->momentum;

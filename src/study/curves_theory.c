@@ -3,22 +3,30 @@
 
 #include <math.h>
 
-/* The rule of infinitely large data sets: automatic hyper-parameters there, or where these have no limit (at q = 1 the
- * fastest momentum is 1) the mean of those used, kept stable. */
-static lnt_smooth_rule asymptotic_rule(const lnt_curves *c, int a)
+/* The mean over the data sets. */
+static lnt_smooth_rule mean_rule(const lnt_curves *c, int a)
 {
-    double low, high;
-    lnt_mp_edges(&low, &high, c->q);
-    lnt_smooth_rule rule = lnt_curves_learner(c, &c->arm[a], low, high).rule, mean = {0};
-    if (rule.beta < 1 && isfinite(rule.eta) && isfinite(rule.lambda) && !c->teacher.variance)
-        return rule;
+    lnt_smooth_rule mean = {0};
     for (int r = 0; r < c->done; r++) {
         mean.eta += c->learner[r][a].rule.eta / c->done;
         mean.beta += c->learner[r][a].rule.beta / c->done;
         mean.lambda += c->learner[r][a].rule.lambda / c->done;
     }
-    if (!c->teacher.variance)
-        mean.eta = fmin(mean.eta, (1 - 1e-12) * lnt_stable_step(high, mean.beta, mean.lambda));
+    return mean;
+}
+
+/* What the arm would do on infinitely large data sets. Where the automatic values have no limit (at q = 1 the fastest
+ * momentum is 1) the mean of those used, kept stable. */
+static lnt_smooth_rule rule_at(const lnt_curves *c, int a, double lambda)
+{
+    double low, high;
+    lnt_mp_edges(&low, &high, c->q);
+    lnt_smooth_rule rule = lnt_curves_learner(c, &c->arm[a], low, high, lambda).rule, mean = mean_rule(c, a);
+    if (c->teacher.variance)
+        return mean;
+    if (rule.beta < 1)
+        return rule;
+    mean.eta = fmin(mean.eta, (1 - 1e-12) * lnt_stable_step(high, mean.beta, mean.lambda));
     return mean;
 }
 
@@ -58,9 +66,8 @@ static lnt_status predict_population(lnt_ctx *ctx, lnt_curves *c, int a)
 static lnt_status predict_lasso(lnt_ctx *ctx, lnt_curves *c, int a)
 {
     const lnt_learner *l = &c->learner[0][a];
-    const lnt_lasso_student student = {
-        c->opts->features, c->q,      (double)c->sparse / c->opts->features,
-        c->teacher2,       c->noise2, l->kind == LNT_LEARN_NAIVE ? l->l1 * (1 - l->rule.beta) : l->l1};
+    const lnt_lasso_student student = {c->opts->features, c->q,      (double)c->sparse / c->opts->features,
+                                       c->teacher2,       c->noise2, lnt_effective_l1(l)};
     lnt_status status = lnt_lasso_risk_predict(ctx, &c->lasso[a], &student);
     if (status == LNT_OK)
         c->limit[a] = (lnt_predicted_loss){c->lasso[a].gen, c->lasso[a].train, NAN, NAN};
@@ -70,11 +77,14 @@ static lnt_status predict_lasso(lnt_ctx *ctx, lnt_curves *c, int a)
 lnt_status lnt_curves_theory(lnt_ctx *ctx, lnt_curves *c)
 {
     lnt_status status = LNT_OK;
+    double low, high;
+    lnt_mp_edges(&low, &high, c->q);
     for (int a = 0; a < c->arms && status == LNT_OK; a++) {
         const lnt_curve_arm *arm = &c->arm[a];
         c->limit[a] = (lnt_predicted_loss){NAN, NAN, NAN, NAN};
-        c->lasso[a].gen = NAN;
-        c->rule[a] = asymptotic_rule(c, a);
+        c->lasso[a] = (lnt_lasso_risk){NAN, NAN, NAN, NAN, NAN, NAN};
+        c->asymptotic[a] = rule_at(c, a, lnt_curves_ridge(c, arm, low, high));
+        c->rule[a] = rule_at(c, a, mean_rule(c, a).lambda);
         if (arm->l1 && !arm->ridge && !c->teacher.variance)
             status = predict_lasso(ctx, c, a);
         else if (!arm->l1 && c->teacher.variance)

@@ -50,7 +50,7 @@ static lnt_status course_alloc(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run 
         return LNT_ENOMEM;
     lnt_status status = LNT_OK;
     if (method == LNT_RICCATI && m->net.width[1] == 1)
-        status = lnt_mat_alloc(ctx, &c->neuron, inputs + outputs, m->times);
+        status = lnt_mat_alloc(ctx, &c->neuron, inputs + outputs, m->times + 1);
     for (size_t j = 0; j < times && status == LNT_OK; j++) {
         status = lnt_mat_alloc(ctx, &c->W[j], outputs, inputs);
         if (status == LNT_OK && kernels)

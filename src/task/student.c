@@ -19,9 +19,10 @@ void lnt_teacher_draw(double *T, double *S0, const lnt_teacher_opts *o)
 void lnt_teacher_samples(lnt_mat X, double *y, const double *T, const lnt_teacher_opts *o, int run)
 {
     lnt_rng rng = lnt_rng_stream(o->seed, (uint32_t)run, LNT_FOR_TASK);
-    for (int j = 0; j < X.cols; j++)
+    lnt_rng_normals(&rng, X.a, (size_t)X.rows * (size_t)X.cols);
+    for (int j = 0; j < X.cols && o->variance; j++)
         for (int i = 0; i < X.rows; i++)
-            *lnt_at(X, i, j) = (o->variance ? sqrt(o->variance[i]) : 1) * lnt_rng_normal(&rng);
+            *lnt_at(X, i, j) *= sqrt(o->variance[i]);
     for (int j = 0; j < X.cols; j++)
         y[j] = sqrt(o->noise2) * lnt_rng_normal(&rng);
     lnt_mat t = lnt_mat_view((double *)T, X.rows, 1);

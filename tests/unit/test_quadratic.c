@@ -196,7 +196,7 @@ static const shape shapes[] = {{.D = 12, .n = 7},
                                {.D = 1, .n = 5, .noise = 1},
                                {.D = 5, .n = 1},
                                {.D = 1, .n = 1},
-                               {.D = 40, .n = 13, .variance = true},
+                               {.D = 40, .n = 12, .variance = true},
                                {.D = 30, .n = 25, .no_teacher = true, .noise = 0.5},
                                {.D = 33, .n = 40, .no_start = true},
                                {.D = 10, .n = 6, .no_teacher = true},
@@ -247,6 +247,18 @@ static void spectral_is_iterated(void **state)
         double tolerance = i >= SHAPES + 4 ? 1e-8 : 1e-10;
         check_outcome(spectral(ctx, &q, l, 6, 300), iterate(ctx, &q, l, 6, 300), tolerance, "spectral");
     }
+}
+
+/* Eigenvalues over twelve orders: X' X has no digits left of the square roots of the smallest. */
+static void ill_conditioned_samples_lose_nothing(void **state)
+{
+    lnt_ctx *ctx = *state;
+    lnt_least_squares_task task = make_task(ctx, (shape){.D = 24, .n = 20, .decay = 0.5}, 150);
+    lnt_quadratic q = make_quadratic(ctx, &task);
+    const lnt_learner l[] = {{LNT_LEARN_HEAVY, {1 / q.high, 0, 0}, 0, 0},
+                             {LNT_LEARN_HEAVY, {1 / q.high, 0, 0.1}, 0, 0}};
+    assert_true(q.low < 1e-10 * q.high);
+    check_outcome(spectral(ctx, &q, l, 2, 100), iterate(ctx, &q, l, 2, 100), 1e-13, "ill-conditioned");
 }
 
 /* The flow as the limit of descent: halving the step twice and extrapolating leaves an error of third order. */
@@ -403,6 +415,12 @@ static void blow_up_is_infinite_and_not_a_number(void **state)
                 assert_true(isinf(*lnt_at(loop.gen, 40000, a)) && isinf(*lnt_at(exact.gen, 40000, a)));
                 assert_true(isinf(*lnt_at(loop.train, 40000, a)) && isinf(*lnt_at(exact.train, 40000, a)));
             }
+            lnt_mat bare = zeros(ctx, 40001, 3); /* without training losses, which would notice as well */
+            check_status(ctx, lnt_learners_iterate(ctx, bare, (lnt_mat){0}, (lnt_mat){0}, &q, l, 3, 40000, NULL),
+                         LNT_OK);
+            for (int k = 0; k < 3 * 40001; k++)
+                assert_false(isnan(bare.a[k]));
+            assert_true(isinf(*lnt_at(bare, 40000, 1)));
             check_near(*lnt_at(exact.gen, 200, 1) / *lnt_at(loop.gen, 200, 1), 1, 1e-10, "on the way");
         }
 }
@@ -561,6 +579,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {WITH_CTX(iterated_is_the_plain_loop),
                                        WITH_CTX(spectral_is_iterated),
+                                       WITH_CTX(ill_conditioned_samples_lose_nothing),
                                        WITH_CTX(flow_is_the_limit_of_descent),
                                        WITH_CTX(momentum_rests_where_its_penalty_says),
                                        WITH_CTX(first_epoch_of_sgd_has_its_mean),

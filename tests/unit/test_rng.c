@@ -169,6 +169,29 @@ static void normal_is_normal(void **state)
             fail_msg("seed %d: moment %d is %g, not %g", SEED, k, moment[k], mean[k]);
 }
 
+/* From any place in the stream, also in the middle of a pair or of a block. */
+static void blocks_of_normals_are_the_same_numbers(void **state)
+{
+    (void)state;
+    static double x[3000];
+    for (int before = 0; before < 7; before++)
+        for (int n = 0; n < 1400; n += before < 2 ? 257 : 255) {
+            lnt_rng a = stream(7), b;
+            if (before >= 5)
+                (void)lnt_rng_uniform(&a);
+            for (int i = 0; i < before; i++)
+                (void)lnt_rng_normal(&a);
+            b = a;
+            lnt_rng_normals(&b, x, (size_t)n);
+            for (int i = 0; i < n; i++) {
+                double y = lnt_rng_normal(&a);
+                assert_memory_equal(&x[i], &y, sizeof y);
+            }
+            assert_true(lnt_rng_normal(&a) == lnt_rng_normal(&b));
+            assert_true(lnt_rng_bits(&a) == lnt_rng_bits(&b));
+        }
+}
+
 /* The two numbers of a Box-Muller pair, and the next pair, must not be correlated. */
 static void normal_pairs_are_uncorrelated(void **state)
 {
@@ -230,6 +253,7 @@ int main(void)
         cmocka_unit_test(below_is_even_for_small_n),
         cmocka_unit_test(below_is_unbiased_for_large_n),
         WITH_CTX(normal_is_normal),
+        cmocka_unit_test(blocks_of_normals_are_the_same_numbers),
         cmocka_unit_test(normal_pairs_are_uncorrelated),
         cmocka_unit_test(shuffle_is_a_permutation),
         cmocka_unit_test(all_orders_are_equally_likely),
