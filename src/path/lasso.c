@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define GRAM_NUMBERS 1e7 /* a Gram matrix may have, or half of what the design has */
+#define GRAM_SIDE 1000   /* and three times the samples: beyond, updates of the residual are cheaper */
 #define SHARE_OF_PASS 3  /* a third of all inner products: then all of them, which serve longer */
 #define AT_LEAST 64      /* features that may join at once */
 #define SWEEPS 10        /* between looks at the gap */
@@ -36,7 +37,7 @@ lnt_status lnt_lasso_make(lnt_ctx *ctx, lnt_lasso *s, const lnt_problem *p, cons
     for (int j = 0; j < p->features; j++)
         s->top = fmax(s->top, fabs(s->c[j]));
     s->lambda1 = s->top;
-    double most = sqrt(fmax(GRAM_NUMBERS, (double)p->n * p->features / 2));
+    double most = fmin(sqrt(fmax(GRAM_NUMBERS, (double)p->n * p->features / 2)), fmax(GRAM_SIDE, 3.0 * p->n));
     return lnt_gram_make(ctx, &s->gram, p, most < p->features ? (int)most : p->features);
 }
 
