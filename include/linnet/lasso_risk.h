@@ -31,7 +31,7 @@ typedef struct lnt_lasso_risk {
     double alpha, tau; /* of state evolution */
 } lnt_lasso_risk;
 
-/* *risk <- the solution (alpha, tau) of state evolution (Donoho, Maleki and Montanari 2011; Bayati and Montanari 2012):
+/* *risk <- the solution (alpha, tau) of state evolution (Donoho et al. 2011; Bayati and Montanari 2012):
  * with nu = |T|^2/rho, B the entries of sqrt(D) T, Z ~ N(0, 1) and eta(u; t) = sign(u) max(|u| - t, 0),
  *     delta tau^2 = s2 + E [eta(B + tau Z; alpha tau) - B]^2
  *                 = s2 + rho H(tau) + (1-rho) tau^2 K(alpha),
@@ -54,8 +54,8 @@ typedef struct lnt_lasso_risk {
 LNT_API lnt_status lnt_lasso_risk_predict(lnt_ctx *ctx, lnt_lasso_risk *risk, const lnt_lasso_student *student);
 
 /* M(eps): min |w|_1 subject to X^T w = y, basis pursuit, recovers a vector with a share eps of non-zero entries from
- * noiseless y where n/D > M, and fails where n/D < M, in the limit (Donoho and Tanner 2005; Donoho, Maleki and
- * Montanari 2011; Chandrasekaran et al. 2012): M = min_z eps (1+z^2) + (1-eps) K(z). It does not depend on the size of
+ * noiseless y where n/D > M, and fails where n/D < M, in the limit (Donoho and Tanner 2005; Donoho et al.
+ * 2011; Chandrasekaran et al. 2012): M = min_z eps (1+z^2) + (1-eps) K(z). It does not depend on the size of
  * the entries. M rises from 0 at eps = 0 to 1 at 1, about 2 eps ln(1/eps) for small eps. And its inverse: the largest
  * share that n/D = delta allows, 1 from delta = 1 on. Accuracy 1e-13 relative. NaN for eps outside 0 .. 1, and for
  * delta < 0. */
@@ -70,7 +70,7 @@ typedef struct lnt_recovery {
 
 /* *recovery <- mean and standard deviation of the conic intrinsic volumes V of the cone of directions in which |w|_1
  * does not increase: a random subspace of dimension D - n misses it with a probability that the distribution of V gives
- * exactly (Amelunxen et al. 2014), and V is normal in the limit (Goldstein, Nourdin and Peccati 2017). With J(z) the
+ * exactly (Amelunxen et al. 2014), and V is normal in the limit (Goldstein et al. 2017). With J(z) the
  * squared distance of a normal vector from z times the subdifferential of |w|_1, z its best value for M(eps), eps =
  * nonzero/features, p_k = E (|g| - z)_+^k:
  *     samples = E min J = D M(eps) - kappa,  sd^2 = Var min J - 2 D M(eps),

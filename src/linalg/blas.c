@@ -42,6 +42,28 @@ void lnt_gemm(lnt_mat C, double alpha, lnt_op opA, lnt_mat A, lnt_op opB, lnt_ma
     release(pinned);
 }
 
+void lnt_gemv(double *y, double alpha, lnt_op opA, lnt_mat A, const double *x, double beta)
+{
+    if (A.rows == 0 || A.cols == 0) {
+        for (int i = 0, n = opA == LNT_T ? A.cols : A.rows; i < n; i++)
+            y[i] = beta == 0 ? 0 : beta * y[i];
+        return;
+    }
+    bool pinned = hold();
+    cblas_dgemv(CblasColMajor, blas_op(opA), A.rows, A.cols, alpha, A.a, A.ld, x, 1, beta, y, 1);
+    release(pinned);
+}
+
+void lnt_trsv(double *x, lnt_op opR, lnt_mat R)
+{
+    assert(R.rows == R.cols);
+    if (R.rows == 0)
+        return;
+    bool pinned = hold();
+    cblas_dtrsv(CblasColMajor, CblasUpper, blas_op(opR), CblasNonUnit, R.rows, R.a, R.ld, x, 1);
+    release(pinned);
+}
+
 void lnt_syrk(lnt_mat C, double alpha, lnt_op opA, lnt_mat A, double beta)
 {
     int k = opA == LNT_T ? A.rows : A.cols;
@@ -50,19 +72,6 @@ void lnt_syrk(lnt_mat C, double alpha, lnt_op opA, lnt_mat A, double beta)
         return;
     bool pinned = hold();
     cblas_dsyrk(CblasColMajor, CblasLower, blas_op(opA), C.rows, k, alpha, A.a, A.ld, beta, C.a, C.ld);
-    release(pinned);
-}
-
-void lnt_gemv(double *y, double alpha, lnt_op op, lnt_mat A, const double *x, double beta)
-{
-    int size = op == LNT_T ? A.cols : A.rows;
-    if (A.rows == 0 || A.cols == 0) { /* BLAS would leave y alone */
-        for (int i = 0; i < size; i++)
-            y[i] = beta == 0 ? 0 : beta * y[i];
-        return;
-    }
-    bool pinned = hold();
-    cblas_dgemv(CblasColMajor, blas_op(op), A.rows, A.cols, alpha, A.a, A.ld, x, 1, beta, y, 1);
     release(pinned);
 }
 
