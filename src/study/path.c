@@ -180,7 +180,9 @@ static lnt_status study(lnt_ctx *ctx, lnt_record *record, const lnt_regress_path
     if (status == LNT_OK)
         status = allocate(ctx, &r);
     if (status == LNT_OK)
-        status = r.alpha > 0 ? lnt_regress_solve(ctx, &r) : lnt_regress_ridge(ctx, &r);
+        status = r.alpha == 0                     ? lnt_regress_ridge(ctx, &r)
+                 : o->method == LNT_PATH_HOMOTOPY ? lnt_regress_homotopy(ctx, &r)
+                                                  : lnt_regress_solve(ctx, &r);
     if (status == LNT_OK && r.done == 0)
         return lnt_fail(ctx, LNT_EUSER, "interrupted before the first lambda was reached");
     if (status == LNT_OK)

@@ -1,4 +1,5 @@
 /* Lasso and elastic-net paths, and the certificate of any of them from the data alone. */
+#include "linnet/homotopy.h"
 #include "regress.h"
 
 #include <math.h>
@@ -129,4 +130,85 @@ lnt_status lnt_regress_solve(lnt_ctx *ctx, lnt_regress_run *r)
     }
     r->best_gcv = least_gcv(r);
     return LNT_OK;
+}
+
+/* ---- Homotopy ---- */
+
+/* X (features x n) <- sqrt(v_i) (x_ij - centre_j)/scale_j, y <- sqrt(v_i) (y_i - mean): the same problem, without
+ * intercept, scales and weights. */
+static void prepare(lnt_mat X, double *y, const lnt_rows *rows)
+{
+    for (int i = 0; i < rows->n; i++) {
+        double root = sqrt(lnt_row_weight(rows->weight, i));
+        y[i] = root * (*lnt_at(rows->Y, i, 0) - rows->mean[0]);
+        for (int j = 0; j < rows->features; j++) {
+            double s = rows->scale[j];
+            *lnt_at(X, j, i) = s > 0 ? root * ((*lnt_at(rows->X.X, i, j) - rows->centre[j]) / s) : 0;
+        }
+    }
+}
+
+/* w, intercept of point k <- the path of the prepared problem at its penalty. */
+static void take_point(lnt_regress_run *r, const lnt_homotopy *path, int k)
+{
+    const lnt_rows *rows = &r->rows;
+    double *w = lnt_at(r->W, 0, k), *a = lnt_at(r->intercept, 0, k);
+    lnt_homotopy_at(w, path, r->lambda[k]);
+    *a = rows->mean[0];
+    for (int j = 0; j < rows->features; j++) {
+        w[j] = rows->scale[j] > 0 ? w[j] / rows->scale[j] : 0;
+        *a -= w[j] * rows->centre[j];
+    }
+}
+
+static lnt_status keep_knots(lnt_ctx *ctx, lnt_regress_run *r, const lnt_homotopy *path)
+{
+    r->knots = path->knots;
+    r->drops = path->drops;
+    r->violation = path->violation;
+    r->knot = lnt_alloc(ctx, (size_t)path->knots, sizeof *r->knot);
+    for (int i = 0; i < path->knots && r->knot; i++)
+        r->knot[i] = path->knot[i].lambda;
+    return r->knot ? LNT_OK : LNT_ENOMEM;
+}
+
+/* Knots down to lambda are those above it, and the one in which the piece ends. */
+static long knots_to(const lnt_homotopy *path, double lambda)
+{
+    long count = 0;
+    while (count < path->knots && path->knot[count].lambda > lambda)
+        count++;
+    return count;
+}
+
+lnt_status lnt_regress_homotopy(lnt_ctx *ctx, lnt_regress_run *r)
+{
+    const lnt_rows *rows = &r->rows;
+    lnt_homotopy_opts o;
+    lnt_homotopy path;
+    lnt_mat X;
+    double *y = lnt_alloc(ctx, (size_t)rows->n, sizeof *y);
+    lnt_status status = y ? lnt_mat_alloc(ctx, &X, rows->features, rows->n) : LNT_ENOMEM;
+    if (status != LNT_OK)
+        return status;
+    prepare(X, y, rows);
+    for (int i = 0; i < rows->n; i++)
+        r->null_loss += y[i] * y[i] / (2 * rows->n);
+    lnt_homotopy_defaults(&o);
+    o.lambda_min = r->lambda[r->count - 1];
+    status = lnt_lasso_homotopy(ctx, &path, X, y, &o);
+    if (status == LNT_OK)
+        status = keep_knots(ctx, r, &path);
+    double end = status == LNT_OK && !path.complete ? path.knot[path.knots - 1].lambda : 0;
+    r->cancelled = status == LNT_OK && lnt_cancelled(ctx);
+    for (; r->done < r->count && status == LNT_OK && (!r->cancelled || r->lambda[r->done] >= end); r->done++) {
+        lnt_regress_point *at = &r->at[r->done];
+        *at = (lnt_regress_point){.lambda = r->lambda[r->done]};
+        take_point(r, &path, r->done);
+        status = lnt_regress_certify(ctx, r, r->done);
+        at->iterations = knots_to(&path, at->lambda);
+        cross_validate(r, at);
+    }
+    r->best_gcv = least_gcv(r);
+    return status;
 }

@@ -36,6 +36,11 @@ static void put_problem(lnt_record *record, const lnt_regress_run *r)
     lnt_record_fact(record, "problem", "storage", "", lnt_string(rows->X.start ? "sparse" : "dense"));
     lnt_record_fact(record, "problem", "lambda_max", "", lnt_number(r->lambda_max));
     lnt_record_fact(record, "problem", "null_primal", "", lnt_number(r->null_loss));
+    if (r->knots) {
+        lnt_record_fact(record, "homotopy", "knots", "", lnt_integer(r->knots));
+        lnt_record_fact(record, "homotopy", "drops", "", lnt_integer(r->drops));
+        lnt_record_fact(record, "homotopy", "violation", "", lnt_number(r->violation));
+    }
     if (r->alpha > 0)
         return;
     lnt_record_fact(record, "ridge", "rank", "", lnt_integer(r->rank));

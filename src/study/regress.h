@@ -82,6 +82,7 @@ lnt_status lnt_regress_penalties(lnt_ctx *ctx, lnt_regress_run *r);
 /* Objective, gap and kkt of the coefficients of point k, computed from the data, whatever found them. */
 lnt_status lnt_regress_certify(lnt_ctx *ctx, lnt_regress_run *r, int k);
 lnt_status lnt_regress_solve(lnt_ctx *ctx, lnt_regress_run *r);
+lnt_status lnt_regress_homotopy(lnt_ctx *ctx, lnt_regress_run *r);
 lnt_status lnt_regress_ridge(lnt_ctx *ctx, lnt_regress_run *r);
 /* Errors of ridge regression of several targets by k-fold cross-validation at opts->lambda, one decomposition a fold;
  * fold as lnt_path_validate() has it. */
