@@ -252,23 +252,29 @@ static const char complete_description[] =
 
 #define OPTS lnt_apply_opts
 static const lnt_option apply_options[] = {
-    TEXT("folder", folder, LNT_OPT_POSITIONAL, "DIR", "folder of a saved result of linnet train"),
+    TEXT("folder", folder, LNT_OPT_POSITIONAL, "DIR", "folder of a saved result of linnet train or regress path"),
     TEXT("data", data, LNT_OPT_INPUT, "NAME", "rows to apply it to, as for linnet train"),
     TEXT("inputs", inputs, LNT_OPT_INPUT, "FILE",
          "rows to apply it to, a file as for linnet train; prepared like the training rows"),
     TEXT("targets", targets, LNT_OPT_INPUT, "FILE", "their targets, to score the predictions"),
     FLAG("one-hot", one_hot, 0, "the targets are one column of classes 0, 1, ..."),
     TEXT("run", run, 0, "WHICH", "of several runs: mean of their predictions, each, or the number of one, from 0"),
+    TEXT("lambda", lambda, 0, "WHICH",
+         "of a path: min, 1se, or a number, between penalties by linear interpolation (default: min where it was "
+         "cross-validated, else the last)"),
     THREADS,
     END};
 #undef OPTS
 
 static const char *const apply_examples[] = {"linnet apply d --inputs new.csv --out predicted.npy",
+                                             "linnet apply p --inputs new.csv --lambda 1se --out predicted.csv",
                                              "linnet apply d --data digits --json", NULL};
 
 static const char apply_description[] =
-    "Applies a network that linnet train saved to new rows: subtracts the training rows' mean, projects and scales as "
-    "they were, and passes them through the network. Predictions go to --out, as NPY (rows, outputs), with a leading "
+    "Applies a network that linnet train saved, or a path of linnet regress path, to new rows: subtracts the training "
+    "rows' mean, projects and scales as "
+    "they were, and passes them through the network, or through the coefficients and the intercept at one lambda. "
+    "Predictions go to --out, as NPY (rows, outputs), with a leading "
     "axis "
     "for "
     "--run each of several runs, or as CSV if its name ends in .csv.";
@@ -333,8 +339,8 @@ const lnt_command lnt_commands[] = {
      ADAPTED(regress_learning), LNT_OUT_FOLDER, NULL},
     {"regress theory", "what theory says about a regression problem, without data", lnt_regress_theory_description,
      lnt_regress_theory_examples, lnt_regress_theory_options, ADAPTED(regress_theory), LNT_OUT_FOLDER, NULL},
-    {"apply", "apply a trained network to new rows", apply_description, apply_examples, apply_options, ADAPTED(apply),
-     LNT_OUT_ARRAY, "prediction"},
+    {"apply", "apply a trained network or a regression path to new rows", apply_description, apply_examples,
+     apply_options, ADAPTED(apply), LNT_OUT_ARRAY, "prediction"},
     {"reproduce", "run the published experiments and write the report", reproduce_description, reproduce_examples,
      lnt_reproduce_options, ADAPTED(reproduce), LNT_OUT_OWN, NULL},
     {0}};
