@@ -18,8 +18,16 @@
  *     lambda = kappa (n - N + F)/n,    test = rss N n/((n - N) B + F^2).
  *
  * No noise variance, no coefficients and no eigenvalues of the population are estimated. At n = N test is the GCV of
- * lambda. Where N <= rank + c, kappa has a least value that N rows can show, and small ridges on more rows are out of
- * reach. Accuracy: that of GCV, relative fluctuations of about sqrt(2/N). */
+ * lambda. Where N = rank + c, kappa has a least value that N rows can show, and small ridges on more rows are out of
+ * reach.
+ *
+ * Accuracy: that of rss, which for Gaussian rows, whose p_i are independent with standard deviations of sqrt 2 times
+ * their means, fluctuates by
+ *
+ *     (se/test)^2 = [2/3 sum a_i^4 p_i^2 + 2 p_0^2/M]/rss^2,   a_i = lambda_N/(x_i + lambda_N):
+ *
+ * sqrt(2/N) at best, and much more where few of the smallest eigenvalues have all the weight, as near lambda_N = 0 for
+ * N = rank + c. For several targets se is too large rather than too small. */
 #ifndef LINNET_SAMPLE_RISK_H
 #define LINNET_SAMPLE_RISK_H
 
@@ -39,17 +47,19 @@ typedef struct lnt_ridge_sample {
 } lnt_ridge_sample;
 
 typedef struct lnt_ridge_forecast {
-    double n, lambda, test; /* NaN where it cannot be said */
-    double kappa, freedom;  /* sum L_i */
-    double same;            /* lambda_N */
+    double n, lambda;
+    double test, se;       /* NaN where it cannot be said */
+    double kappa, freedom; /* sum L_i */
+    double same;           /* lambda_N */
 } lnt_ridge_forecast;
 
 /* The mean squared error on new rows after ridge regression on n > c rows (any real number) at lambda >= 0. By
  * bisection for lambda_N, to 1e-13; 100 passes over the spectrum. LNT_EINVAL for numbers out of range. */
 LNT_API lnt_status lnt_ridge_forecast_at(lnt_ctx *ctx, lnt_ridge_forecast *forecast, const lnt_ridge_sample *sample,
                                          double n, double lambda);
-/* The same at the lambda where the forecast is least, to 1e-6 of lambda: on a grid of lambda_N, 20 a decade from 1e-12
- * to 1e6 of the largest eigenvalue, then by golden section. */
+/* The same at the lambda where the forecast is least among those whose se/test is at most 3/2 of the least there is:
+ * lower forecasts of less certainty are chance. To 1e-6 of lambda: on a grid of lambda_N, 20 a decade from 1e-12 to 1e6
+ * of the largest eigenvalue, then by golden section. */
 LNT_API lnt_status lnt_ridge_forecast_best(lnt_ctx *ctx, lnt_ridge_forecast *forecast, const lnt_ridge_sample *sample,
                                            double n);
 

@@ -300,13 +300,13 @@ LNT_API void lnt_regress_path_defaults(lnt_regress_path_opts *opts);
  * (twice while they are read); ridge three times as much.
  *
  * Record: table path, a row per lambda, descending: lambda, primal, gap (a certificate: primal less the minimum is at
- * most that), nnz, iterations, loo and gcv (ridge; gcv for the lasso too, with its df), cv and cv_se, test; explained, df
- * (ridge: trace of the hat matrix; lasso: nnz; with the intercept), loss, relative_gap (to the primal without features),
- * kkt; errors are mean squares. Table choices: the penalties that cross-validation, leave-one-out and GCV choose.
- * Arrays path/lambda, /coefficients (lambdas, features), /intercept; for several targets with a last axis of targets;
- * cv/errors (folds, lambdas), cv/fold; path/knots with the homotopy. Facts preparation, problem, certificate, cv, ridge,
- * homotopy; deviations between estimates of the error; a check of the gap, which fails where it was not reached; a
- * figure. LNT_EDOMAIN for a target that is constant. */
+ * most that), nnz, iterations, loo and gcv (ridge; gcv for the lasso too, with its df), cv and cv_se, test; explained,
+ * df (ridge: trace of the hat matrix; lasso: nnz; with the intercept), loss, relative_gap (to the primal without
+ * features), kkt; errors are mean squares. Table choices: the penalties that cross-validation, leave-one-out and GCV
+ * choose. Arrays path/lambda, /coefficients (lambdas, features), /intercept; for several targets with a last axis of
+ * targets; cv/errors (folds, lambdas), cv/fold; path/knots with the homotopy. Facts preparation, problem, certificate,
+ * cv, ridge, homotopy; deviations between estimates of the error; a check of the gap, which fails where it was not
+ * reached; a figure. LNT_EDOMAIN for a target that is constant. */
 LNT_API lnt_status lnt_regress_path_study(lnt_ctx *ctx, lnt_record *record, const lnt_regress_path_opts *opts);
 
 /* ---- regress learning ---- */
@@ -326,15 +326,15 @@ typedef struct lnt_regress_learning_opts {
 
 LNT_API void lnt_regress_learning_defaults(lnt_regress_learning_opts *opts);
 /* How much more data would help: the test error (mean square, summed over the targets) of ridge regression on n rows,
- * predicted from all rows by lnt_ridge_sample_risk(), beside that of random draws of n rows tested on the others, up to
- * 2 and 4 times as many rows as there are. Draw r takes the first n rows of a permutation by the stream (seed, r,
+ * predicted from all rows by lnt_ridge_forecast_best(), beside that of random draws of n rows tested on the others, up
+ * to 2 and 4 times as many rows as there are. Draw r takes the first n rows of a permutation by the stream (seed, r,
  * LNT_FOR_SPLIT). Beside the prediction stands that of lnt_ridge_risk_predict() with all rows as the population, sure
  * where there are many rows a feature only; its noise variance and coefficients are freed of the bias of their noise.
  *
- * Record: table sizes: rows, lambda, predicted, omniscient, measured, measured_sd, measured_se; table ridges: the
- * lambda that the prediction, the omniscient risk, leave-one-out and k-fold cross-validation choose for all rows; table
- * lambdas over lambda at all rows; facts preparation, problem, noise, answer; arrays spectrum/eigenvalues, spectrum/power (p_i), draws/error; deviations
- * per number of rows; assumptions; a figure. */
+ * Record: table sizes: rows, lambda, predicted, predicted_se, omniscient, measured, measured_sd, measured_se, df; table
+ * ridges: the lambda that the prediction, the omniscient risk, leave-one-out and k-fold cross-validation choose for all
+ * rows; table lambdas over lambda at all rows; facts preparation, problem, noise, answer; arrays spectrum/eigenvalues,
+ * spectrum/power (p_i), draws/error (draws, numbers of rows); deviations per number of rows; assumptions; a figure. */
 LNT_API lnt_status lnt_regress_learning_study(lnt_ctx *ctx, lnt_record *record, const lnt_regress_learning_opts *opts);
 
 /* ---- apply ---- */

@@ -62,6 +62,7 @@ static void put_sizes(lnt_record *record, const lnt_learning *l)
         lnt_table_set(table, "rows", "", lnt_integer(s->rows));
         lnt_table_set(table, "lambda", "", known(s->forecast.lambda));
         lnt_table_set(table, "predicted", "", known(s->forecast.test));
+        lnt_table_set(table, "predicted_se", "", known(s->forecast.se));
         lnt_table_set(table, "omniscient", "", known(s->omniscient));
         lnt_table_set(table, "measured", "", known(s->mean));
         lnt_table_set(table, "measured_sd", "", known(s->sd));

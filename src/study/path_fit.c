@@ -153,7 +153,8 @@ static void take_point(lnt_regress_run *r, const lnt_homotopy *path, int k)
 {
     const lnt_rows *rows = &r->rows;
     double *w = lnt_at(r->W, 0, k), *a = lnt_at(r->intercept, 0, k);
-    lnt_homotopy_at(w, path, r->lambda[k]);
+    bool above = r->lambda[k] >= (1 - 1e-14) * path->knot[0].lambda; /* the first knot itself, but for rounding */
+    lnt_homotopy_at(w, path, above ? INFINITY : r->lambda[k]);
     *a = rows->mean[0];
     for (int j = 0; j < rows->features; j++) {
         w[j] = rows->scale[j] > 0 ? w[j] / rows->scale[j] : 0;

@@ -200,7 +200,7 @@ static void measure_feature(lnt_rows *r, int j, const lnt_rows_opts *o)
         squares += v * (d * d) / r->n;
         weight += v / r->n;
     }
-    double sd = sqrt(squares + fmax(0, 1 - weight) * (sum * sum));
+    double zeros = entries < (size_t)r->n ? fmax(0, 1 - weight) : 0, sd = sqrt(squares + zeros * (sum * sum));
     bool constant = most == 0 || (sd <= CONSTANT * most && (o->intercept || o->standardize));
     r->centre[j] = o->intercept ? sum : 0;
     r->scale[j] = constant ? 0 : o->standardize ? sd : 1;
