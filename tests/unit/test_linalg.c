@@ -282,6 +282,8 @@ static void check_eigh(lnt_ctx *ctx, lnt_mat A, double *w)
     int n = A.rows;
     lnt_mat frame = new_matrix(ctx, n + 2, n), V = lnt_block(frame, 1, 0, n, n), S = copy(ctx, A), full = copy(ctx, A);
     lnt_symmetrize(full);
+    for (int c = 1; c < S.cols; c++) /* only the lower triangle counts */
+        lnt_mat_fill(lnt_block(S, 0, c, c, 1), NAN);
     check_status(ctx, lnt_eigh(ctx, w, V, S), LNT_OK);
     check_orthonormal(ctx, LNT_T, V, "eigenvectors");
     lnt_mat AV = product(ctx, LNT_N, full, LNT_N, V), VD = copy(ctx, V);
