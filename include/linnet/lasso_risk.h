@@ -76,10 +76,10 @@ typedef struct lnt_recovery {
  *     samples = E min J = D M(eps) - kappa,  sd^2 = Var min J - 2 D M(eps),
  *     kappa = (eps + (1-eps) (p_2 - p_1^2))/(eps + 2 (1-eps) Phi(-z)) <= 1,  the finite-size shift,
  *     Var min J = D [eps (2 + 4 z^2) + (1-eps) (p_4 - p_2^2)],
- * to first order in 1/D (our expansion of min J about z). Good to some 0.01 in the probability from about ten non-zero
- * entries on. 0 < nonzero < features; else samples = features or 0, and sd = 0. */
+ * to first order in 1/D (our expansion of min J about z). Good to 0.02 in the probability at D >= 60. 0 < nonzero <
+ * features; else samples = features or 0, and sd = 0. */
 LNT_API void lnt_recovery_finite(lnt_recovery *recovery, int features, int nonzero);
-/* That probability. 1 where nonzero <= 0 or samples >= features; else 0 where nonzero >= samples. */
+/* That probability. 1 where nonzero <= 0 or samples >= features; else 0 where nonzero > samples. */
 LNT_API double lnt_recovery_probability(int features, int samples, int nonzero);
 
 #ifdef __cplusplus

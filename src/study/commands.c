@@ -319,6 +319,8 @@ const lnt_command lnt_commands[] = {
      isometry_examples, lnt_isometry_options, ADAPTED(isometry), LNT_OUT_FOLDER, NULL},
     {"modes complete", "complete a matrix from some of its entries by deep factorisation", complete_description,
      complete_examples, lnt_complete_options, ADAPTED(complete), LNT_OUT_FOLDER, NULL},
+    {"regress recovery", "where basis pursuit recovers a sparse vector exactly", lnt_recovery_description,
+     lnt_recovery_examples, lnt_recovery_options, ADAPTED(recovery), LNT_OUT_FOLDER, NULL},
     {"apply", "apply a trained network to new rows", apply_description, apply_examples, apply_options, ADAPTED(apply),
      LNT_OUT_ARRAY, "prediction"},
     {"reproduce", "run the published experiments and write the report", reproduce_description, reproduce_examples,
