@@ -270,6 +270,35 @@ LNT_API void lnt_regress_theory_defaults(lnt_regress_theory_opts *opts);
  * figures. */
 LNT_API lnt_status lnt_regress_theory_study(lnt_ctx *ctx, lnt_record *record, const lnt_regress_theory_opts *opts);
 
+/* ---- regress recovery ---- */
+
+typedef struct lnt_recovery_opts {
+    int features;     /* D >= 2 */
+    int grid;         /* cells along each axis, at most D */
+    int runs;         /* problems in each cell */
+    double tolerance; /* T is recovered where |w - T| < tolerance |T| */
+    uint64_t seed;
+    int threads; /* 0: all processors */
+} lnt_recovery_opts;
+
+/* features 400, grid 20, runs 20, tolerance 1e-6. */
+LNT_API void lnt_recovery_defaults(lnt_recovery_opts *opts);
+/* The phase diagram of exact recovery: how often basis pursuit, lnt_basis_pursuit(), finds T from X and y = X^T T
+ * alone. X (D x n) and the first d entries of T are standard normal, the others 0; n and d are D (i + 1/2)/grid for i =
+ * 0 .. grid - 1, rounded, and at least 1. Problem (run, row d, column n) draws X, column by column, then T from the
+ * stream (seed, (run * grid + row) * grid + column, LNT_FOR_TASK). Beside it stand the boundary in the limit,
+ * lnt_recovery_density(), and what is expected at this size, lnt_recovery_finite().
+ * Record: table grid (a row per cell: samples = n/D, density = d/D, n, nonzero = d, runs, success, predicted); table
+ * crossing (a row per column: boundary, at_this_size, width, all as d/D; found: where half are recovered, by maximum
+ * likelihood with a normal transition of that width, with its standard error; null where the column has only successes
+ * or only failures); arrays success (rows d, columns n), grid/samples, grid/density; series samples, boundary; facts
+ * problems, certificate, boundary (the mean shift of the 50 % points from the boundary in entries of T, weighted by
+ * their precision); deviations of the 50 % points from the boundary of the limit, of their mean shift and of the mean
+ * success from those expected at this size; assumptions; a figure. Problems that were not solved to a certified gap are
+ * not counted, with a warning. Interrupted, it keeps the problems that are solved.
+ * Cost: at D = 400 about 4 ms a problem and thread on average. Memory: 30 D^2 bytes a thread, 13 a problem. */
+LNT_API lnt_status lnt_recovery_study(lnt_ctx *ctx, lnt_record *record, const lnt_recovery_opts *opts);
+
 /* ---- apply ---- */
 
 typedef struct lnt_apply_opts {

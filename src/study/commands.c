@@ -300,8 +300,6 @@ static const char reproduce_description[] =
     "DIR already, made with the same options, are kept, so that an interrupted call continues.\n\n"
     "The exit code is 3 if a verdict fails. Experiments whose data is missing are skipped, and listed as such.";
 
-DECLARE_COMMAND(curves);
-DECLARE_COMMAND(regress_theory);
 ADAPT(static, train)
 ADAPT(static, modes)
 ADAPT(static, phase)
@@ -325,6 +323,8 @@ const lnt_command lnt_commands[] = {
      lnt_curves_description, lnt_curves_examples, lnt_curves_options, ADAPTED(curves), LNT_OUT_FOLDER, NULL},
     {"regress theory", "what theory says about a regression problem, without data", lnt_regress_theory_description,
      lnt_regress_theory_examples, lnt_regress_theory_options, ADAPTED(regress_theory), LNT_OUT_FOLDER, NULL},
+    {"regress recovery", "where basis pursuit recovers a sparse vector exactly", lnt_recovery_description,
+     lnt_recovery_examples, lnt_recovery_options, ADAPTED(recovery), LNT_OUT_FOLDER, NULL},
     {"apply", "apply a trained network to new rows", apply_description, apply_examples, apply_options, ADAPTED(apply),
      LNT_OUT_ARRAY, "prediction"},
     {"reproduce", "run the published experiments and write the report", reproduce_description, reproduce_examples,

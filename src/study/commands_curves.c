@@ -104,7 +104,5 @@ const char lnt_regress_theory_description[] =
     "is best "
     "among those of the table lambdas; best_ridge is exact, for S0 of any size.";
 
-DECLARE_COMMAND(curves);
-DECLARE_COMMAND(regress_theory);
 ADAPT(, curves)
 ADAPT(, regress_theory)
