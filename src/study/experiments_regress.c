@@ -1,5 +1,6 @@
 /* The experiments on regression: each is one call of a study, as its source wrote it or as it is right. */
 #include "experiment.h"
+#include "linnet/lasso_risk.h"
 
 #include <math.h>
 #include <string.h>
@@ -108,9 +109,14 @@ lnt_status lnt_sparse_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_exp
     check_deviation(ctx, record, "plain: generalisation loss at the end", 2. / o.features);
     check_deviation(ctx, record, "ridge: generalisation loss at the end", 2. / o.features);
     check_deviation(ctx, record, "lasso: generalisation loss of the optimum", 2. / o.features);
-    double optimum = row_number(record, "arms", "lasso", "limit_gen");
+    lnt_lasso_risk typical;
+    const lnt_lasso_student student = {o.features, 0.7, dense ? 1 : 0.4, 1, 0, o.lasso_lambda};
+    status = lnt_lasso_risk_predict(ctx, &typical, &student);
     if (!text)
-        lnt_record_check(record, "state evolution of the optimum", optimum, dense ? 0.22634 : 0.02678, 5e-6);
+        lnt_record_check(record, "state evolution of the optimum, typical teacher", typical.gen,
+                         dense ? 0.22634 : 0.02678, 5e-6);
+    lnt_record_check(record, "and of this one: ratio to it",
+                     row_number(record, "arms", "lasso", "limit_gen") / typical.gen, 1, 0.5);
     lnt_record_check(record, "certificate of the optimum: largest relative duality gap",
                      row_number(record, "sparsity", "lasso", "largest_gap"), 0, 1e-9);
     if (!dense) {
