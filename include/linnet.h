@@ -7,6 +7,7 @@
 #include "linnet/data.h"
 #include "linnet/figure.h"
 #include "linnet/flow.h"
+#include "linnet/layered.h"
 #include "linnet/learn.h"
 #include "linnet/linalg.h"
 #include "linnet/mat.h"
