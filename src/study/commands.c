@@ -17,6 +17,7 @@ static const char *const optimizers[] = {"sgd", "gd", "adam", NULL};
 static const char *const spaces[] = {"samples", "covariance", NULL};
 static const char *const parts[] = {"both", "fit", "competition", NULL};
 static const char *const losses[] = {"half", "sum", "mean", NULL};
+static const char *const experiments[] = {"none", "two-layer", "nonlinear", "toy", "attention", NULL};
 
 /* Each macro would get four lines. */
 /* clang-format off */
@@ -63,6 +64,10 @@ static const char *const losses[] = {"half", "sum", "mean", NULL};
 #define OPTS lnt_train_opts
 const lnt_option lnt_train_options[] = {
     TASK_ROWS,
+    CHOICE("experiment", experiment, experiments,
+           "a ready-made task with several penalties to compare; takes --epochs, --seeds, --seed, two-layer and nonlinear "
+           "also --layers INPUTS,HIDDEN,1 and --samples"),
+    INTEGER("samples", samples, 0, 0, 10000000, "of an experiment; 0: as published"),
     {"layers", LNT_OPT_INTEGERS, offsetof(OPTS, layers), 0, 1, 1e6, "N,N,...", NULL,
      "widths from inputs to outputs; 8x3 stands for 8,8,8 (default inputs,outputs,outputs)"},
     CHOICE("activation", activation, lnt_activation_names, "of the hidden layers; the last layer is linear"),
@@ -85,7 +90,7 @@ const lnt_option lnt_train_options[] = {
     INTEGER("batch", batch, 0, 1, INT_MAX, "rows per step of sgd"),
     INTEGER("rows-per-epoch", rows_per_epoch, 0, 0, INT_MAX, "rows of an epoch; 0: all"),
     FLAG("shuffle", shuffle, 0, "draw a new order of the rows every epoch"),
-    INTEGER("epochs", epochs, 0, 0, 100000000, "passes over the rows"),
+    INTEGER("epochs", epochs, 0, -1, 100000000, "passes over the rows; -1: 20, of an experiment as published"),
     REAL("momentum", momentum, 0, 0.999999, "BETA",
          "heavy-ball momentum of sgd and gd; t counts 1/(1-BETA) for each step"),
     REAL("weight-decay", weight_decay, 0, 1e300, "X", "penalty X/2 |w|^2 on all weights"),
@@ -95,7 +100,7 @@ const lnt_option lnt_train_options[] = {
     REAL("beta1", beta1, 0, 0.999999, "X", "decay of Adam's mean gradient"),
     REAL("beta2", beta2, 0, 0.999999999, "X", "decay of Adam's mean square"),
     REAL("epsilon", epsilon, 1e-300, 1e300, "X", "added to Adam's root mean square"),
-    INTEGER("seeds", seeds, 0, 1, 100000, "number of runs from different starts"),
+    INTEGER("seeds", seeds, 0, 0, 100000, "number of runs from different starts; 0: 1, of an experiment as published"),
     SEED,
     THREADS,
     END};

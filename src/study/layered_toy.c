@@ -1,0 +1,3 @@
+#include "layered.h"
+lnt_status lnt_toy_study(lnt_ctx *ctx, lnt_record *record, const lnt_layered_opts *opts)
+{ (void)record; (void)opts; return lnt_fail(ctx, LNT_EINVAL, "not yet"); }
