@@ -65,7 +65,7 @@ typedef struct lnt_train_opts {
     int space;               /* lnt_space */
     double lr;               /* multiplies the gradient of that loss */
     int batch, rows_per_epoch;
-    int epochs;             /* -1: 20, of an experiment as published */
+    int epochs; /* -1: 20, of an experiment as published */
     bool shuffle;
     double momentum, beta1, beta2, epsilon; /* see lnt_descent */
     double weight_decay, l1;                /* added to the loss: weight_decay/2 |w|^2 + l1 |w|_1 */
@@ -105,8 +105,8 @@ LNT_API void lnt_layered_defaults(lnt_layered_opts *opts, lnt_layered_experiment
  *
  * two-layer: student S = M V of a linear teacher T, |T| = 1, without noise; M (inputs x hidden) ~ N(0, 1/inputs), V ~
  * N(0, 1/hidden), inputs N(0, 1), loss 1/(2 samples) |X'(S - T)|^2; all drawn anew in each run. Momentum .9. Arms:
- * plain, eta .05; ridge, eta .05, weight decay .04; l1, eta .055, both layers through the proximal map of 3.5e-4 |w|_1 +
- * .05 w^2 after each step, which with momentum solves for a tenth of both; l1_correct, the same penalties in the map
+ * plain, eta .05; ridge, eta .05, weight decay .04; l1, eta .055, both layers through the proximal map of 3.5e-4 |w|_1
+ * + .05 w^2 after each step, which with momentum solves for a tenth of both; l1_correct, the same penalties in the map
  * that solves for them. loss_gen is 1/2 |S - T|^2.
  *
  * nonlinear: student f = V relu(M'x) and a teacher of 10 such units, the same in all runs; M ~ N(0, 2/inputs), V ~ N(0,
@@ -114,19 +114,19 @@ LNT_API void lnt_layered_defaults(lnt_layered_opts *opts, lnt_layered_experiment
  * eta .02, weight decay .05; l1, eta .01, map of .001 |w|_1 + .025 w^2 after each step; l1_correct. loss_gen is the
  * expectation of the loss over inputs, exactly; loss_validation that of as many further samples.
  *
- * Streams: (seed, run, LNT_FOR_TASK) T, then the inputs, sample by sample; nonlinear: the teacher's M and V of run 0, in
- * run r + 1 the inputs of run r, then those for validation. (seed, run, LNT_FOR_WEIGHTS) M column by column, then V. All
- * arms of a run start alike.
+ * Streams: (seed, run, LNT_FOR_TASK) T, then the inputs, sample by sample; nonlinear: the teacher's M and V of run 0,
+ * in run r + 1 the inputs of run r, then those for validation. (seed, run, LNT_FOR_WEIGHTS) M column by column, then V.
+ * All arms of a run start alike.
  *
  * Record of both: series epoch (all up to 64, then at ratios of 1 + 1/64), ARM.loss_gen, ARM.loss_train,
- * ARM.loss_validation, mean and sd over several runs; tables rules (parameters of the arms with the penalties they solve
- * for), arms (means at the end), runs (each run), pairs (paired differences); arrays M/ARM of the first run; deviations
- * from theory, assumptions, figures.
+ * ARM.loss_validation, mean and sd over several runs; tables rules (parameters of the arms with the penalties they
+ * solve for), arms (means at the end), runs (each run), pairs (paired differences); arrays M/ARM of the first run;
+ * deviations from theory, assumptions, figures.
  *
- * attention: min 1/2 |M* - W_Q W_K'|_F^2 + lambda/2 (|W_Q|_F^2 + |W_K|_F^2), M* of 20 x 20 with singular values 5, 4, 3,
- * 2, 1, by descent with eta .05 from small starts, for several lambda and widths. Record: series epoch, ARM.loss,
- * ARM.nuclear_norm; tables arms, modes (singular values with theory), gauges (three penalties of one product), flow (W_Q'
- * W_Q - W_K' W_K over time); deviations, assumptions, figure.
+ * attention: min 1/2 |M* - W_Q W_K'|_F^2 + lambda/2 (|W_Q|_F^2 + |W_K|_F^2), M* of 20 x 20 with singular values 5, 4,
+ * 3, 2, 1, by descent with eta .05 from small starts, for several lambda and widths. Record: series epoch, ARM.loss,
+ * ARM.nuclear_norm; tables arms, modes (singular values with theory), gauges (three penalties of one product), flow
+ * (W_Q' W_Q - W_K' W_K over time); deviations, assumptions, figure.
  *
  * toy: two pairs of vectors against one. Record: tables identity (the expansion against the norm), minima, angles;
  * arrays landscape/aligned, landscape/turned (y by x), landscape/x; deviations, figure.

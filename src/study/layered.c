@@ -7,9 +7,9 @@
 #include <math.h>
 #include <string.h>
 
-#define EVERY 64         /* epochs up to this one are all kept, later ones at ratios of 1 + 1/EVERY */
-#define RANK_LIMIT 1e-4  /* of the largest singular value */
-#define TOO_LARGE 1e6    /* times the loss at the start */
+#define EVERY 64        /* epochs up to this one are all kept, later ones at ratios of 1 + 1/EVERY */
+#define RANK_LIMIT 1e-4 /* of the largest singular value */
+#define TOO_LARGE 1e6   /* times the loss at the start */
 
 /* ---- Where losses are kept ---- */
 
@@ -18,7 +18,7 @@ static int next_epoch(int epoch)
     return epoch + 1 + epoch / EVERY;
 }
 
-static int list_epochs(int *list, int epochs)
+int lnt_layered_epochs(int *list, int epochs)
 {
     int n = 0;
     for (int k = 0; k < epochs; k = next_epoch(k), n++)
@@ -131,8 +131,8 @@ static lnt_status measure_product(lnt_ctx *ctx, double *value, lnt_mat M, lnt_ma
     return LNT_OK;
 }
 
-lnt_status lnt_layered_measure(lnt_ctx *ctx, const lnt_layered *l, int run, int arm, lnt_mat M, const double *V, lnt_mat gM,
-                               const double *gV)
+lnt_status lnt_layered_measure(lnt_ctx *ctx, const lnt_layered *l, int run, int arm, lnt_mat M, const double *V,
+                               lnt_mat gM, const double *gV)
 {
     const lnt_arm *a = &l->arm[arm];
     double *value = lnt_layered_value(l, run, arm), l1 = lnt_arm_l1(a), l2 = lnt_arm_l2(a);
@@ -201,14 +201,15 @@ static lnt_status keep_finished(lnt_ctx *ctx, lnt_record *record, lnt_layered *l
     if (l->runs < l->opts->seeds)
         lnt_record_set_interrupted(record);
     return l->runs > 0 ? LNT_OK
-                       : lnt_fail(ctx, LNT_EUSER, "interrupted before the arms of any run were finished: there is nothing "
-                                                  "to keep");
+                       : lnt_fail(ctx, LNT_EUSER,
+                                  "interrupted before the arms of any run were finished: there is nothing "
+                                  "to keep");
 }
 
 lnt_status lnt_layered_run(lnt_ctx *ctx, lnt_record *record, lnt_layered *l)
 {
     const lnt_layered_opts *o = l->opts;
-    l->points = list_epochs(NULL, o->epochs);
+    l->points = lnt_layered_epochs(NULL, o->epochs);
     size_t items = (size_t)o->seeds * (size_t)l->arms;
     l->epoch = lnt_alloc(ctx, (size_t)l->points, sizeof *l->epoch);
     l->track = lnt_alloc_zero(ctx, items * LNT_LAYERED_TRACKS * (size_t)l->points, sizeof *l->track);
@@ -217,7 +218,7 @@ lnt_status lnt_layered_run(lnt_ctx *ctx, lnt_record *record, lnt_layered *l)
     l->M = lnt_alloc(ctx, (size_t)l->arms, sizeof *l->M);
     if (!l->epoch || !l->track || !l->value || !l->done || !l->M)
         return LNT_ENOMEM;
-    list_epochs(l->epoch, o->epochs);
+    lnt_layered_epochs(l->epoch, o->epochs);
     for (int arm = 0; arm < l->arms; arm++) {
         lnt_status status = lnt_mat_alloc_zero(ctx, &l->M[arm], o->inputs, o->hidden);
         if (status != LNT_OK)
@@ -315,8 +316,8 @@ static lnt_status check_options(lnt_ctx *ctx, lnt_option shown[MOST_OPTIONS], co
         if (applies(o->name, sized))
             shown[n++] = *o;
         else if (!same(o, opts, &defaults))
-            return lnt_fail(ctx, LNT_EUSAGE, "--%s does not apply to --experiment %s, whose task and arms are fixed", o->name,
-                            name);
+            return lnt_fail(ctx, LNT_EUSAGE, "--%s does not apply to --experiment %s, whose task and arms are fixed",
+                            o->name, name);
     }
     shown[n] = (lnt_option){0};
     return LNT_OK;
@@ -335,8 +336,8 @@ lnt_status lnt_layered_from_train(lnt_ctx *ctx, lnt_record *record, const lnt_tr
     lnt_layered_defaults(&o, (lnt_layered_experiment)opts->experiment);
     const lnt_int_list *layers = &opts->layers;
     if (layers->count && (layers->count != 3 || layers->item[2] != 1))
-        return lnt_fail(ctx, LNT_EUSAGE, "--experiment %s has two layers and one output: --layers %d,%d,1", name, o.inputs,
-                        o.hidden);
+        return lnt_fail(ctx, LNT_EUSAGE, "--experiment %s has two layers and one output: --layers %d,%d,1", name,
+                        o.inputs, o.hidden);
     if (layers->count) {
         o.inputs = layers->item[0];
         o.hidden = layers->item[1];

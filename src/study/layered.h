@@ -24,8 +24,8 @@ double lnt_units_dot(const double *a, const double *b, int n);
 void lnt_units_add(double *y, double a, const double *x, int n);
 
 /* V phi(M' x): a unit j is the column m_j of M with the weight V_j. A unit whose weights and momenta have all come to 0
- * under a threshold stays there, as its gradients are 0: it is moved behind the live ones and left out, which changes no
- * number. */
+ * under a threshold stays there, as its gradients are 0: it is moved behind the live ones and left out, which changes
+ * no number. */
 typedef struct lnt_units {
     const lnt_arm *arm;
     lnt_mat M, momentum; /* D x H */
@@ -38,7 +38,8 @@ typedef struct lnt_units {
 lnt_status lnt_units_make(lnt_ctx *ctx, lnt_units *u, const lnt_arm *arm, lnt_mat M, const double *V);
 /* S <- M V. */
 void lnt_units_product(double *S, const lnt_units *u);
-/* A step of a linear student from the gradient G of the loss by S = M V, then S <- M V: in one pass over the weights. */
+/* A step of a linear student from the gradient G of the loss by S = M V, then S <- M V: in one pass over the weights.
+ */
 void lnt_units_step_linear(lnt_units *u, double *S, const double *G);
 /* A step where the momentum of M holds beta m + gradient already; gV is the gradient by V. */
 void lnt_units_step(lnt_units *u, const double *gV);
@@ -47,7 +48,12 @@ void lnt_units_copy(lnt_mat M, double *V, const lnt_units *u);
 
 /* ---- Runs of all arms ---- */
 
-typedef enum lnt_layered_track { LNT_LOSS_GEN, LNT_LOSS_TRAIN, LNT_LOSS_VALIDATION, LNT_LAYERED_TRACKS } lnt_layered_track;
+typedef enum lnt_layered_track {
+    LNT_LOSS_GEN,
+    LNT_LOSS_TRAIN,
+    LNT_LOSS_VALIDATION,
+    LNT_LAYERED_TRACKS
+} lnt_layered_track;
 
 /* At the end of a run; NaN where an experiment has no such thing. Names stand in layered_report.c. */
 typedef enum lnt_measure {
@@ -84,14 +90,17 @@ struct lnt_layered {
     const lnt_arm *arm;
     int arms, reference; /* the arm that others are compared with */
     bool linear, validation;
-    int runs;               /* whose arms are all finished */
-    int points, *epoch;     /* at which losses are kept */
-    double *track, *value;  /* see lnt_layered_at(), lnt_layered_value() */
-    bool *done;             /* run by arm */
-    lnt_mat *M;             /* final M of every arm in the first run */
+    int runs;              /* whose arms are all finished */
+    int points, *epoch;    /* at which losses are kept */
+    double *track, *value; /* see lnt_layered_at(), lnt_layered_value() */
+    bool *done;            /* run by arm */
+    lnt_mat *M;            /* final M of every arm in the first run */
     lnt_layered_train_fn *train;
 };
 
+/* The epochs at which losses are kept, all up to 64, then at ratios of 1 + 1/64, and the last; returns how many. list
+ * may be NULL. */
+int lnt_layered_epochs(int *list, int epochs);
 double *lnt_layered_at(const lnt_layered *l, int run, int arm, lnt_layered_track track);
 double *lnt_layered_value(const lnt_layered *l, int run, int arm);
 /* All values of a measure, run by run. */
@@ -105,8 +114,8 @@ bool lnt_layered_wants(const lnt_layered *l, int point, int epoch);
 lnt_status lnt_layered_enter(lnt_ctx *ctx, const lnt_layered *l, int run, int arm, int *point,
                              const double loss[LNT_LAYERED_TRACKS]);
 /* Measures of final weights from them and the gradients gM, gV of the loss. */
-lnt_status lnt_layered_measure(lnt_ctx *ctx, const lnt_layered *l, int run, int arm, lnt_mat M, const double *V, lnt_mat gM,
-                               const double *gV);
+lnt_status lnt_layered_measure(lnt_ctx *ctx, const lnt_layered *l, int run, int arm, lnt_mat M, const double *V,
+                               lnt_mat gM, const double *gV);
 
 /* ---- What was found (layered_report.c) ---- */
 
@@ -118,7 +127,8 @@ lnt_mean lnt_mean_of(const double *x, int n);
 /* Series, tables rules, arms, runs and pairs, arrays, assumptions, warnings about naive arms. */
 lnt_status lnt_layered_report(lnt_ctx *ctx, lnt_record *record, const lnt_layered *l);
 /* Figures: losses with `levels` curves of theory, weights of the first layers, their histograms. */
-lnt_status lnt_layered_figures(lnt_ctx *ctx, lnt_record *record, const lnt_layered *l, const lnt_curve *level, int levels);
+lnt_status lnt_layered_figures(lnt_ctx *ctx, lnt_record *record, const lnt_layered *l, const lnt_curve *level,
+                               int levels);
 
 /* ---- The experiments ---- */
 

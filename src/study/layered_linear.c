@@ -169,8 +169,7 @@ static lnt_status solve(lnt_ctx *ctx, theory *t)
         return LNT_ENOMEM;
     t->norm = t->gen + runs;
     t->lambda = t->norm + runs;
-    lnt_status status =
-        lnt_norm_penalty_limit(ctx, &t->limit, (double)o->samples / o->inputs, 1, arms[RIDGE].decay);
+    lnt_status status = lnt_norm_penalty_limit(ctx, &t->limit, (double)o->samples / o->inputs, 1, arms[RIDGE].decay);
     return status == LNT_OK ? lnt_parallel(ctx, o->seeds, o->threads, solve_own, t) : status;
 }
 
@@ -211,7 +210,8 @@ static lnt_status put_theory(lnt_ctx *ctx, lnt_record *record, const theory *t)
         lnt_record_deviation(record, "ridge: decay/|S|, each on its own data", lnt_mean_of(lambda, runs).mean,
                              lnt_mean_of(t->lambda, runs).mean, apart[2], NAN);
     }
-    lnt_record_fact(record, "theory", "samples_per_feature", "", lnt_number((double)l->opts->samples / l->opts->inputs));
+    lnt_record_fact(record, "theory", "samples_per_feature", "",
+                    lnt_number((double)l->opts->samples / l->opts->inputs));
     lnt_record_fact(record, "theory", "ridge_loss_gen", "", lnt_number(t->limit.gen));
     lnt_record_fact(record, "theory", "ridge_norm", "", lnt_number(t->limit.norm));
     lnt_record_fact(record, "theory", "ridge_lambda", "", lnt_number(t->limit.lambda));

@@ -69,7 +69,8 @@ static lnt_status draw_samples(lnt_ctx *ctx, lnt_mat *X, double **y, const net *
 
 static lnt_status draw(lnt_ctx *ctx, data *d, const lnt_layered_opts *o, int run)
 {
-    lnt_rng task = lnt_rng_stream(o->seed, 0, LNT_FOR_TASK), samples = lnt_rng_stream(o->seed, (uint32_t)run + 1, LNT_FOR_TASK),
+    lnt_rng task = lnt_rng_stream(o->seed, 0, LNT_FOR_TASK),
+            samples = lnt_rng_stream(o->seed, (uint32_t)run + 1, LNT_FOR_TASK),
             weights = lnt_rng_stream(o->seed, (uint32_t)run, LNT_FOR_WEIGHTS);
     lnt_status status = draw_net(ctx, &d->teacher, o->inputs, TEACHER, &task);
     if (status == LNT_OK)
@@ -83,7 +84,7 @@ static lnt_status draw(lnt_ctx *ctx, data *d, const lnt_layered_opts *o, int run
 
 typedef struct student {
     lnt_units units;
-    lnt_mat Z;     /* hidden x samples: inputs of the units, then dE/dZ */
+    lnt_mat Z; /* hidden x samples: inputs of the units, then dE/dZ */
     double *f, *gV;
 } student;
 
@@ -105,8 +106,8 @@ static double backward(lnt_mat Z, double *gV, const double *V, const double *y)
     return loss;
 }
 
-/* Expected and validation losses. With x = u/sqrt n, u standard normal, the expectation of n such terms is 1/2 E (f(u) -
- * f*(u))^2: relu networks are homogeneous. */
+/* Expected and validation losses. With x = u/sqrt n, u standard normal, the expectation of n such terms is 1/2 E (f(u)
+ * - f*(u))^2: relu networks are homogeneous. */
 static lnt_status losses(lnt_ctx *ctx, double loss[LNT_LAYERED_TRACKS], const student *s, const data *d)
 {
     lnt_mark mark = lnt_ctx_mark(ctx);
@@ -233,8 +234,8 @@ static void put_assumptions(lnt_record *record, const lnt_layered *l)
     }
     lnt_record_assumption(record, "ridge is at rest: largest violation of the optimality conditions", kkt, 1e-4,
                           "relu networks creep along kinks: its losses still change a little");
-    lnt_record_assumption(record, "ridge is balanced: 1/2 (|M|_F^2 + |V|^2) over sum_j |m_j| |V_j|, less 1", balance, 1e-4,
-                          "train longer: weight decay is not yet the sum of the units' norms");
+    lnt_record_assumption(record, "ridge is balanced: 1/2 (|M|_F^2 + |V|^2) over sum_j |m_j| |V_j|, less 1", balance,
+                          1e-4, "train longer: weight decay is not yet the sum of the units' norms");
     lnt_record_assumption(record, "plain interpolates: loss_train", fit, 1e-8, "train longer: it still learns");
 }
 

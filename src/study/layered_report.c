@@ -6,10 +6,10 @@
 
 static const char *const track_names[LNT_LAYERED_TRACKS] = {"loss_gen", "loss_train", "loss_validation"};
 static const char *const measure_names[LNT_MEASURES] = {
-    "loss_gen",       "loss_train",   "loss_validation",    "rank",      "effective_rank", "nonzero_columns",
-    "active_units",   "nonzero_share", "norm_M",             "norm_V",    "norm_S",         "imbalance",
-    "kkt",            "kkt_written",  "unit_imbalance",     "half_squares", "unit_norms",   "nuclear_norm",
-    "l1_layers",      "l1_units",     "l1_merged"};
+    "loss_gen",     "loss_train",    "loss_validation", "rank",         "effective_rank", "nonzero_columns",
+    "active_units", "nonzero_share", "norm_M",          "norm_V",       "norm_S",         "imbalance",
+    "kkt",          "kkt_written",   "unit_imbalance",  "half_squares", "unit_norms",     "nuclear_norm",
+    "l1_layers",    "l1_units",      "l1_merged"};
 
 static lnt_value known(double x)
 {
@@ -59,7 +59,8 @@ static lnt_status put_series(lnt_ctx *ctx, lnt_record *record, const lnt_layered
     lnt_record_series(record, "epoch", "", mean, l->points);
     for (int arm = 0; arm < l->arms; arm++)
         for (int t = 0; t < LNT_LAYERED_TRACKS; t++) {
-            const char *path = lnt_sprintf(ctx, "%s/%s%s", l->arm[arm].name, track_names[t], l->runs > 1 ? "/mean" : ""),
+            const char *path =
+                           lnt_sprintf(ctx, "%s/%s%s", l->arm[arm].name, track_names[t], l->runs > 1 ? "/mean" : ""),
                        *spread = lnt_sprintf(ctx, "%s/%s/sd", l->arm[arm].name, track_names[t]);
             if (!path || !spread)
                 return LNT_ENOMEM;
@@ -91,10 +92,11 @@ static void put_rules(lnt_record *record, const lnt_layered *l)
         lnt_table_set(table, "effective_l1", "", lnt_number(lnt_arm_l1(a)));
         lnt_table_set(table, "effective_l2", "", lnt_number(lnt_arm_l2(a)));
         if (a->naive)
-            lnt_record_warn(record,
-                            "arm %s, as published: the proximal map of a plain step after one with momentum %g solves for L1 "
-                            "and L2 penalties of %.4g and %.4g, not %.4g and %.4g; arm %s_correct solves for those",
-                            a->name, a->beta, lnt_arm_l1(a), lnt_arm_l2(a), a->l1, a->l2, a->name);
+            lnt_record_warn(
+                record,
+                "arm %s, as published: the proximal map of a plain step after one with momentum %g solves for L1 "
+                "and L2 penalties of %.4g and %.4g, not %.4g and %.4g; arm %s_correct solves for those",
+                a->name, a->beta, lnt_arm_l1(a), lnt_arm_l2(a), a->l1, a->l2, a->name);
     }
 }
 
@@ -199,7 +201,8 @@ static lnt_status put_losses(lnt_ctx *ctx, lnt_record *record, const lnt_layered
         return LNT_ENOMEM;
     for (size_t p = 0; p < points; p++)
         x[p] = l->epoch[p];
-    for (int k = 0; k < 2 * l->arms; k++) { /* generalisation, then training; the axis is logarithmic: from epoch 1 on */
+    for (int k = 0; k < 2 * l->arms;
+         k++) { /* generalisation, then training; the axis is logarithmic: from epoch 1 on */
         double *mean = lnt_alloc(ctx, 2 * points, sizeof *mean);
         if (!mean)
             return LNT_ENOMEM;
@@ -270,7 +273,8 @@ static lnt_status put_histograms(lnt_ctx *ctx, lnt_record *record, const lnt_lay
     return LNT_OK;
 }
 
-lnt_status lnt_layered_figures(lnt_ctx *ctx, lnt_record *record, const lnt_layered *l, const lnt_curve *level, int levels)
+lnt_status lnt_layered_figures(lnt_ctx *ctx, lnt_record *record, const lnt_layered *l, const lnt_curve *level,
+                               int levels)
 {
     lnt_status status = l->points > 1 ? put_losses(ctx, record, l, level, levels) : LNT_OK;
     return status == LNT_OK && l->done[0] ? put_histograms(ctx, record, l) : status;

@@ -128,8 +128,8 @@ WIDE void lnt_units_add(double *restrict y, double a, const double *restrict x, 
 }
 
 /* w <- the next weights of a unit with the gradient v G; S <- S + w v_next. */
-WIDE static void move_linear(double *restrict w, double *restrict m, double *restrict S, const double *restrict G, double v,
-                             double v_next, int n, const rule *given)
+WIDE static void move_linear(double *restrict w, double *restrict m, double *restrict S, const double *restrict G,
+                             double v, double v_next, int n, const rule *given)
 {
     const rule r = *given;
     for (int i = 0; i < n; i++) {
