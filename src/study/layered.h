@@ -135,6 +135,9 @@ lnt_status lnt_layered_figures(lnt_ctx *ctx, lnt_record *record, const lnt_layer
 typedef lnt_status lnt_layered_study_fn(lnt_ctx *ctx, lnt_record *record, const lnt_layered_opts *opts);
 lnt_layered_study_fn lnt_two_layer_study, lnt_nonlinear_study, lnt_toy_study, lnt_attention_study;
 
+/* Table gauges: the penalties of several factors of one product (of attention). */
+lnt_status lnt_put_gauges(lnt_ctx *ctx, lnt_record *record, uint64_t seed);
+
 extern const lnt_option lnt_train_options[];
 
 /* `linnet train --experiment`: only the options that apply may be given. */
