@@ -58,7 +58,7 @@ lnt_status lnt_layered_enter(lnt_ctx *ctx, const lnt_layered *l, int run, int ar
     if (!isfinite(loss[LNT_LOSS_TRAIN]) || (*point > 0 && loss[LNT_LOSS_TRAIN] > TOO_LARGE * start))
         return lnt_fail(ctx, LNT_EDIVERGED,
                         "arm %s of run %d diverged before epoch %d: its published step %g is too large for this task; "
-                        "more --samples or wider hidden --layers make it stable",
+                        "more --samples make it stable",
                         l->arm[arm].name, run, l->epoch[*point], l->arm[arm].eta);
     for (int t = 0; t < LNT_LAYERED_TRACKS; t++)
         lnt_layered_at(l, run, arm, (lnt_layered_track)t)[*point] = loss[t];
@@ -238,10 +238,12 @@ static const struct {
                  {400, 600, 200, 5000, 3, lnt_two_layer_study},
                  {100, 100, 60, 10000, 10, lnt_nonlinear_study},
                  {0, 0, 0, 3000, 100, lnt_toy_study},
-                 {20, 8, 0, 4000, 3, lnt_attention_study}};
+                 {0, 0, 0, 4000, 3, lnt_attention_study}};
 
 void lnt_layered_defaults(lnt_layered_opts *opts, lnt_layered_experiment experiment)
 {
+    if (experiment < LNT_LAYERED_NONE || experiment > LNT_LAYERED_ATTENTION)
+        experiment = LNT_LAYERED_NONE;
     *opts = (lnt_layered_opts){.experiment = experiment,
                                .inputs = published[experiment].inputs,
                                .hidden = published[experiment].hidden,
@@ -303,34 +305,27 @@ static bool same(const lnt_option *o, const lnt_train_opts *a, const lnt_train_o
     return false;
 }
 
-#define MOST_OPTIONS 16
-
-/* Options that would do nothing are refused; the others are entered as parameters. */
-static lnt_status check_options(lnt_ctx *ctx, lnt_option shown[MOST_OPTIONS], const lnt_train_opts *opts, bool sized,
-                                const char *name)
+/* Options that would do nothing are refused. */
+static lnt_status check_options(lnt_ctx *ctx, const lnt_train_opts *opts, bool sized, const char *name)
 {
     lnt_train_opts defaults;
-    int n = 0;
     lnt_train_defaults(&defaults);
-    for (const lnt_option *o = lnt_train_options; o->name; o++) {
-        if (applies(o->name, sized))
-            shown[n++] = *o;
-        else if (!same(o, opts, &defaults))
+    for (const lnt_option *o = lnt_train_options; o->name; o++)
+        if (!applies(o->name, sized) && !same(o, opts, &defaults))
             return lnt_fail(ctx, LNT_EUSAGE, "--%s does not apply to --experiment %s, whose task and arms are fixed",
                             o->name, name);
-    }
-    shown[n] = (lnt_option){0};
     return LNT_OK;
 }
 
 lnt_status lnt_layered_from_train(lnt_ctx *ctx, lnt_record *record, const lnt_train_opts *opts)
 {
-    lnt_option shown[MOST_OPTIONS];
     lnt_layered_opts o;
     lnt_train_opts resolved = *opts;
     bool sized = opts->experiment == LNT_LAYERED_TWO_LAYER || opts->experiment == LNT_LAYERED_NONLINEAR;
+    if (opts->experiment < LNT_LAYERED_NONE || opts->experiment > LNT_LAYERED_ATTENTION)
+        return lnt_fail(ctx, LNT_EINVAL, "there is no experiment number %d", opts->experiment);
     const char *name = lnt_option_find(lnt_train_options, "experiment")->choices[opts->experiment];
-    lnt_status status = check_options(ctx, shown, opts, sized, name);
+    lnt_status status = check_options(ctx, opts, sized, name);
     if (status != LNT_OK)
         return status;
     lnt_layered_defaults(&o, (lnt_layered_experiment)opts->experiment);
@@ -347,10 +342,11 @@ lnt_status lnt_layered_from_train(lnt_ctx *ctx, lnt_record *record, const lnt_tr
     o.seeds = opts->seeds ? opts->seeds : o.seeds;
     o.seed = opts->seed;
     o.threads = opts->threads;
-    resolved.layers = (lnt_int_list){3, {o.inputs, o.hidden, 1}};
+    if (sized)
+        resolved.layers = (lnt_int_list){3, {o.inputs, o.hidden, 1}};
     resolved.samples = o.samples;
     resolved.epochs = o.epochs;
     resolved.seeds = o.seeds;
-    lnt_options_record(record, shown, &resolved);
+    lnt_options_record(record, lnt_train_options, &resolved);
     return lnt_layered_study(ctx, record, &o);
 }

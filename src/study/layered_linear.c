@@ -10,7 +10,7 @@ static const lnt_arm arms[] = {{"plain", "no penalty", .05, .9, 0, 0, 0, false},
                                {"ridge", "weight decay", .05, .9, .04, 0, 0, false},
                                {"l1", "L1 and L2, threshold as written", .055, .9, 0, 3.5e-4, .1, true},
                                {"l1_correct", "L1 and L2, threshold as it is right", .055, .9, 0, 3.5e-4, .1, false}};
-enum { PLAIN, RIDGE, ARMS = sizeof arms / sizeof *arms };
+enum { PLAIN, RIDGE, L1, ARMS = sizeof arms / sizeof *arms };
 
 typedef struct data {
     lnt_mat X; /* D x n */
@@ -221,12 +221,13 @@ static lnt_status put_theory(lnt_ctx *ctx, lnt_record *record, const theory *t)
 
 static void put_assumptions(lnt_record *record, const lnt_layered *l)
 {
-    double rank = 0, imbalance = 0, kkt = 0;
+    double rank = 0, imbalance = 0, kkt = 0, l1 = 0;
     for (int run = 0; run < l->runs; run++) {
         const double *value = lnt_layered_value(l, run, RIDGE);
         rank = fmax(rank, value[LNT_RANK]);
         imbalance = fmax(imbalance, value[LNT_IMBALANCE] / value[LNT_FROBENIUS]);
         kkt = fmax(kkt, value[LNT_KKT]);
+        l1 = fmax(l1, lnt_layered_value(l, run, L1)[LNT_KKT]);
     }
     lnt_record_assumption(record, "ridge is at rest: largest violation of the optimality conditions", kkt, 1e-6,
                           "train longer: the penalty is not yet decay |S|");
@@ -234,6 +235,8 @@ static void put_assumptions(lnt_record *record, const lnt_layered *l)
                           "train longer: the imbalance decays as e^(-2 decay t)");
     lnt_record_assumption(record, "ridge has one direction: rank of M", rank, 1,
                           "the layers pay more than |S| for the same S");
+    lnt_record_assumption(record, "l1 is at rest, for its effective penalties", l1, 1e-6,
+                          "train longer: columns still merge, until a single one is left");
 }
 
 static lnt_status put_figures(lnt_ctx *ctx, lnt_record *record, const theory *t)

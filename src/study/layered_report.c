@@ -21,7 +21,8 @@ lnt_mean lnt_mean_of(const double *x, int n)
     lnt_mean m = {0, NAN};
     double squares = 0;
     for (int k = 0; k < n; k++)
-        m.mean += x[k] / n;
+        m.mean += x[k];
+    m.mean /= n;
     for (int k = 0; k < n; k++)
         squares += (x[k] - m.mean) * (x[k] - m.mean);
     if (n > 1)
