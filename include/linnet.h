@@ -8,6 +8,7 @@
 #include "linnet/figure.h"
 #include "linnet/flow.h"
 #include "linnet/layered.h"
+#include "linnet/lasso_risk.h"
 #include "linnet/learn.h"
 #include "linnet/linalg.h"
 #include "linnet/mat.h"

@@ -183,7 +183,8 @@ LNT_API lnt_point lnt_point_fixed(double a, double s);
  * of the modes i with in[i] != 0: s_i + s_j and 0 for i, j in K (ordered pairs); s_i + s_j, s_i - s_j for i in K, j
  * not; s_i for i in K and each direction without a partner; +-s_j, h - k times each, for j not in K; else 0.
  * s holds min(N1,N3) values, `value` h (N1 + N3). *index (may be NULL) <- the number of negative ones,
- * (h-k)(r-k) + #{i in K, j not in K: s_j > s_i}. LNT_EINVAL if K has more than h modes or one without strength. */
+ * (h-k)(r-k) + #{i in K, j not in K: s_j > s_i}; strengths within 1e-12 s_1 of each other count as equal. LNT_EINVAL if
+ * K has more than h modes or one without strength. */
 LNT_API lnt_status lnt_hessian_balanced(lnt_ctx *ctx, double *value, int *index, const double *s, const int *in, int N1,
                                         int N3, int h);
 /* The Hessian eigenvalues, ascending, at any minimum W2 W1 = Syx: sig_i(W2)^2 + sig_j(W1)^2 over all outputs i and

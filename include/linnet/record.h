@@ -116,13 +116,17 @@ LNT_API double lnt_record_cell_number(const lnt_record *record, const char *tabl
 
 /* ---- Figures ---- */
 
-/* Points are joined by a thin line, marks are not. */
+/* Points are joined by a thin line, marks are not. Steps are a histogram with the centres x of its bins. An image has
+ * the value y2 at (x, y), on a regular grid listed row by row (y the same within a row), drawn as coloured cells with a
+ * colour bar that has the label; other curves lie over it. */
 typedef enum lnt_curve_style {
     LNT_CURVE_LINE,
     LNT_CURVE_POINTS,
     LNT_CURVE_MARKS,
     LNT_CURVE_THEORY,
-    LNT_CURVE_BAND
+    LNT_CURVE_BAND,
+    LNT_CURVE_STEPS,
+    LNT_CURVE_IMAGE
 } lnt_curve_style;
 
 /* n points; a band lies between y and y2. Theory is drawn dashed and grey, so that it stands out without colour. */
@@ -138,6 +142,7 @@ typedef struct lnt_panel {
     bool logx, logy;
     int curves;
     const lnt_curve *curve;
+    bool downwards; /* y grows downwards, as the rows of a matrix do */
 } lnt_panel;
 
 /* Panels stand side by side. `name` makes the file name figure-NAME.svg. */

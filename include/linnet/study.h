@@ -175,10 +175,12 @@ LNT_API void lnt_modes_defaults(lnt_modes_opts *opts);
  * layers, C_XX = d I): the balanced ones, their number of negative Hessian eigenvalues (index), excess loss, least and
  * largest eigenvalue. Arrays of the first start: product/METHOD (times, outputs, inputs) up to 2e7 numbers,
  * strengths/METHOD (times, modes),
- * similarity/METHOD (times, inputs, inputs) of the hidden layer, Sxx^{1/2} W1^T W1 Sxx^{1/2} (two layers), weights/L
- * and modes/W1bar, /W2bar at the end of the descent; modes/U, /V, /s. Facts modes, time, start, flow, fixed_point (rms
- * of the best map less W in the frame of the modes), trap, overfitting (the best time to stop, where rows are held
- * out). Deviations between methods; assumptions; a figure. With several depths: tables depths and stopping, series
+ * similarity/METHOD (times, inputs, inputs) of the hidden layer, Sxx^{1/2} W1^T W1 Sxx^{1/2} (two layers), exact/W1
+ * (times, inputs) and exact/W2 (times, outputs), the weights themselves by the Riccati solution where there is one
+ * hidden unit, weights/L and modes/W1bar, /W2bar at the end of the descent; modes/U, /V, /s; hessian/MODES, the whole
+ * spectrum at each fixed point, ascending, up to 100,000 values. Facts modes, time, start, flow, fixed_point (rms of
+ * the best map less W in the frame of the modes), trap, overfitting (the best time to stop, where rows are held out).
+ * Deviations between methods; assumptions; a figure. With several depths: tables depths and stopping, series
  * strength.DEPTH.MODE and strength_theory.DEPTH.MODE, loss.DEPTH, test.DEPTH. LNT_EDIVERGED names the largest stable
  * step, where descent was asked for by name; else it is left out with a warning.
  */

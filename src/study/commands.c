@@ -1,12 +1,10 @@
 /* The command table: for each command its options, examples, defaults and study. */
+#include "commands.h"
 #include "complete.h"
 #include "experiment.h"
 #include "linnet/version.h"
 #include "modes.h"
 #include "train.h"
-
-#include <limits.h>
-#include <stddef.h>
 
 const char *lnt_version(void)
 {
@@ -18,46 +16,6 @@ static const char *const spaces[] = {"samples", "covariance", NULL};
 static const char *const parts[] = {"both", "fit", "competition", NULL};
 static const char *const losses[] = {"half", "sum", "mean", NULL};
 static const char *const experiments[] = {"none", "two-layer", "nonlinear", "toy", "attention", NULL};
-
-/* Each macro would get four lines. */
-/* clang-format off */
-#define TEXT(name, field, flags, value, help) \
-    {name, LNT_OPT_TEXT, offsetof(OPTS, field), flags, 0, 0, value, NULL, help}
-#define FLAG(name, field, flags, help) {name, LNT_OPT_FLAG, offsetof(OPTS, field), flags, 0, 0, NULL, NULL, help}
-#define INTEGER(name, field, flags, min, max, help) \
-    {name, LNT_OPT_INTEGER, offsetof(OPTS, field), flags, min, max, "N", NULL, help}
-#define REAL(name, field, min, max, value, help) \
-    {name, LNT_OPT_REAL, offsetof(OPTS, field), 0, min, max, value, NULL, help}
-#define CHOICE(name, field, choices, help) \
-    {name, LNT_OPT_CHOICE, offsetof(OPTS, field), 0, 0, 0, "NAME", choices, help}
-#define SEED {"seed", LNT_OPT_SEED, offsetof(OPTS, seed), 0, 0, 0, "N", NULL, "key of all random streams"}
-#define THREADS \
-    INTEGER("threads", threads, LNT_OPT_HOW, 0, 1024, "threads; results do not depend on it; 0: all processors")
-#define END {NULL, LNT_OPT_FLAG, 0, 0, 0, 0, NULL, NULL, NULL}
-/* The rows of lnt_task_opts, as the field `task` of a command's options. */
-#define TASK_ROWS \
-    TEXT("task", task.builtin, 0, "TASK", \
-         "built-in task: exercise, illusory, hierarchy:depth=D, tree:depth=D,branching=B,flip=P,features=F, or " \
-         "teacher:inputs=D,outputs=O,singular=S1/S2/...,noise=SD,samples=N"), \
-    TEXT("data", task.data, LNT_OPT_INPUT, "NAME", \
-         "digits (built in), mnist, a folder of IDX files, or an IDX image file"), \
-    TEXT("inputs", task.inputs, LNT_OPT_INPUT, "FILE", \
-         "inputs, a row per sample: NPY, CSV, IDX, or HDF5 (FILE:DATASET, MATLAB 7.3 too)"), \
-    TEXT("targets", task.targets, LNT_OPT_INPUT, "FILE", \
-         "targets, a row per sample; rows with a single 1 count as classes"), \
-    FLAG("one-hot", task.one_hot, 0, "the targets are one column of classes 0, 1, ..., to be one-hot encoded"), \
-    REAL("split", task.split, 0, 0.999, "F", \
-         "share of the rows, drawn at random, that is held out and only scored; 0: none"), \
-    TEXT("test-inputs", task.test_inputs, LNT_OPT_INPUT, "FILE", "rows held out in files of their own: inputs"), \
-    TEXT("test-targets", task.test_targets, LNT_OPT_INPUT, "FILE", "and their targets"), \
-    FLAG("centre", task.centre, 0, "subtract the mean of the inputs"), \
-    INTEGER("pca", task.pca, 0, 0, INT_MAX, "centre and keep N principal components; 0: off"), \
-    INTEGER("whiten", task.whiten, 0, 0, INT_MAX, "the same, scaled to unit variance; 0: off"), \
-    TEXT("sigma-xx", task.sigma_xx, LNT_OPT_INPUT, "FILE", "in place of rows: 1/n sum x x', inputs x inputs (default: white)"), \
-    TEXT("sigma-yx", task.sigma_yx, LNT_OPT_INPUT, "FILE", "and 1/n sum y x', outputs x inputs"), \
-    REAL("trace-yy", task.trace_yy, 0, 1e300, "X", \
-         "with them the mean of |y|^2; 0: as little as they allow, losses then count from the best linear map's")
-/* clang-format on */
 
 /* ---- train ---- */
 
@@ -347,39 +305,27 @@ static const char reproduce_description[] =
     "DIR already, made with the same options, are kept, so that an interrupted call continues.\n\n"
     "The exit code is 3 if a verdict fails. Experiments whose data is missing are skipped, and listed as such.";
 
-/* Adapters between the generic table and the typed functions. */
-#define ADAPT(name, type)                                                                                              \
-    static void name##_defaults(void *opts)                                                                            \
-    {                                                                                                                  \
-        lnt_##name##_defaults((type *)opts);                                                                           \
-    }                                                                                                                  \
-    static lnt_status name##_study(lnt_ctx *ctx, lnt_record *record, const void *opts)                                 \
-    {                                                                                                                  \
-        return lnt_##name##_study(ctx, record, (const type *)opts);                                                    \
-    }
-ADAPT(train, lnt_train_opts)
-ADAPT(modes, lnt_modes_opts)
-ADAPT(phase, lnt_phase_opts)
-ADAPT(isometry, lnt_isometry_opts)
-ADAPT(complete, lnt_complete_opts)
-ADAPT(apply, lnt_apply_opts)
-ADAPT(reproduce, lnt_reproduce_opts)
+ADAPT(static, train)
+ADAPT(static, modes)
+ADAPT(static, phase)
+ADAPT(static, isometry)
+ADAPT(static, complete)
+ADAPT(static, apply)
+ADAPT(static, reproduce)
 
 const lnt_command lnt_commands[] = {
     {"train", "train a layered linear network and compare it with theory", train_description, train_examples,
-     lnt_train_options, sizeof(lnt_train_opts), train_defaults, train_study, LNT_OUT_FOLDER, NULL},
+     lnt_train_options, ADAPTED(train), LNT_OUT_FOLDER, NULL},
     {"modes", "follow the modes of a task through the learning of a linear network", modes_description, modes_examples,
-     lnt_modes_options, sizeof(lnt_modes_opts), modes_defaults, modes_study, LNT_OUT_FOLDER, NULL},
+     lnt_modes_options, ADAPTED(modes), LNT_OUT_FOLDER, NULL},
     {"modes phase", "the phase portrait of one mode", phase_description, phase_examples, lnt_phase_options,
-     sizeof(lnt_phase_opts), phase_defaults, phase_study, LNT_OUT_FOLDER, NULL},
+     ADAPTED(phase), LNT_OUT_FOLDER, NULL},
     {"modes isometry", "very deep networks from orthogonal and from Gaussian starts", isometry_description,
-     isometry_examples, lnt_isometry_options, sizeof(lnt_isometry_opts), isometry_defaults, isometry_study,
-     LNT_OUT_FOLDER, NULL},
+     isometry_examples, lnt_isometry_options, ADAPTED(isometry), LNT_OUT_FOLDER, NULL},
     {"modes complete", "complete a matrix from some of its entries by deep factorisation", complete_description,
-     complete_examples, lnt_complete_options, sizeof(lnt_complete_opts), complete_defaults, complete_study,
-     LNT_OUT_FOLDER, NULL},
-    {"apply", "apply a trained network to new rows", apply_description, apply_examples, apply_options,
-     sizeof(lnt_apply_opts), apply_defaults, apply_study, LNT_OUT_ARRAY, "prediction"},
+     complete_examples, lnt_complete_options, ADAPTED(complete), LNT_OUT_FOLDER, NULL},
+    {"apply", "apply a trained network to new rows", apply_description, apply_examples, apply_options, ADAPTED(apply),
+     LNT_OUT_ARRAY, "prediction"},
     {"reproduce", "run the published experiments and write the report", reproduce_description, reproduce_examples,
-     lnt_reproduce_options, sizeof(lnt_reproduce_opts), reproduce_defaults, reproduce_study, LNT_OUT_OWN, NULL},
+     lnt_reproduce_options, ADAPTED(reproduce), LNT_OUT_OWN, NULL},
     {0}};

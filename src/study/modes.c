@@ -49,6 +49,8 @@ static lnt_status course_alloc(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run 
         (kernels && (!(c->A = lnt_alloc(ctx, times, sizeof *c->A)) || !(c->B = lnt_alloc(ctx, times, sizeof *c->B)))))
         return LNT_ENOMEM;
     lnt_status status = LNT_OK;
+    if (method == LNT_RICCATI && m->net.width[1] == 1)
+        status = lnt_mat_alloc(ctx, &c->neuron, inputs + outputs, m->times);
     for (size_t j = 0; j < times && status == LNT_OK; j++) {
         status = lnt_mat_alloc(ctx, &c->W[j], outputs, inputs);
         if (status == LNT_OK && kernels)

@@ -31,6 +31,7 @@ typedef struct lnt_course {
     double *watch[LNT_WATCHES]; /* beside the loss of the first start only */
     lnt_mat *W;                 /* the product at every output time, of the first start only */
     lnt_mat *A, *B;             /* W1^T W1 and W2 W2^T at every output time, for the alignment; or NULL */
+    lnt_mat neuron;             /* [W1'; W2] of one hidden unit, a column per output time; riccati, first start */
     long diverged;              /* step at which the descent did, else 0 */
 } lnt_course;
 
@@ -89,6 +90,7 @@ typedef lnt_status (*lnt_strengths)(lnt_ctx *ctx, double *strength, double t, vo
 lnt_status lnt_modes_half_times(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run *m, lnt_strengths strengths,
                                 void *user, double end);
 lnt_status lnt_modes_arrays(lnt_ctx *ctx, lnt_record *record, const lnt_modes_run *m);
+lnt_status lnt_modes_figures(lnt_ctx *ctx, lnt_record *record, const lnt_modes_run *m);
 lnt_status lnt_modes_report(lnt_ctx *ctx, lnt_record *record, lnt_modes_run *m);
 /* C_XX = d I, and modes that are its eigenvectors, to what single-precision files can say. */
 #define LNT_MODES_SAME 1e-6

@@ -69,6 +69,25 @@ static lnt_status put_similarity(lnt_ctx *ctx, lnt_record *record, const lnt_mod
     return path ? LNT_OK : LNT_ENOMEM;
 }
 
+/* One hidden unit cannot be rotated: its Riccati solution is the weights themselves. */
+static lnt_status put_neuron(lnt_ctx *ctx, lnt_record *record, const lnt_modes_run *m)
+{
+    lnt_mat G = m->why[LNT_RICCATI] ? (lnt_mat){0} : m->course[LNT_RICCATI][0].neuron, W2;
+    int inputs = m->setup.task.inputs, outputs = m->setup.task.outputs;
+    if (!G.a || (double)m->times * (inputs + outputs) > MOST_NUMBERS)
+        return LNT_OK;
+    lnt_status status = lnt_mat_alloc(ctx, &W2, outputs, m->times);
+    if (status != LNT_OK)
+        return status;
+    if (m->Q.a)
+        lnt_gemm(W2, 1, LNT_N, m->Q, LNT_N, lnt_block(G, inputs, 0, G.rows - inputs, m->times), 0);
+    else
+        lnt_mat_copy(W2, lnt_block(G, inputs, 0, outputs, m->times));
+    lnt_record_samples(record, "exact/W1", "", lnt_block(G, 0, 0, inputs, m->times));
+    lnt_record_samples(record, "exact/W2", "", W2);
+    return LNT_OK;
+}
+
 lnt_status lnt_modes_arrays(lnt_ctx *ctx, lnt_record *record, const lnt_modes_run *m)
 {
     int k = m->count;
@@ -102,5 +121,6 @@ lnt_status lnt_modes_arrays(lnt_ctx *ctx, lnt_record *record, const lnt_modes_ru
                 return LNT_ENOMEM;
             lnt_record_matrix(record, path, "", &W, 1);
         }
-    return put_connectivity(ctx, record, m);
+    status = put_neuron(ctx, record, m);
+    return status == LNT_OK ? put_connectivity(ctx, record, m) : status;
 }

@@ -59,6 +59,8 @@ static lnt_status riccati(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run *m, c
             lnt_riccati_hidden(c->A[j], &k.r, k.G);
             lnt_riccati_outputs(c->B[j], &k.r, k.G);
         }
+        if (c->neuron.a)
+            lnt_mat_copy(lnt_columns(c->neuron, j, 1), k.G);
     }
     if (status == LNT_OK)
         status = lnt_modes_half_times(ctx, c, m, riccati_strengths, &k, m->t[m->times - 1]);

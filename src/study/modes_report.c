@@ -6,8 +6,9 @@
 #include <string.h>
 
 #define MOST_SERIES 24 /* modes in the series; arrays hold all */
-#define MOST_DRAWN 6
+#define MOST_COMPARED 6
 #define MOST_SUBSETS 64
+#define MOST_EIGENVALUES 100000 /* of a Hessian that is kept as a whole */
 
 static const double *strengths_of(const lnt_course *c)
 {
@@ -165,6 +166,18 @@ static lnt_status put_modes(lnt_ctx *ctx, lnt_record *record, const lnt_modes_ru
     return status;
 }
 
+/* The whole spectrum at a fixed point, ascending. */
+static lnt_status put_hessian(lnt_ctx *ctx, lnt_record *record, const lnt_modes_run *m, double *value, int count,
+                              const char *modes)
+{
+    const char *path = lnt_sprintf(ctx, "hessian/%s", modes);
+    for (int i = 0; i < count; i++)
+        value[i] *= m->d0;
+    if (path && count <= MOST_EIGENVALUES)
+        lnt_record_vector(record, path, "", value, count);
+    return path ? LNT_OK : LNT_ENOMEM;
+}
+
 /* The balanced fixed point whose product is the sum of the modes in `in`. */
 static lnt_status put_point(lnt_ctx *ctx, lnt_record *record, const lnt_modes_run *m, const int *in)
 {
@@ -189,6 +202,7 @@ static lnt_status put_point(lnt_ctx *ctx, lnt_record *record, const lnt_modes_ru
         lnt_table_set(table, "excess", "", lnt_number(missing));
         lnt_table_set(table, "least_eigenvalue", "", lnt_number(m->d0 * value[0]));
         lnt_table_set(table, "largest_eigenvalue", "", lnt_number(m->d0 * value[(size_t)h * (size_t)(N1 + N3) - 1]));
+        status = put_hessian(ctx, record, m, value, h * (N1 + N3), k ? names.p : "none");
     }
     lnt_text_free(&names);
     return status;
@@ -241,7 +255,7 @@ static void put_pair(lnt_ctx *ctx, lnt_record *record, const lnt_modes_run *m, l
         lnt_sprintf(ctx, "rms(strengths), %s against %s", lnt_method_names[simulated], lnt_method_names[predicted]);
     if (name)
         lnt_record_deviation(record, name, a, b, d, NAN);
-    for (int k = 0; halves && k < m->count && k < MOST_DRAWN; k++) {
+    for (int k = 0; halves && k < m->count && k < MOST_COMPARED; k++) {
         double x, y, sd;
         over_starts(&x, &sd, m, simulated, halves_of, (size_t)k, 1);
         over_starts(&y, NULL, m, predicted, halves_of, (size_t)k, 1);
@@ -358,65 +372,6 @@ static void put_warnings(lnt_record *record, const lnt_modes_run *m)
                         m->opts->lr * m->opts->dt, 2 / (m->scale * m->curvature));
 }
 
-/* ---- Figure: theory dashed, runs as points ---- */
-
-/* The descent, and over it one theory: the closed one if there is one. */
-static int drawn_theory(const lnt_modes_run *m)
-{
-    static const int order[] = {LNT_RICCATI, LNT_CLOSED, LNT_FLOW, LNT_MAP};
-    for (int k = 0; k < 4; k++)
-        if (!m->why[order[k]])
-            return order[k];
-    return LNT_DESCENT;
-}
-
-static lnt_status put_figure(lnt_ctx *ctx, lnt_record *record, const lnt_modes_run *m)
-{
-    int drawn = m->count < MOST_DRAWN ? m->count : MOST_DRAWN, n = 0, losses = 0, theory = drawn_theory(m);
-    lnt_curve curve[2 * MOST_DRAWN], loss[2];
-    double *values = lnt_alloc(ctx, (size_t)2 * MOST_DRAWN * (size_t)m->times, sizeof *values);
-    if (!values)
-        return LNT_ENOMEM;
-    bool positive = true;
-    for (int pass = 0; pass < 2; pass++) {
-        int k = pass == 0 ? LNT_DESCENT : theory;
-        lnt_curve_style style = pass == 0 ? LNT_CURVE_POINTS : LNT_CURVE_THEORY;
-        if (m->why[k] || (pass == 1 && theory == LNT_DESCENT))
-            continue;
-        for (int i = 0; i < drawn; i++, n++) {
-            double *y = values + (size_t)n * (size_t)m->times;
-            for (int j = 0; j < m->times; j++)
-                y[j] = m->course[k][0].strength[(size_t)j * (size_t)m->count + (size_t)i];
-            const char *label = pass == 0 ? lnt_sprintf(ctx, "%s, mode %d", lnt_method_names[k], i + 1)
-                                : i       ? ""
-                                          : lnt_method_names[k];
-            if (!label)
-                return LNT_ENOMEM;
-            curve[n] = (lnt_curve){label, style, m->times, m->t, y, NULL};
-        }
-        const double *y = m->course[k][0].watch[LNT_WATCH_LOSS];
-        for (int j = 0; j < m->times; j++)
-            positive = positive && y[j] > 0;
-        loss[losses++] = (lnt_curve){lnt_method_names[k], style, m->times, m->t, y, NULL};
-    }
-    const lnt_panel panel[] = {{.title = "",
-                                .xlabel = "time t (tau = 1/eta)",
-                                .ylabel = "strength of mode, u'Wv",
-                                .curves = n,
-                                .curve = curve},
-                               {.title = "",
-                                .xlabel = "time t (tau = 1/eta)",
-                                .ylabel = "loss",
-                                .logy = positive,
-                                .curves = losses,
-                                .curve = loss}};
-    const lnt_figure figure = {
-        "modes", "Strengths of the first modes and the loss over time: gradient descent as points, theory dashed.", 2,
-        panel};
-    lnt_record_figure(record, &figure);
-    return LNT_OK;
-}
-
 lnt_status lnt_modes_report(lnt_ctx *ctx, lnt_record *record, lnt_modes_run *m)
 {
     lnt_options_record(record, lnt_modes_options, m->opts);
@@ -433,5 +388,5 @@ lnt_status lnt_modes_report(lnt_ctx *ctx, lnt_record *record, lnt_modes_run *m)
     put_assumptions(record, m);
     if (status == LNT_OK)
         status = lnt_modes_arrays(ctx, record, m);
-    return status == LNT_OK ? put_figure(ctx, record, m) : status;
+    return status == LNT_OK ? lnt_modes_figures(ctx, record, m) : status;
 }

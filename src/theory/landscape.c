@@ -47,12 +47,17 @@ static int ascending(const void *x, const void *y)
     return (a > b) - (a < b);
 }
 
+/* Strengths come from decompositions: what differs by rounding of the largest is the same. */
+#define ROUNDING 1e-12
+
 lnt_status lnt_hessian_balanced(lnt_ctx *ctx, double *value, int *index, const double *s, const int *in, int N1, int N3,
                                 int h)
 {
     int pairs = N1 < N3 ? N1 : N3, single = N1 + N3 - 2 * pairs, k = 0, negative = 0;
     size_t n = 0, all = (size_t)h * (size_t)(N1 + N3);
+    double same = 0;
     for (int i = 0; i < pairs; i++) {
+        same = fmax(same, ROUNDING * s[i]);
         if (in[i] && !(s[i] > 0))
             return lnt_fail(ctx, LNT_EINVAL, "mode %d has no strength: it cannot be learned", i + 1);
         k += in[i] != 0;
@@ -62,15 +67,15 @@ lnt_status lnt_hessian_balanced(lnt_ctx *ctx, double *value, int *index, const d
     for (int i = 0; i < pairs; i++) {
         for (int j = 0; j < pairs && in[i]; j++) {
             value[n++] = s[i] + s[j];
-            value[n++] = in[j] ? 0 : s[i] - s[j];
-            negative += !in[j] && s[j] > s[i];
+            value[n++] = in[j] || fabs(s[i] - s[j]) <= same ? 0 : s[i] - s[j];
+            negative += !in[j] && s[j] - s[i] > same;
         }
         for (int j = 0; j < single && in[i]; j++)
             value[n++] = s[i];
         for (int j = 0; j < h - k && !in[i]; j++) {
             value[n++] = s[i];
             value[n++] = -s[i];
-            negative += s[i] > 0;
+            negative += s[i] > same;
         }
     }
     while (n < all)

@@ -671,4 +671,28 @@ def test_extreme_tasks():
     close(h5["product/riccati"][2], Syx.T, 1e-9)
 
 
+def test_one_hidden_unit_has_its_weights_in_closed_form():
+    """Any start is balanced then; the Riccati solution is the weights themselves, which SciPy integrates."""
+    done, h5 = modes("--task", "exercise", "--hidden", 1, "--init", "gaussian:0.3", "--lr", 0.1, "--time", 15)
+    Y = np.vstack([np.ones((1, 4)), np.kron(np.eye(2), np.ones((1, 2))), np.eye(4)])
+    w1, w2 = h5["exact/W1"], h5["exact/W2"]
+
+    t = 0.1 * np.array(done["series"]["t"])
+    found = solve_ivp(lambda _, w: np.concatenate([w[4:] @ (Y - np.outer(w[4:], w[:4])), (Y - np.outer(w[4:], w[:4])) @ w[:4]]),
+                      (0, t[-1]), np.concatenate([w1[0], w2[0]]), "DOP853", t_eval=t, rtol=1e-12, atol=1e-13).y.T
+    close(np.hstack([w1, w2]), found, 1e-9)
+
+
+def test_whole_hessian_spectra():
+    """At the minimum of the exercise: s_i + s_j of pairs of modes, s_i for the outputs without partner, else 0."""
+    done, h5 = modes("--task", "exercise", "--hidden", 4, "--init", "aligned:0.01", "--time", 3)
+    s = np.sqrt([7, 3, 1, 1])
+    expected = np.sort(np.concatenate([(s[:, None] + s).ravel(), np.repeat(s, 3), np.zeros(16)]))
+    close(h5["hessian/1,2,3,4"], expected, 1e-12)
+    for row in done["tables"]["fixed_points"]:
+        values = h5["hessian/" + row["modes"]]
+        assert row["index"] == (values < -1e-12).sum(), row
+        close([row["least_eigenvalue"], row["largest_eigenvalue"]], values[[0, -1]], 1e-14)
+
+
 main(globals())

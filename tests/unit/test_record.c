@@ -180,6 +180,40 @@ static void figures_hide_nothing_in_labels(void **state)
     lnt_text_free(&png);
 }
 
+/* A large image is averaged, its shape kept; signs choose the palette. */
+static void images_are_matrices(void **state)
+{
+    enum { ROWS = 3, COLUMNS = 250 };
+    lnt_ctx *ctx = *state;
+    double x[ROWS * COLUMNS], y[ROWS * COLUMNS], z[ROWS * COLUMNS];
+    for (int k = 0; k < ROWS * COLUMNS; k++) {
+        x[k] = k % COLUMNS;
+        y[k] = 10 + k / COLUMNS;
+        z[k] = k;
+    }
+    const lnt_curve curves[] = {{"entries", LNT_CURVE_IMAGE, ROWS * COLUMNS, x, y, z},
+                                {"line", LNT_CURVE_THEORY, 3, x, y, NULL},
+                                {"bins", LNT_CURVE_STEPS, 3, x, y, NULL}};
+    lnt_panel panel = {.title = "", .xlabel = "x", .ylabel = "y", .curves = 3, .curve = curves, .downwards = true};
+    lnt_figure figure = {"image", "caption", 1, &panel};
+    lnt_text script = {0}, data = {0};
+    check_status(ctx, lnt_figure_data(ctx, &data, &figure), LNT_OK);
+    assert_memory_equal(data.p, "1 10 1\n4 10 4\n", 14);
+    expect_in(data.p, "\n249 10 249\n\n1 11 251\n");
+    check_status(ctx, lnt_figure_script(ctx, &script, &figure), LNT_OK);
+    expect_in(script.p, "using 1:2:3 with image pixels notitle");
+    expect_in(script.p, "set cbrange [0:749]");
+    expect_in(script.p, "set cblabel 'entries'");
+    expect_in(script.p, "set yrange [] reverse");
+    expect_in(script.p, "with histeps");
+    script.n = 0;
+    z[0] = -1000;
+    check_status(ctx, lnt_figure_script(ctx, &script, &figure), LNT_OK);
+    expect_in(script.p, "set cbrange [-1000:1000]");
+    lnt_text_free(&script);
+    lnt_text_free(&data);
+}
+
 static void a_failed_check_turns_the_verdict(void **state)
 {
     (void)state;
@@ -194,9 +228,12 @@ static void a_failed_check_turns_the_verdict(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        WITH_CTX(json_and_yaml_hold_what_was_added), WITH_CTX(csv_and_table_quote_and_align),
-        WITH_CTX(hdf5_brings_the_record_back),       WITH_CTX(damaged_hdf5_is_refused),
-        WITH_CTX(figures_hide_nothing_in_labels),    cmocka_unit_test(a_failed_check_turns_the_verdict)};
+    const struct CMUnitTest tests[] = {WITH_CTX(json_and_yaml_hold_what_was_added),
+                                       WITH_CTX(csv_and_table_quote_and_align),
+                                       WITH_CTX(hdf5_brings_the_record_back),
+                                       WITH_CTX(damaged_hdf5_is_refused),
+                                       WITH_CTX(figures_hide_nothing_in_labels),
+                                       WITH_CTX(images_are_matrices),
+                                       cmocka_unit_test(a_failed_check_turns_the_verdict)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
