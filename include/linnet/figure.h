@@ -8,7 +8,8 @@
 extern "C" {
 #endif
 
-/* data <- the numbers of all curves, one gnuplot index per curve: x, y and for bands y2. */
+/* data <- the numbers of all panels, one gnuplot index each for the panel's image (x, y, entry; or x, y, the cell's
+ * first and last x, the same of y, entry) and for its curves: x, y and for bands y2. */
 LNT_API lnt_status lnt_figure_data(lnt_ctx *ctx, lnt_text *data, const lnt_figure *figure);
 /* script <- a gnuplot script that writes figure-NAME.svg from figure-NAME.dat, both in the current folder. Labels are
  * single-quoted and drawn as they stand: nothing in them is executed or interpreted. */

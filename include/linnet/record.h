@@ -116,17 +116,14 @@ LNT_API double lnt_record_cell_number(const lnt_record *record, const char *tabl
 
 /* ---- Figures ---- */
 
-/* Points are joined by a thin line, marks are not. Steps are a histogram with the centres x of its bins. An image has
- * the value y2 at (x, y), on a regular grid listed row by row (y the same within a row), drawn as coloured cells with a
- * colour bar that has the label; other curves lie over it. */
+/* Points are joined by a thin line, marks are not. Steps are a histogram with the centres x of its bins. */
 typedef enum lnt_curve_style {
     LNT_CURVE_LINE,
     LNT_CURVE_POINTS,
     LNT_CURVE_MARKS,
     LNT_CURVE_THEORY,
     LNT_CURVE_BAND,
-    LNT_CURVE_STEPS,
-    LNT_CURVE_IMAGE
+    LNT_CURVE_STEPS
 } lnt_curve_style;
 
 /* n points; a band lies between y and y2. Theory is drawn dashed and grey, so that it stands out without colour. */
@@ -137,12 +134,26 @@ typedef struct lnt_curve {
     const double *x, *y, *y2;
 } lnt_curve;
 
+/* A matrix (not empty) as coloured cells with a bar of colours beside it; it lies below the curves of its panel, which
+ * get a white rim, and sets the ranges of both axes. Cell (i,j) has its centre at (x[j], y[i]), both increasing, evenly
+ * spaced or not, and ends half-way to its neighbours. NULL: columns are numbered from 1; rows too, the first one on
+ * top, as a matrix is printed. Colours go from `low` to `high`, both 0 for the range of the entries; where both signs
+ * occur they go from blue through grey at 0 to yellow, else from pale to dark. Lightness always goes one way, so that
+ * they can be told apart without colour. Entries that are not finite stay white. Above 200 rows or columns (48 of those
+ * that are not evenly spaced or on a logarithmic axis) the means of blocks are drawn. */
+typedef struct lnt_image {
+    const char *label; /* of the bar, with the unit */
+    lnt_mat entries;
+    const double *x, *y;
+    double low, high;
+} lnt_image;
+
 typedef struct lnt_panel {
     const char *title, *xlabel, *ylabel;
     bool logx, logy;
     int curves;
     const lnt_curve *curve;
-    bool downwards; /* y grows downwards, as the rows of a matrix do */
+    const lnt_image *image; /* NULL: none */
 } lnt_panel;
 
 /* Panels stand side by side. `name` makes the file name figure-NAME.svg. */

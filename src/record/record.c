@@ -264,6 +264,22 @@ static double *copy_values(lnt_ctx *memory, const double *values, int n)
     return copy;
 }
 
+static lnt_image *copy_image(lnt_ctx *memory, const lnt_image *from)
+{
+    lnt_image *to = lnt_alloc(memory, 1, sizeof *to);
+    if (!to)
+        return NULL;
+    *to = *from;
+    to->label = lnt_strdup(memory, from->label);
+    to->x = copy_values(memory, from->x, from->entries.cols);
+    to->y = copy_values(memory, from->y, from->entries.rows);
+    if (!to->label || (from->x && !to->x) || (from->y && !to->y) ||
+        lnt_mat_alloc(memory, &to->entries, from->entries.rows, from->entries.cols) != LNT_OK)
+        return NULL;
+    lnt_mat_copy(to->entries, from->entries);
+    return to;
+}
+
 static bool copy_panel(lnt_ctx *memory, lnt_panel *to, const lnt_panel *from)
 {
     lnt_curve *curve = lnt_alloc(memory, (size_t)from->curves, sizeof *curve);
@@ -271,7 +287,8 @@ static bool copy_panel(lnt_ctx *memory, lnt_panel *to, const lnt_panel *from)
     to->title = lnt_strdup(memory, from->title);
     to->xlabel = lnt_strdup(memory, from->xlabel);
     to->ylabel = lnt_strdup(memory, from->ylabel);
-    if (!curve || !to->title || !to->xlabel || !to->ylabel)
+    to->image = from->image ? copy_image(memory, from->image) : NULL;
+    if (!curve || !to->title || !to->xlabel || !to->ylabel || (from->image && !to->image))
         return false;
     for (int c = 0; c < from->curves; c++) {
         const lnt_curve *old = &from->curve[c];

@@ -67,7 +67,6 @@ static lnt_status put_strengths(lnt_ctx *ctx, lnt_record *record, const lnt_mode
 /* ---- Similarities of the hidden layer ---- */
 
 #define MOST_PANELS 4
-#define MOST_INPUTS 400
 
 /* The method whose similarities are drawn: what was run, else theory. */
 static int drawn_similarity(const lnt_modes_run *m)
@@ -98,26 +97,27 @@ static int choose_times(int chosen[MOST_PANELS], const lnt_modes_run *m, int met
 
 static lnt_status put_similarities(lnt_ctx *ctx, lnt_record *record, const lnt_modes_run *m)
 {
-    int method = drawn_similarity(m), inputs = m->setup.task.inputs, chosen[MOST_PANELS], cells = inputs * inputs;
-    if (method < 0 || inputs < 2 || inputs > MOST_INPUTS)
+    int method = drawn_similarity(m), inputs = m->setup.task.inputs, chosen[MOST_PANELS];
+    if (method < 0 || inputs < 2)
         return LNT_OK;
     int n = choose_times(chosen, m, method);
-    lnt_curve image[MOST_PANELS];
-    lnt_panel panel[MOST_PANELS];
-    double *x = lnt_alloc(ctx, 2 * (size_t)cells, sizeof *x), *y = x + cells;
-    if (!x)
-        return LNT_ENOMEM;
-    for (int i = 0; i < cells; i++) {
-        x[i] = 1 + i % inputs;
-        y[i] = 1 + i / inputs; /* symmetric: rows and columns are the same */
+    double low = INFINITY, high = -INFINITY; /* of all panels: what grows is to be seen */
+    for (int p = 0; p < n; p++) {
+        const lnt_mat A = m->course[method][0].A[chosen[p]];
+        for (int i = 0; i < inputs * inputs; i++) {
+            low = fmin(low, A.a[i]);
+            high = fmax(high, A.a[i]);
+        }
     }
+    lnt_image image[MOST_PANELS];
+    lnt_panel panel[MOST_PANELS];
     for (int p = 0; p < n; p++) {
         const char *title = lnt_sprintf(ctx, "t = %.4g", m->t[chosen[p]]);
         if (!title)
             return LNT_ENOMEM;
-        image[p] = (lnt_curve){"similarity", LNT_CURVE_IMAGE, cells, x, y, m->course[method][0].A[chosen[p]].a};
-        panel[p] = (lnt_panel){
-            .title = title, .xlabel = "input", .ylabel = "input", .curves = 1, .curve = &image[p], .downwards = true};
+        image[p] =
+            (lnt_image){.label = "similarity", .entries = m->course[method][0].A[chosen[p]], .low = low, .high = high};
+        panel[p] = (lnt_panel){.title = title, .xlabel = "input", .ylabel = "input", .image = &image[p]};
     }
     const char *caption =
         lnt_sprintf(ctx,

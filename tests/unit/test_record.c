@@ -180,38 +180,136 @@ static void figures_hide_nothing_in_labels(void **state)
     lnt_text_free(&png);
 }
 
-/* A large image is averaged, its shape kept; signs choose the palette. */
-static void images_are_matrices(void **state)
+/* A signed matrix read like a table, a recovery diagram with a boundary and marks, a histogram. */
+static void make_images(lnt_ctx *ctx, lnt_record *r, int rows, int cols, bool logx)
 {
-    enum { ROWS = 3, COLUMNS = 250 };
-    lnt_ctx *ctx = *state;
-    double x[ROWS * COLUMNS], y[ROWS * COLUMNS], z[ROWS * COLUMNS];
-    for (int k = 0; k < ROWS * COLUMNS; k++) {
-        x[k] = k % COLUMNS;
-        y[k] = 10 + k / COLUMNS;
-        z[k] = k;
+    double *x = lnt_alloc(ctx, (size_t)cols, sizeof *x), *y = lnt_alloc(ctx, (size_t)rows, sizeof *y);
+    lnt_mat A, P;
+    assert_true(x && y);
+    check_status(ctx, lnt_mat_alloc(ctx, &A, rows, rows), LNT_OK);
+    check_status(ctx, lnt_mat_alloc(ctx, &P, rows, cols), LNT_OK);
+    for (int j = 0; j < rows; j++)
+        for (int i = 0; i < rows; i++)
+            *lnt_at(A, i, j) = i == 0 && j == 1 ? NAN : cos(6.0 * (i - j) / rows) - 0.5 * i / rows;
+    for (int j = 0; j < cols; j++) {
+        x[j] = logx ? pow(10, 3.0 * j / cols) : (j + 1.0) / cols;
+        for (int i = 0; i < rows; i++) {
+            y[i] = (i + 1.0) / rows;
+            *lnt_at(P, i, j) = 1 / (1 + exp(20 * (y[i] - (double)j / cols)));
+        }
     }
-    const lnt_curve curves[] = {{"entries", LNT_CURVE_IMAGE, ROWS * COLUMNS, x, y, z},
-                                {"line", LNT_CURVE_THEORY, 3, x, y, NULL},
-                                {"bins", LNT_CURVE_STEPS, 3, x, y, NULL}};
-    lnt_panel panel = {.title = "", .xlabel = "x", .ylabel = "y", .curves = 3, .curve = curves, .downwards = true};
-    lnt_figure figure = {"image", "caption", 1, &panel};
-    lnt_text script = {0}, data = {0};
-    check_status(ctx, lnt_figure_data(ctx, &data, &figure), LNT_OK);
-    assert_memory_equal(data.p, "1 10 1\n4 10 4\n", 14);
-    expect_in(data.p, "\n249 10 249\n\n1 11 251\n");
-    check_status(ctx, lnt_figure_script(ctx, &script, &figure), LNT_OK);
-    expect_in(script.p, "using 1:2:3 with image pixels notitle");
-    expect_in(script.p, "set cbrange [0:749]");
-    expect_in(script.p, "set cblabel 'entries'");
-    expect_in(script.p, "set yrange [] reverse");
-    expect_in(script.p, "with histeps");
-    script.n = 0;
-    z[0] = -1000;
-    check_status(ctx, lnt_figure_script(ctx, &script, &figure), LNT_OK);
-    expect_in(script.p, "set cbrange [-1000:1000]");
+    const lnt_image image[] = {{.label = "similarity", .entries = A},
+                               {.label = "share `recovered'", .entries = P, .x = x, .y = y, .high = 1}};
+    lnt_curve curve[] = {{"boundary", LNT_CURVE_THEORY, rows, y, y, NULL}, {"runs", LNT_CURVE_MARKS, rows, y, y, NULL}};
+    const double bins[] = {0.5, 1.5, 2.5, 3.5}, counts[] = {1, 3, 0.5, 0};
+    lnt_curve steps[] = {{"weights", LNT_CURVE_STEPS, 4, bins, counts, NULL}};
+    const lnt_panel panel[] = {
+        {.title = "", .xlabel = "row", .ylabel = "row", .image = image},
+        {.title = "", .xlabel = "x", .ylabel = "y", .logx = logx, .curves = 2, .curve = curve, .image = image + 1},
+        {.title = "", .xlabel = "x", .ylabel = "count", .curves = 1, .curve = steps}};
+    const lnt_figure figure = {"images", "caption", 3, panel};
+    lnt_record_figure(r, &figure);
+    lnt_mat_fill(A, 1e9); /* the record holds copies */
+    lnt_mat_fill(P, 1e9);
+    x[0] = y[0] = 1e9;
+}
+
+/* The lines of one index of gnuplot data, and the sums of their numbers. */
+static int count_lines(const char *data, int index, int numbers, double *sums)
+{
+    int lines = 0;
+    memset(sums, 0, (size_t)numbers * sizeof *sums);
+    for (; index > 0; index--)
+        data = strstr(data, "\n\n\n") + 3;
+    for (const char *end = strstr(data, "\n\n\n"); data < end; lines++) {
+        for (int k = 0; k < numbers; k++) {
+            char *rest;
+            sums[k] += strtod(data, &rest);
+            data = rest;
+        }
+        assert_int_equal(*data++, '\n');
+    }
+    return lines;
+}
+
+typedef struct image_case {
+    int rows, cols, cells;
+    bool logx, bitmap;
+} image_case;
+
+static void check_image(lnt_ctx *ctx, const image_case *c)
+{
+    lnt_record *r = lnt_record_new("x");
+    lnt_text script = {0}, data = {0}, svg = {0};
+    double sums[7], all = 0;
+    make_images(ctx, r, c->rows, c->cols, c->logx);
+    check_status(ctx, lnt_record_status(ctx, r), LNT_OK);
+    const lnt_figure *figure = lnt_record_get_figure(r, 0);
+    check_status(ctx, lnt_figure_script(ctx, &script, figure), LNT_OK);
+    expect_in(script.p, "set cblabel 'share `recovered'''");
+    expect_in(script.p, c->bitmap ? "index 1 using 1:2:3 with image" : "index 1 using 1:2:3:4:5:6:7 with box");
+    check_status(ctx, lnt_figure_data(ctx, &data, figure), LNT_OK);
+    int numbers = c->bitmap ? 3 : 7;
+    assert_int_equal(count_lines(data.p, 1, numbers, sums), c->cells);
+    lnt_mat P = figure->panel[1].image->entries;
+    for (int j = 0; j < P.cols; j++)
+        for (int i = 0; i < P.rows; i++)
+            all += *lnt_at(P, i, j) / P.rows / P.cols;
+    check_near(sums[numbers - 1] / c->cells, all, c->cells == P.rows * P.cols ? 1e-14 : 0.01, "mean of the cells");
+    lnt_status status = lnt_figure_svg(ctx, &svg, figure);
+    if (status != LNT_EMISSING) {
+        check_status(ctx, status, LNT_OK);
+        assert_in_range(svg.n, 1, 1000000);
+    }
+    lnt_ctx_clear(ctx);
     lnt_text_free(&script);
     lnt_text_free(&data);
+    lnt_text_free(&svg);
+    lnt_record_free(r);
+}
+
+static void images_are_cells_below_the_curves(void **state)
+{
+    lnt_ctx *ctx = *state;
+    static const image_case cases[] = {{4, 5, 20, false, false},       {1, 1, 1, true, false},
+                                       {60, 1, 48, false, false},      {50, 120, 6000, false, true},
+                                       {90, 70, 48 * 48, true, false}, {450, 300, 200 * 200, false, true}};
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        lnt_mark mark = lnt_ctx_mark(ctx);
+        check_image(ctx, &cases[k]);
+        lnt_ctx_reset(ctx, mark);
+    }
+}
+
+/* The upper end of the bar for a column of two entries. */
+static double bar_of(lnt_ctx *ctx, const double *entries, bool *signs, double *low)
+{
+    const lnt_image image = {.label = "", .entries = lnt_mat_view((double *)(uintptr_t)entries, 2, 1)};
+    const lnt_panel panel = {.title = "", .xlabel = "", .ylabel = "", .image = &image};
+    const lnt_figure figure = {"f", "", 1, &panel};
+    lnt_text script = {0};
+    double high;
+    check_status(ctx, lnt_figure_script(ctx, &script, &figure), LNT_OK);
+    *signs = strstr(script.p, "(-1 '") != NULL;
+    assert_int_equal(sscanf(strstr(script.p, "cbrange ["), "cbrange [%lf:%lf]", low, &high), 2);
+    lnt_text_free(&script);
+    return high;
+}
+
+static void colours_are_centred_where_signs_differ(void **state)
+{
+    static const struct {
+        double entries[2], low, high;
+        bool signs;
+    } cases[] = {{{1, -3}, -3, 3, true},          {{1, 2}, 1, 2, false},          {{-1, -2}, -2, -1, false},
+                 {{1, -1e-12}, -1e-12, 1, false}, {{0, 0}, 0, 1, false},          {{2, 2}, 0, 2, false},
+                 {{-2, -2}, -2, 0, false},        {{NAN, INFINITY}, 0, 1, false}, {{NAN, 2}, 0, 2, false}};
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        bool signs;
+        double low, high = bar_of(*state, cases[k].entries, &signs, &low);
+        assert_int_equal(signs, cases[k].signs);
+        assert_true(low == cases[k].low && high == cases[k].high);
+    }
 }
 
 static void a_failed_check_turns_the_verdict(void **state)
@@ -233,7 +331,8 @@ int main(void)
                                        WITH_CTX(hdf5_brings_the_record_back),
                                        WITH_CTX(damaged_hdf5_is_refused),
                                        WITH_CTX(figures_hide_nothing_in_labels),
-                                       WITH_CTX(images_are_matrices),
+                                       WITH_CTX(images_are_cells_below_the_curves),
+                                       WITH_CTX(colours_are_centred_where_signs_differ),
                                        cmocka_unit_test(a_failed_check_turns_the_verdict)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
