@@ -22,9 +22,10 @@ static const char *const experiments[] = {"none", "two-layer", "nonlinear", "toy
 #define OPTS lnt_train_opts
 const lnt_option lnt_train_options[] = {
     TASK_ROWS,
-    CHOICE("experiment", experiment, experiments,
-           "a ready-made task with several penalties to compare; takes --epochs, --seeds, --seed, two-layer and nonlinear "
-           "also --layers INPUTS,HIDDEN,1 and --samples"),
+    CHOICE(
+        "experiment", experiment, experiments,
+        "a ready-made task with several penalties to compare; takes --epochs, --seeds, --seed, two-layer and nonlinear "
+        "also --layers INPUTS,HIDDEN,1 and --samples"),
     INTEGER("samples", samples, 0, 0, 10000000, "of an experiment; 0: as published"),
     {"layers", LNT_OPT_INTEGERS, offsetof(OPTS, layers), 0, 1, 1e6, "N,N,...", NULL,
      "widths from inputs to outputs; 8x3 stands for 8,8,8 (default inputs,outputs,outputs)"},
@@ -68,7 +69,7 @@ static const char *const train_examples[] = {
     "linnet train --data digits --whiten 40 --layers 40,20,10 --lr 0.05 --epochs 20 --seeds 4 --out d",
     "linnet train --data mnist --whiten 100 --layers 100,10,10 --loss sum --lr 0.01 --batch 100 --epochs 10 --json",
     "linnet train --inputs X.npy --targets Y.npy --whiten 64 --layers 64,32,8 --optimizer gd --lr 0.1 --epochs 500",
-    NULL};
+    "linnet train --experiment two-layer --out p", NULL};
 
 static const char train_description[] =
     "Trains a layered network without biases, linear (y = W_L ... W_1 x) unless --activation says otherwise, by "
@@ -87,6 +88,13 @@ static const char train_description[] =
     "beside them as test_loss and test_accuracy; \"all rows\" then means all training rows. With --sigma-yx, "
     "covariances in place of rows, every epoch is one "
     "full-batch step.\n\n"
+    "--experiment runs a ready-made comparison of penalties in place of a task: two-layer, a linear student of two "
+    "layers, "
+    "and nonlinear, a relu student, each without penalty, with weight decay and with L1; attention, weight decay on "
+    "two "
+    "factors; toy, two pairs of vectors. Penalties, steps and sizes are as published, and stand in table rules; theory "
+    "is "
+    "in the deviations.\n\n"
     "MNIST is looked for in $LINNET_DATA/mnist, then in ~/.local/share/linnet/mnist; script/get-mnist fetches it.\n\n"
     "With --out, result.h5 holds /weights/1, ... each as (out, in), with a leading axis for several runs, the "
     "preparation, and everything that --json prints; `linnet apply` uses it, `linnet run DIR/run.yaml` repeats it.";

@@ -2,6 +2,7 @@
 #include "layered.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const track_names[LNT_LAYERED_TRACKS] = {"loss_gen", "loss_train", "loss_validation"};
@@ -261,7 +262,7 @@ static lnt_status put_histograms(lnt_ctx *ctx, lnt_record *record, const lnt_lay
         lnt_record_vector(record, path, "", share, BINS);
         for (int k = 0; k < BINS; k++)
             drawn[k] = share[k] > 0 ? share[k] : (double)NAN;
-        curve[arm] = (lnt_curve){l->arm[arm].label, LNT_CURVE_POINTS, BINS, x, drawn, NULL};
+        curve[arm] = (lnt_curve){l->arm[arm].label, LNT_CURVE_STEPS, BINS, x, drawn, NULL};
     }
     const lnt_panel panel = {.title = "",
                              .xlabel = "log10 |weight| of the first layer; what is smaller, and 0, on the left",
@@ -274,9 +275,65 @@ static lnt_status put_histograms(lnt_ctx *ctx, lnt_record *record, const lnt_lay
     return LNT_OK;
 }
 
+#define SHOWN 60
+
+typedef struct column {
+    int index;
+    double norm;
+} column;
+
+static int by_norm(const void *x, const void *y)
+{
+    const column *a = x, *b = y;
+    return a->norm != b->norm ? (a->norm < b->norm) - (a->norm > b->norm) : a->index - b->index;
+}
+
+/* The first inputs and the largest units of M, these in descending order. */
+static lnt_status make_image(lnt_ctx *ctx, lnt_image *image, lnt_mat M)
+{
+    int rows = M.rows < SHOWN ? M.rows : SHOWN, cols = M.cols < SHOWN ? M.cols : SHOWN;
+    column *order = lnt_alloc(ctx, (size_t)M.cols, sizeof *order);
+    *image = (lnt_image){.label = "weight"};
+    if (!order)
+        return LNT_ENOMEM;
+    for (int j = 0; j < M.cols; j++)
+        order[j] = (column){j, lnt_mat_norm(lnt_columns(M, j, 1))};
+    qsort(order, (size_t)M.cols, sizeof *order, by_norm);
+    lnt_status status = lnt_mat_alloc(ctx, &image->entries, rows, cols);
+    for (int j = 0; j < cols && status == LNT_OK; j++)
+        lnt_mat_copy(lnt_columns(image->entries, j, 1), lnt_block(M, 0, order[j].index, rows, 1));
+    return status;
+}
+
+static lnt_status put_layers(lnt_ctx *ctx, lnt_record *record, const lnt_layered *l)
+{
+    lnt_panel *panel = lnt_alloc_zero(ctx, (size_t)l->arms, sizeof *panel);
+    lnt_image *image = lnt_alloc(ctx, (size_t)l->arms, sizeof *image);
+    if (!panel || !image)
+        return LNT_ENOMEM;
+    for (int arm = 0; arm < l->arms; arm++) {
+        lnt_status status = make_image(ctx, &image[arm], l->M[arm]);
+        if (status != LNT_OK)
+            return status;
+        panel[arm].title = l->arm[arm].label;
+        panel[arm].xlabel = "unit, the largest first";
+        panel[arm].ylabel = "input";
+        panel[arm].image = &image[arm];
+    }
+    const lnt_figure figure = {"layers", "First layers at the end, in one run: the first inputs of the largest units.",
+                               l->arms, panel};
+    lnt_record_figure(record, &figure);
+    return LNT_OK;
+}
+
 lnt_status lnt_layered_figures(lnt_ctx *ctx, lnt_record *record, const lnt_layered *l, const lnt_curve *level,
                                int levels)
 {
     lnt_status status = l->points > 1 ? put_losses(ctx, record, l, level, levels) : LNT_OK;
-    return status == LNT_OK && l->done[0] ? put_histograms(ctx, record, l) : status;
+    for (int arm = 0; arm < l->arms; arm++)
+        if (!l->done[arm]) /* the weights kept are those of the first run */
+            return status;
+    if (status == LNT_OK)
+        status = put_histograms(ctx, record, l);
+    return status == LNT_OK ? put_layers(ctx, record, l) : status;
 }

@@ -328,10 +328,10 @@ static lnt_status put_angles(lnt_ctx *ctx, lnt_record *record, const study *s)
     return LNT_OK;
 }
 
-/* L(x, y) with rows y and columns x. */
+/* L(x, y) with rows y and columns x, and the line of its minima. */
 static lnt_status put_landscape(lnt_ctx *ctx, lnt_record *record)
 {
-    double x[GRID];
+    double x[GRID], least, sum = lnt_two_pairs_minimum(LANDSCAPE, &least), line_x[2] = {0, sum}, line_y[2] = {sum, 0};
     lnt_mat aligned, turned;
     lnt_status status = lnt_mat_alloc(ctx, &aligned, GRID, GRID);
     if (status == LNT_OK)
@@ -349,8 +349,17 @@ static lnt_status put_landscape(lnt_ctx *ctx, lnt_record *record)
     lnt_record_matrix(record, "landscape/aligned", "", &aligned, 1);
     lnt_record_matrix(record, "landscape/turned", "", &turned, 1);
     lnt_record_fact(record, "landscape", "Lambda", "", lnt_number(LANDSCAPE));
-    lnt_record_fact(record, "landscape", "least", "",
-                    lnt_number(lnt_two_pairs_aligned(1 - LANDSCAPE / 2, 0, LANDSCAPE)));
+    lnt_record_fact(record, "landscape", "least", "", lnt_number(least));
+    const lnt_image image[2] = {{"loss", aligned, x, x, 0, 0}, {"loss", turned, x, x, 0, 0}};
+    const lnt_curve line = {"least: x + y = 1 - Lambda/2", LNT_CURVE_THEORY, 2, line_x, line_y, NULL};
+    const lnt_panel panel[2] = {{"aligned pairs", "x", "y", false, false, 1, &line, &image[0]},
+                                {"best directions", "x", "y", false, false, 1, &line, &image[1]}};
+    const lnt_figure figure = {
+        "landscape",
+        "Loss of two pairs with weight decay, Lambda = .5, over their sizes: all minima lie on a line, "
+        "and those of one pair alone are no better.",
+        2, panel};
+    lnt_record_figure(record, &figure);
     return LNT_OK;
 }
 
