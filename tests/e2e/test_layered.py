@@ -345,7 +345,7 @@ def test_bytes_do_not_depend_on_threads_and_runs_repeat():
 
 
 def test_figures_are_drawn():
-    expected = {"two-layer": {"losses", "weights"}, "attention": {"attention"}, "toy": {"toy"}}
+    expected = {"two-layer": {"losses", "weights", "layers"}, "attention": {"attention"}, "toy": {"toy", "landscape"}}
     for name, figures in expected.items():
         words = ["--layers", "40,30,1", "--samples", 20, "--epochs", 100] if name == "two-layer" else ["--epochs", 60]
         linnet("train", "--experiment", name, *words, "--out", path("drawn"), "--force")

@@ -445,6 +445,159 @@ static void the_minimum_over_both(void **state)
     }
 }
 
+/* ---- Studies ---- */
+
+static long calls, fail_at; /* 0: never */
+
+static void *failing_resize(void *p, size_t bytes)
+{
+    if (bytes == 0) {
+        free(p);
+        return NULL;
+    }
+    if (__atomic_add_fetch(&calls, 1, __ATOMIC_RELAXED) == fail_at)
+        return NULL;
+    return realloc(p, bytes);
+}
+
+static lnt_layered_opts small(lnt_layered_experiment experiment)
+{
+    lnt_layered_opts o;
+    lnt_layered_defaults(&o, experiment);
+    if (experiment <= LNT_LAYERED_NONLINEAR) {
+        o.inputs = 6;
+        o.hidden = 5;
+        o.samples = 7;
+    }
+    o.epochs = 3;
+    o.seeds = 2;
+    o.threads = 1;
+    return o;
+}
+
+static lnt_status whole_study(lnt_text *image, lnt_layered_experiment experiment)
+{
+    lnt_layered_opts o = small(experiment);
+    lnt_ctx *ctx = lnt_ctx_new();
+    lnt_record *record = ctx ? lnt_record_new("train") : NULL;
+    lnt_status status = record ? lnt_layered_study(ctx, record, &o) : LNT_ENOMEM;
+    if (status == LNT_OK)
+        status = lnt_store_hdf5(ctx, image, record);
+    if (ctx && status != LNT_OK && record && lnt_ctx_message(ctx)[0] == '\0')
+        status = LNT_EINVAL; /* a failure without a message is a defect */
+    lnt_record_free(record);
+    lnt_ctx_free(ctx);
+    return status;
+}
+
+static void every_failing_allocation_is_reported(void **state)
+{
+    (void)state;
+    lnt_set_heap(failing_resize);
+    for (int e = LNT_LAYERED_TWO_LAYER; e <= LNT_LAYERED_ATTENTION; e++) {
+        lnt_text expected = {0};
+        calls = 0;
+        assert_int_equal(whole_study(&expected, (lnt_layered_experiment)e), LNT_OK);
+        long total = calls;
+        assert_true(total > 50);
+        for (long k = 1; k <= total; k += 1 + total / 400) {
+            lnt_text image = {0};
+            calls = 0;
+            fail_at = k;
+            lnt_status status = whole_study(&image, (lnt_layered_experiment)e);
+            fail_at = 0;
+            if (status != LNT_ENOMEM)
+                fail_msg("experiment %d: allocation %ld of %ld fails, and it says %d (%s)", e, k, total, status,
+                         lnt_status_text(status));
+            lnt_text_free(&image);
+        }
+        lnt_text_free(&expected);
+    }
+    lnt_set_heap(NULL);
+}
+
+static int stop_at(void *user)
+{
+    return __atomic_sub_fetch((int *)user, 1, __ATOMIC_RELAXED) < 0;
+}
+
+/* Two runs of four arms in their order: what is asked to stop during the second run keeps the first. */
+static void interruption_keeps_whole_runs(void **state)
+{
+    lnt_ctx *ctx = *state;
+    lnt_layered_opts o = small(LNT_LAYERED_TWO_LAYER);
+    lnt_record *whole = lnt_record_new("train"), *first = lnt_record_new("train");
+    o.epochs = 20;
+    o.seeds = 1;
+    check_status(ctx, lnt_layered_study(ctx, whole, &o), LNT_OK);
+    o.seeds = 2;
+    int polls = 4 * 23 + 30;
+    lnt_ctx_set_cancel(ctx, stop_at, &polls);
+    check_status(ctx, lnt_layered_study(ctx, first, &o), LNT_OK);
+    assert_true(lnt_record_interrupted(first) && !lnt_record_interrupted(whole));
+    lnt_array a, b;
+    assert_true(lnt_record_array(whole, "ridge/loss_gen", &a) && lnt_record_array(first, "ridge/loss_gen", &b));
+    assert_int_equal(a.dims[0], b.dims[0]);
+    assert_memory_equal(a.values, b.values, (size_t)a.dims[0] * sizeof *a.values);
+    for (int e = LNT_LAYERED_TWO_LAYER; e <= LNT_LAYERED_ATTENTION; e++) {
+        o = small((lnt_layered_experiment)e);
+        polls = 5;
+        check_failure(ctx, lnt_layered_study(ctx, first, &o), LNT_EUSER, "nothing to keep");
+    }
+    lnt_record_free(whole);
+    lnt_record_free(first);
+}
+
+static void studies_that_make_no_sense(void **state)
+{
+    lnt_ctx *ctx = *state;
+    lnt_record *record = lnt_record_new("train");
+    lnt_layered_opts o = small(LNT_LAYERED_TWO_LAYER);
+    o.samples = 0;
+    check_failure(ctx, lnt_layered_study(ctx, record, &o), LNT_EINVAL, "not possible");
+    o = small(LNT_LAYERED_TOY);
+    o.seeds = 0;
+    check_failure(ctx, lnt_layered_study(ctx, record, &o), LNT_EINVAL, "not possible");
+    o.experiment = 17;
+    check_failure(ctx, lnt_layered_study(ctx, record, &o), LNT_EINVAL, "experiment 17");
+    lnt_layered_defaults(&o, LNT_LAYERED_NONE);
+    check_failure(ctx, lnt_layered_study(ctx, record, &o), LNT_EINVAL, "experiment 0");
+    lnt_train_opts t;
+    lnt_train_defaults(&t);
+    t.experiment = 17;
+    check_failure(ctx, lnt_train_study(ctx, record, &t), LNT_EINVAL, "number 17");
+    lnt_record_free(record);
+}
+
+/* Closed forms, too, give back their memory and say when there is none. */
+static void closed_forms_without_memory(void **state)
+{
+    (void)state;
+    double m[6] = {1, 2, 3, 4, 5, 6}, v[2] = {1, -1}, y[2] = {1, 2}, T[3] = {0, 1, 0}, risk;
+    lnt_mat M = lnt_mat_view(m, 3, 2);
+    lnt_factor_penalties p;
+    lnt_l1_penalties l1;
+    lnt_norm_penalty own;
+    lnt_set_heap(failing_resize);
+    for (int which = 0; which < 4; which++)
+        for (long k = 0;; k++) {
+            lnt_ctx *ctx = lnt_ctx_new();
+            calls = 0;
+            fail_at = k;
+            lnt_status status = which == 0   ? lnt_penalties_of_factors(ctx, &p, M, M)
+                                : which == 1 ? lnt_l1_penalties_of_layers(ctx, &l1, M, v)
+                                : which == 2 ? lnt_norm_penalty_on(ctx, &own, NULL, M, y, T, .1)
+                                             : lnt_relu_risk(ctx, &risk, M, v, M, y);
+            fail_at = 0;
+            bool all = k > calls;
+            lnt_ctx_free(ctx);
+            assert_int_equal(status, k == 0 || all ? LNT_OK : LNT_ENOMEM);
+            if (all)
+                break;
+        }
+    lnt_set_heap(NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -461,6 +614,10 @@ int main(void)
         WITH_CTX(the_expansion_is_the_norm),
         WITH_CTX(the_best_directions),
         WITH_CTX(the_minimum_over_both),
+        cmocka_unit_test(every_failing_allocation_is_reported),
+        WITH_CTX(interruption_keeps_whole_runs),
+        WITH_CTX(studies_that_make_no_sense),
+        cmocka_unit_test(closed_forms_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
