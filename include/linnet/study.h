@@ -65,12 +65,12 @@ typedef struct lnt_train_opts {
     int space;               /* lnt_space */
     double lr;               /* multiplies the gradient of that loss */
     int batch, rows_per_epoch;
-    int epochs; /* -1: 20, of an experiment as published */
+    int epochs; /* LNT_AUTO: 20, of an experiment as published */
     bool shuffle;
     double momentum, beta1, beta2, epsilon; /* see lnt_descent */
     double weight_decay, l1;                /* added to the loss: weight_decay/2 |w|^2 + l1 |w|_1 */
     bool naive_l1;
-    int seeds; /* runs, with streams (seed, 0), (seed, 1), ...; 0: 1, of an experiment as published */
+    int seeds; /* runs, with streams (seed, 0), (seed, 1), ...; LNT_AUTO: 1, of an experiment as published */
     uint64_t seed;
     int threads; /* 0: all processors */
 } lnt_train_opts;

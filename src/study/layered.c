@@ -338,8 +338,8 @@ lnt_status lnt_layered_from_train(lnt_ctx *ctx, lnt_record *record, const lnt_tr
         o.hidden = layers->item[1];
     }
     o.samples = opts->samples ? opts->samples : o.samples;
-    o.epochs = opts->epochs >= 0 ? opts->epochs : o.epochs;
-    o.seeds = opts->seeds ? opts->seeds : o.seeds;
+    o.epochs = opts->epochs == LNT_AUTO ? o.epochs : opts->epochs;
+    o.seeds = opts->seeds == LNT_AUTO ? o.seeds : opts->seeds;
     o.seed = opts->seed;
     o.threads = opts->threads;
     if (sized)

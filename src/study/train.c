@@ -14,11 +14,12 @@ void lnt_train_defaults(lnt_train_opts *opts)
     *opts = (lnt_train_opts){.init = "orthogonal",
                              .lr = descent.eta,
                              .batch = descent.batch,
-                             .epochs = -1,
+                             .epochs = LNT_AUTO,
                              .shuffle = descent.shuffle,
                              .beta1 = descent.beta1,
                              .beta2 = descent.beta2,
-                             .epsilon = descent.epsilon};
+                             .epsilon = descent.epsilon,
+                             .seeds = LNT_AUTO};
 }
 
 /* ---- Runs ---- */
@@ -309,8 +310,8 @@ static void resolve(lnt_train_opts *o)
 {
     lnt_descent descent;
     lnt_descent_defaults(&descent);
-    o->epochs = o->epochs < 0 ? descent.epochs : o->epochs;
-    o->seeds = o->seeds ? o->seeds : 1;
+    o->epochs = o->epochs == LNT_AUTO ? descent.epochs : o->epochs;
+    o->seeds = o->seeds == LNT_AUTO ? 1 : o->seeds;
 }
 
 lnt_status lnt_train_study(lnt_ctx *ctx, lnt_record *record, const lnt_train_opts *opts)
