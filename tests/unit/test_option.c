@@ -19,7 +19,7 @@ static const lnt_option table[] = {{"flag", LNT_OPT_FLAG, AT(flag), 0, 0, 0, NUL
                                    {"seed", LNT_OPT_SEED, AT(seed), 0, 0, 0, "N", NULL, "a seed"},
                                    {"real", LNT_OPT_REAL, AT(real), 0, 0, 1e300, "X", NULL, "a number"},
                                    {"rate", LNT_OPT_REAL, AT(real), LNT_OPT_AUTO, 0, 1, "X", NULL, "a rate"},
-                                   {"count", LNT_OPT_INTEGER, AT(whole), LNT_OPT_AUTO, 0, 9, "N", NULL, "a count"},
+                                   {"count", LNT_OPT_INTEGER, AT(whole), LNT_OPT_AUTO, 0, 2000, "N", NULL, "a count"},
                                    {"text", LNT_OPT_TEXT, AT(text), 0, 0, 0, "T", NULL, "a text"},
                                    {"choice", LNT_OPT_CHOICE, AT(choice), 0, 0, 0, "NAME", colours, "a colour"},
                                    {"list", LNT_OPT_INTEGERS, AT(list), 0, 1, 1e6, "N,N", NULL, "widths"},
