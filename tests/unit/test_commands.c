@@ -13,7 +13,8 @@ static bool in_range(const lnt_option *t, const void *field)
         return (t->flags & LNT_OPT_AUTO && isnan(*(const double *)field)) ||
                (*(const double *)field >= t->min && *(const double *)field <= t->max);
     case LNT_OPT_INTEGER:
-        return *(const int *)field >= t->min && *(const int *)field <= t->max;
+        return (t->flags & LNT_OPT_AUTO && *(const int *)field == LNT_AUTO) ||
+               (*(const int *)field >= t->min && *(const int *)field <= t->max);
     case LNT_OPT_CHOICE:
         while (t->choices[choices])
             choices++;
