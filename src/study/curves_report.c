@@ -4,6 +4,7 @@
 #include <math.h>
 
 /* Training losses are compared with theory where they are this near to their limit; or above this share of |S0|^2 */
+#define FEW 10 /* data sets, whose spread says less than the band */
 #define SETTLED 0.02
 #define NEGLIGIBLE 1e-3
 
@@ -305,7 +306,8 @@ static lnt_status put_deviation(lnt_ctx *ctx, lnt_record *record, const lnt_curv
         return LNT_ENOMEM;
     moments(&mean, &sd, simulated, c->done);
     if (isfinite(predicted))
-        lnt_record_deviation(record, name, mean, predicted, NAN, (c->done > 1 ? sd : band) / sqrt(c->done));
+        lnt_record_deviation(record, name, mean, predicted, NAN,
+                             (c->done < FEW && isfinite(band) ? band : sd) / sqrt(c->done));
     return LNT_OK;
 }
 

@@ -19,7 +19,8 @@ static inline void check_field(const lnt_option *o, const void *opts)
         CHECK(*(const unsigned char *)field <= 1);
         break;
     case LNT_OPT_INTEGER:
-        CHECK(*(const int *)field >= o->min && *(const int *)field <= o->max);
+        CHECK((o->flags & LNT_OPT_AUTO && *(const int *)field == LNT_AUTO) ||
+              (*(const int *)field >= o->min && *(const int *)field <= o->max));
         break;
     case LNT_OPT_REAL:
         CHECK((o->flags & LNT_OPT_AUTO && isnan(*(const double *)field)) ||

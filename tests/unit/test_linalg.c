@@ -477,7 +477,8 @@ static void cholesky_factors_and_solves(void **state)
     lnt_ctx *ctx = *state;
     lnt_rng rng = lnt_rng_stream(SEED, 41, LNT_FOR_TESTS);
     for (int n = 0; n < 60; n += 6) {
-        lnt_mat parent, L = framed(ctx, &parent, n, n, &rng), A = new_matrix(ctx, n, n), B = random_matrix(ctx, n, 3, &rng);
+        lnt_mat parent, L = framed(ctx, &parent, n, n, &rng), A = new_matrix(ctx, n, n),
+                        B = random_matrix(ctx, n, 3, &rng);
         lnt_mat Z = random_matrix(ctx, n, n + 2, &rng);
         lnt_gemm(A, 1, LNT_N, Z, LNT_T, Z, 0);
         for (int j = 0; j < n; j++)
