@@ -9,6 +9,7 @@
 #include "linnet/figure.h"
 #include "linnet/flow.h"
 #include "linnet/homotopy.h"
+#include "linnet/layered.h"
 #include "linnet/lasso_risk.h"
 #include "linnet/learn.h"
 #include "linnet/linalg.h"

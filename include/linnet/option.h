@@ -36,8 +36,10 @@ enum {
     LNT_OPT_LIST = 4,       /* a positional that takes all remaining words, joined by commas */
     LNT_OPT_INPUT = 8,      /* names a file to be read */
     LNT_OPT_WEIGHTS = 16,   /* names a file that receives the record's arrays below "weights" */
-    LNT_OPT_AUTO = 32       /* a real number or the word `auto`, which is NaN inside */
+    LNT_OPT_AUTO = 32       /* a number or the word `auto`, which inside is NaN, of whole numbers LNT_AUTO */
 };
+
+#define LNT_AUTO (-1) /* the range of such options begins at 0 */
 
 /* Tables end with an entry whose name is NULL. */
 typedef struct lnt_option {

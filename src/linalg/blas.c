@@ -42,18 +42,6 @@ void lnt_gemm(lnt_mat C, double alpha, lnt_op opA, lnt_mat A, lnt_op opB, lnt_ma
     release(pinned);
 }
 
-void lnt_gemv(double *y, double alpha, lnt_op opA, lnt_mat A, const double *x, double beta)
-{
-    if (A.rows == 0 || A.cols == 0) {
-        for (int i = 0, n = opA == LNT_T ? A.cols : A.rows; i < n; i++)
-            y[i] = beta == 0 ? 0 : beta * y[i];
-        return;
-    }
-    bool pinned = hold();
-    cblas_dgemv(CblasColMajor, blas_op(opA), A.rows, A.cols, alpha, A.a, A.ld, x, 1, beta, y, 1);
-    release(pinned);
-}
-
 void lnt_trsv(double *x, lnt_op opR, lnt_mat R)
 {
     assert(R.rows == R.cols);

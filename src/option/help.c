@@ -43,7 +43,10 @@ static void put_default(lnt_text *out, const lnt_option *o, const void *opts)
             lnt_text_add(out, " (default; --no-%s turns it off)", o->name);
         break;
     case LNT_OPT_INTEGER:
-        lnt_text_add(out, " (default %d)", *(const int *)field);
+        if (o->flags & LNT_OPT_AUTO && *(const int *)field == LNT_AUTO)
+            lnt_text_add(out, " (default auto)");
+        else
+            lnt_text_add(out, " (default %d)", *(const int *)field);
         break;
     case LNT_OPT_SEED:
         lnt_text_add(out, " (default %llu)", (unsigned long long)*(const uint64_t *)field);

@@ -12,6 +12,16 @@
 #define AT_LEAST 64      /* features that may join at once */
 #define SWEEPS 10        /* between looks at the gap */
 
+/* r, f and c at u, which later bounds refer to. */
+static void refer(lnt_lasso *s)
+{
+    lnt_problem_residual(s->r, s->f, &s->squares, s->p, s->u);
+    lnt_problem_correlate(s->c, s->p, s->f);
+    memcpy(s->former_r, s->r, (size_t)s->p->n * sizeof(double));
+    memcpy(s->former_c, s->c, (size_t)s->p->features * sizeof(double));
+    s->former_squares = s->squares;
+}
+
 lnt_status lnt_lasso_make(lnt_ctx *ctx, lnt_lasso *s, const lnt_problem *p, const lnt_path_opts *o)
 {
     size_t n = (size_t)p->n, D = (size_t)p->features;
@@ -29,11 +39,7 @@ lnt_status lnt_lasso_make(lnt_ctx *ctx, lnt_lasso *s, const lnt_problem *p, cons
     if (!s->u || !s->c || !s->most || !s->former_c || !s->r || !s->f || !s->former_r || !s->aside || !s->list ||
         !s->listed)
         return LNT_ENOMEM;
-    lnt_problem_residual(s->r, s->f, &s->squares, p, s->u);
-    lnt_problem_correlate(s->c, p, s->f);
-    memcpy(s->former_r, s->r, n * sizeof(double));
-    memcpy(s->former_c, s->c, D * sizeof(double));
-    s->former_squares = s->squares;
+    refer(s);
     for (int j = 0; j < p->features; j++)
         s->top = fmax(s->top, fabs(s->c[j]));
     s->lambda1 = s->top;
@@ -196,8 +202,7 @@ lnt_status lnt_lasso_start(lnt_ctx *ctx, lnt_lasso *s, const double *u)
         if (!s->member && s->gram.place[j] >= 0)
             lnt_gram_change(&s->gram, s->gram.place[j], s->u[j]);
     }
-    lnt_problem_residual(s->r, s->f, &s->squares, s->p, s->u);
-    lnt_problem_correlate(s->c, s->p, s->f);
+    refer(s);
     return status;
 }
 

@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#define MOST_ENTRIES 10000 /* of a teacher that enters as it is: beyond, it is typical */
+
 /* The mean over the data sets. */
 static lnt_smooth_rule mean_rule(const lnt_curves *c, int a)
 {
@@ -68,7 +70,8 @@ static lnt_status predict_lasso(lnt_ctx *ctx, lnt_curves *c, int a)
     const lnt_learner *l = &c->learner[0][a];
     const lnt_lasso_student student = {c->opts->features, c->q,      (double)c->sparse / c->opts->features,
                                        c->teacher2,       c->noise2, lnt_effective_l1(l)};
-    lnt_status status = lnt_lasso_risk_predict(ctx, &c->lasso[a], &student);
+    lnt_status status = c->opts->features <= MOST_ENTRIES ? lnt_lasso_risk_of(ctx, &c->lasso[a], &student, c->T)
+                                                          : lnt_lasso_risk_predict(ctx, &c->lasso[a], &student);
     if (status == LNT_OK)
         c->limit[a] = (lnt_predicted_loss){c->lasso[a].gen, c->lasso[a].train, NAN, NAN};
     return status;

@@ -9,6 +9,9 @@
 typedef struct evolution {
     double delta, rho, teacher2, nu, s2, lambda; /* lambda sqrt(D) */
     double base, alpha;                          /* alpha = base + e^x */
+    const double *T;                             /* a given teacher, else NULL */
+    int features;
+    double scale; /* of T: sqrt(D) T in these units */
 } evolution;
 
 /* ---- The two equations ---- */
@@ -36,8 +39,44 @@ static double small_part(double a)
     return 2 * lnt_normal_density(a) * sum;
 }
 
+static double upper_tail(double z)
+{
+    return erfc(sqrt(0.5) * z) / 2;
+}
+
+/* The same for the entries of a given teacher, u = sqrt(D) T_i/tau; without derivatives, which are NaN. */
+static terms evaluate_teacher(const evolution *e, double alpha, double t)
+{
+    double R = 0, active = 0, inactive = 0, Q[LNT_TAILS];
+    int zeros = 0;
+    lnt_normal_tails(Q, alpha);
+    for (int i = 0; i < e->features; i++) {
+        double u = isinf(t) ? 0 : fabs(e->scale * e->T[i]) / sqrt(t); /* infinite at t = 0: all is active */
+        if (e->T[i] == 0 || u > 1e3) {
+            zeros += e->T[i] == 0;
+            R += e->T[i] == 0 ? 0 : 1 + alpha * alpha;
+            active += e->T[i] != 0;
+            continue;
+        }
+        double tails = upper_tail(alpha - u) + upper_tail(alpha + u),
+               within = (erf(sqrt(0.5) * (alpha - u)) + erf(sqrt(0.5) * (alpha + u))) / 2;
+        R += (1 + alpha * alpha) * tails + u * u * within - (alpha - u) * lnt_normal_density(alpha + u) -
+             (alpha + u) * lnt_normal_density(alpha - u);
+        active += tails;
+        inactive += within;
+    }
+    double D = e->features;
+    terms f = {.R = R / D + zeros / D * 4 * Q[2], .R_a = NAN, .R_t = NAN, .slack_a = NAN, .slack_t = NAN};
+    f.active = active / D + zeros / D * 2 * Q[0];
+    double rest = inactive / D + zeros / D * erf(sqrt(0.5) * alpha);
+    f.slack = f.active > 0.5 ? e->delta - 1 + rest : e->delta - f.active;
+    return f;
+}
+
 static terms evaluate(const evolution *e, double alpha, double t)
 {
+    if (e->T)
+        return evaluate_teacher(e, alpha, t);
     double Q[LNT_TAILS], P[LNT_TAILS], rho = e->rho;
     double b = isinf(t) ? 0 : e->nu / (e->nu + t), a = alpha * sqrt(isinf(t) ? 1 : t / (e->nu + t));
     lnt_normal_tails(Q, alpha);
@@ -193,7 +232,7 @@ static lnt_status check(lnt_ctx *ctx, const lnt_lasso_student *s)
     return LNT_OK;
 }
 
-lnt_status lnt_lasso_risk_predict(lnt_ctx *ctx, lnt_lasso_risk *risk, const lnt_lasso_student *s)
+static lnt_status predict(lnt_ctx *ctx, lnt_lasso_risk *risk, const lnt_lasso_student *s, const double *T)
 {
     lnt_status status = check(ctx, s);
     if (status != LNT_OK)
@@ -207,7 +246,10 @@ lnt_status lnt_lasso_risk_predict(lnt_ctx *ctx, lnt_lasso_risk *risk, const lnt_
                    .teacher2 = teacher2 / unit,
                    .nu = teacher2 > 0 ? teacher2 / unit / s->density : 0,
                    .s2 = s->noise2 / unit,
-                   .lambda = s->lambda * root / sqrt(unit)};
+                   .lambda = s->lambda * root / sqrt(unit),
+                   .T = teacher2 > 0 ? T : NULL,
+                   .features = s->features,
+                   .scale = root / sqrt(unit)};
     double alpha, t;
     solve(&e, &alpha, &t);
     terms f = evaluate(&e, alpha, t);
@@ -219,4 +261,22 @@ lnt_status lnt_lasso_risk_predict(lnt_ctx *ctx, lnt_lasso_risk *risk, const lnt_
     risk->tau = sqrt(unit * t);
     risk->threshold = alpha > 0 ? alpha * risk->tau / root : 0;
     return LNT_OK;
+}
+
+lnt_status lnt_lasso_risk_predict(lnt_ctx *ctx, lnt_lasso_risk *risk, const lnt_lasso_student *student)
+{
+    return predict(ctx, risk, student, NULL);
+}
+
+lnt_status lnt_lasso_risk_of(lnt_ctx *ctx, lnt_lasso_risk *risk, const lnt_lasso_student *student, const double *T)
+{
+    lnt_lasso_student known = *student;
+    int nonzero = 0;
+    known.teacher2 = 0;
+    for (int i = 0; i < student->features; i++) {
+        nonzero += T[i] != 0;
+        known.teacher2 += T[i] * T[i];
+    }
+    known.density = (double)nonzero / student->features;
+    return predict(ctx, risk, &known, T);
 }

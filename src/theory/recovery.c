@@ -85,7 +85,7 @@ double lnt_recovery_probability(int features, int samples, int nonzero)
     lnt_recovery r;
     if (nonzero <= 0 || samples >= features)
         return 1;
-    if (nonzero >= samples)
+    if (nonzero > samples)
         return 0;
     lnt_recovery_finite(&r, features, nonzero);
     return 0.5 * erfc(sqrt(0.5) * (r.samples - samples) / r.sd);

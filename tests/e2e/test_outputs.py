@@ -107,6 +107,19 @@ def test_json_of_train():
     assert valid(validator, DIGITS + ["--seed", 2 ** 63 - 1])["parameters"]["seed"] == 2 ** 63 - 1
 
 
+def test_json_of_train_experiments():
+    validator = schema()
+    small = ["--layers", "8,6,1", "--samples", 9, "--epochs", 10]
+    for words in (["two-layer", *small], ["two-layer", *small, "--seeds", 1], ["nonlinear", *small, "--seeds", 2],
+                  ["toy", "--epochs", 20, "--seeds", 3], ["attention", "--epochs", 20], ["attention", "--epochs", 20, "--seeds", 1]):
+        result = valid(validator, ["train", "--experiment", *words])
+        assert result["command"] == "train" and result["parameters"]["experiment"] == words[0]
+        del result["deviations"]
+        assert list(validator.iter_errors(result))
+    del result["parameters"]["experiment"]
+    assert any("experiment" in error.message for error in validator.iter_errors(result))
+
+
 def test_json_of_apply():
     validator = schema()
     linnet(*DIGITS, "--seeds", 2, "--out", path("model"), "--no-figure")

@@ -8,9 +8,10 @@ typedef struct problem {
     double *y;
 } problem;
 
-enum { GAUSSIAN, INTEGERS, SIGNS, TWINS, SQUARE, KINDS };
+enum { GAUSSIAN, INTEGERS, SIGNS, TWINS, SUMS, KINDS };
 
-/* Integers and signs have ties; twins hold every feature twice, once with the opposite sign, and a feature of zeros. */
+/* Integers and signs have ties; twins hold every feature twice, once with the opposite sign, and a feature of zeros;
+ * sums hold combinations of features that are tied with them, and wanted once one of them leaves. */
 static problem random_problem(lnt_ctx *ctx, int D, int n, int kind, lnt_rng *rng)
 {
     problem p = {random_matrix(ctx, D, n, rng), random_matrix(ctx, n, 1, rng).a};
@@ -20,6 +21,10 @@ static problem random_problem(lnt_ctx *ctx, int D, int n, int kind, lnt_rng *rng
             *x = kind == INTEGERS ? round(*x) : kind == SIGNS ? (*x > 0) - (*x <= 0) : *x;
             if (kind == TWINS && j >= D / 2)
                 *x = j == D - 1 ? 0 : -*lnt_at(p.X, j - D / 2, i);
+            if (kind == SUMS && j >= (D + 3) / 2) {
+                double *u = lnt_at(p.X, j - (D + 3) / 2, i);
+                *x = j % 3 ? u[0] + u[1] - u[2] : (u[0] + u[1]) / 2;
+            }
         }
         if (kind == INTEGERS || kind == SIGNS)
             p.y[i] = round(3 * p.y[i]);

@@ -282,6 +282,8 @@ static void check_eigh(lnt_ctx *ctx, lnt_mat A, double *w)
     int n = A.rows;
     lnt_mat frame = new_matrix(ctx, n + 2, n), V = lnt_block(frame, 1, 0, n, n), S = copy(ctx, A), full = copy(ctx, A);
     lnt_symmetrize(full);
+    for (int c = 1; c < S.cols; c++) /* only the lower triangle counts */
+        lnt_mat_fill(lnt_block(S, 0, c, c, 1), NAN);
     check_status(ctx, lnt_eigh(ctx, w, V, S), LNT_OK);
     check_orthonormal(ctx, LNT_T, V, "eigenvectors");
     lnt_mat AV = product(ctx, LNT_N, full, LNT_N, V), VD = copy(ctx, V);
@@ -475,7 +477,8 @@ static void cholesky_factors_and_solves(void **state)
     lnt_ctx *ctx = *state;
     lnt_rng rng = lnt_rng_stream(SEED, 41, LNT_FOR_TESTS);
     for (int n = 0; n < 60; n += 6) {
-        lnt_mat parent, L = framed(ctx, &parent, n, n, &rng), A = new_matrix(ctx, n, n), B = random_matrix(ctx, n, 3, &rng);
+        lnt_mat parent, L = framed(ctx, &parent, n, n, &rng), A = new_matrix(ctx, n, n),
+                        B = random_matrix(ctx, n, 3, &rng);
         lnt_mat Z = random_matrix(ctx, n, n + 2, &rng);
         lnt_gemm(A, 1, LNT_N, Z, LNT_T, Z, 0);
         for (int j = 0; j < n; j++)

@@ -19,6 +19,7 @@ static const lnt_option table[] = {{"flag", LNT_OPT_FLAG, AT(flag), 0, 0, 0, NUL
                                    {"seed", LNT_OPT_SEED, AT(seed), 0, 0, 0, "N", NULL, "a seed"},
                                    {"real", LNT_OPT_REAL, AT(real), 0, 0, 1e300, "X", NULL, "a number"},
                                    {"rate", LNT_OPT_REAL, AT(real), LNT_OPT_AUTO, 0, 1, "X", NULL, "a rate"},
+                                   {"count", LNT_OPT_INTEGER, AT(whole), LNT_OPT_AUTO, 0, 2000, "N", NULL, "a count"},
                                    {"text", LNT_OPT_TEXT, AT(text), 0, 0, 0, "T", NULL, "a text"},
                                    {"choice", LNT_OPT_CHOICE, AT(choice), 0, 0, 0, "NAME", colours, "a colour"},
                                    {"list", LNT_OPT_INTEGERS, AT(list), 0, 1, 1e6, "N,N", NULL, "widths"},
@@ -63,6 +64,14 @@ static void values_that_are_accepted(void **state)
     assert_true(o.real == .5);
     accept(ctx, &o, "rate", "auto");
     assert_true(isnan(o.real));
+    accept(ctx, &o, "count", "0");
+    assert_int_equal(o.whole, 0);
+    accept(ctx, &o, "count", "auto");
+    assert_int_equal(o.whole, LNT_AUTO);
+    assert_int_not_equal(set(ctx, &o, "count", "-1"), LNT_OK);
+    lnt_ctx_clear(ctx);
+    assert_int_not_equal(set(ctx, &o, "whole", "auto"), LNT_OK);
+    lnt_ctx_clear(ctx);
     assert_int_not_equal(set(ctx, &o, "rate", "nan"), LNT_OK);
     lnt_ctx_clear(ctx);
     assert_int_not_equal(set(ctx, &o, "real", "auto"), LNT_OK);

@@ -375,11 +375,11 @@ static void no_feature_is_left_out_wrongly(void **state)
     for (int kind = 0; kind < 8; kind++) {
         lnt_rng rng = lnt_rng_stream(SEED, 500 + (uint32_t)kind, LNT_FOR_TESTS);
         lnt_mark mark = lnt_ctx_mark(ctx);
-        sample s = make_sample(ctx, 50, 600, 12, 1, &rng);
+        sample s = make_sample(ctx, 50, kind & 4 ? 600 : 2000, 12, 1, &rng);
         lnt_path_opts o = options(kind, &s);
         prepared p = prepare(ctx, &s, &o);
         lnt_path path;
-        o.count = kind & 1 ? 60 : 5;
+        o.count = kind & 1 ? 60 : kind & 4 ? 5 : 20;
         o.alpha = kind & 2 ? 1 : 0.7;
         check_status(ctx, lnt_path_fit(ctx, &path, &s.design, s.y, &o), LNT_OK);
         for (int k = 0; k < path.count; k++) {

@@ -288,6 +288,29 @@ static void penalty_zero_has_the_least_norm_and_is_the_limit(void **state)
     check_close(small, W, 1e-12, "row space");
 }
 
+/* With more features than samples the scores have a limit at 0, which the definition, 0/0, does not show. */
+static void scores_reach_their_limit(void **state)
+{
+    lnt_ctx *ctx = *state;
+    for (int kind = 0; kind < 8; kind++) {
+        lnt_rng rng = lnt_rng_stream(SEED, 450 + (uint32_t)kind, LNT_FOR_TESTS);
+        sample s = make_sample(ctx, 12, 30, &rng);
+        lnt_path_opts o = options(kind, &s);
+        lnt_ridge r;
+        lnt_ridge_score zero[2], small[2];
+        check_status(ctx, lnt_ridge_make(ctx, &r, &s.design, s.Y, &o), LNT_OK);
+        check_status(ctx, lnt_ridge_scores(ctx, zero, &r, 0), LNT_OK);
+        check_status(ctx, lnt_ridge_scores(ctx, small, &r, 1e-13), LNT_OK);
+        for (int t = 0; t < 2; t++) {
+            assert_true(zero[t].gcv > 0 && zero[t].loo > 0);
+            check_near(zero[t].gcv / small[t].gcv, 1, 1e-10, "GCV");
+            check_near(zero[t].loo / small[t].loo, 1, 1e-10, "leave-one-out");
+            check_near(zero[t].loss, 0, 1e-25, "loss");
+            check_near(zero[t].freedom, 12, 1e-12, "degrees of freedom");
+        }
+    }
+}
+
 /* Samples of weight 0 change nothing but are predicted; constant features and targets, huge penalties, one sample. */
 static void odd_problems(void **state)
 {
@@ -435,6 +458,7 @@ int main(void)
                                        WITH_CTX(scores_are_those_of_the_hat_matrix),
                                        WITH_CTX(gcv_is_leave_one_out_where_samples_are_alike),
                                        WITH_CTX(penalty_zero_has_the_least_norm_and_is_the_limit),
+                                       WITH_CTX(scores_reach_their_limit),
                                        WITH_CTX(odd_problems),
                                        WITH_CTX(paths_of_alpha_zero_are_ridge),
                                        cmocka_unit_test_teardown(every_failing_allocation_is_survived, restore_heap)};
