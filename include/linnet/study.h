@@ -338,7 +338,7 @@ typedef enum lnt_path_method { LNT_PATH_DESCENT, LNT_PATH_HOMOTOPY } lnt_path_me
 typedef struct lnt_regress_path_opts {
     lnt_task_opts task;          /* with rows */
     const char *row_weights;     /* file of a weight >= 0 for each row, of any scale; NULL: equal */
-    int target;                  /* which of several targets, from 0; -1: all for ridge, else the only one */
+    int target;                  /* which of several targets, from 0; LNT_AUTO: all for ridge, else the only one */
     const char *penalty;         /* ridge, lasso, or elastic:ALPHA */
     bool intercept, standardize; /* see lnt_path_opts */
     int lambdas;                 /* number of penalties */
@@ -374,7 +374,7 @@ LNT_API lnt_status lnt_regress_path_study(lnt_ctx *ctx, lnt_record *record, cons
 
 typedef struct lnt_regress_learning_opts {
     lnt_task_opts task;          /* with rows, none held out */
-    int target;                  /* which of several targets, from 0; -1: all */
+    int target;                  /* which of several targets, from 0; LNT_AUTO: all */
     int penalty;                 /* ridge */
     bool intercept, standardize; /* scales are those of all rows */
     double lambda;               /* NaN: the best one at each number of rows */

@@ -63,6 +63,19 @@ void lnt_syrk(lnt_mat C, double alpha, lnt_op opA, lnt_mat A, double beta)
     release(pinned);
 }
 
+void lnt_gemv(double *y, double alpha, lnt_op op, lnt_mat A, const double *x, double beta)
+{
+    int size = op == LNT_T ? A.cols : A.rows;
+    if (A.rows == 0 || A.cols == 0) { /* BLAS would leave y alone */
+        for (int i = 0; i < size; i++)
+            y[i] = beta == 0 ? 0 : beta * y[i];
+        return;
+    }
+    bool pinned = hold();
+    cblas_dgemv(CblasColMajor, blas_op(op), A.rows, A.cols, alpha, A.a, A.ld, x, 1, beta, y, 1);
+    release(pinned);
+}
+
 double lnt_vec_dot(int n, const double *x, const double *y)
 {
     bool pinned = hold();

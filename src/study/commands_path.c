@@ -12,8 +12,8 @@ const lnt_option lnt_regress_path_options[] = {
     DATA_ROWS,
     TEXT("row-weights", row_weights, LNT_OPT_INPUT, "FILE",
          "a weight of at least 0 for each row, of any scale, in the order of the rows (default: equal)"),
-    INTEGER("target", target, 0, -1, INT_MAX,
-            "which of several targets to fit, from 0; -1: all (ridge), the only one (lasso, elastic)"),
+    {"target", LNT_OPT_INTEGER, offsetof(OPTS, target), LNT_OPT_AUTO, 0, INT_MAX, "K", NULL,
+     "which of several targets to fit, from 0; auto: all for ridge, else the only one"},
     TEXT("penalty", penalty, 0, "KIND", "ridge, lasso, or elastic:ALPHA, ALPHA the share of the lasso"),
     FLAG("intercept", intercept, 0, "fit an intercept, free of penalty; --no-intercept"),
     FLAG("standardize", standardize, 0,
@@ -60,7 +60,8 @@ static const char *const penalties[] = {"ridge", NULL};
 #define OPTS lnt_regress_learning_opts
 const lnt_option lnt_regress_learning_options[] = {
     DATA_ROWS,
-    INTEGER("target", target, 0, -1, INT_MAX, "which of several targets to fit, from 0; -1: all"),
+    {"target", LNT_OPT_INTEGER, offsetof(OPTS, target), LNT_OPT_AUTO, 0, INT_MAX, "K", NULL,
+     "which of several targets to fit, from 0; auto: all"},
     CHOICE("penalty", penalty, penalties, "what is added to the training loss"),
     FLAG("intercept", intercept, 0, "fit an intercept, free of penalty; --no-intercept"),
     FLAG("standardize", standardize, 0,

@@ -16,7 +16,7 @@
 void lnt_regress_learning_defaults(lnt_regress_learning_opts *opts)
 {
     *opts = (lnt_regress_learning_opts){
-        .target = -1, .intercept = true, .standardize = true, .lambda = NAN, .draws = 10, .cv = 10};
+        .target = LNT_AUTO, .intercept = true, .standardize = true, .lambda = NAN, .draws = 10, .cv = 10};
 }
 
 /* ---- The rows and their spectrum ---- */

@@ -11,7 +11,7 @@
 
 void lnt_regress_path_defaults(lnt_regress_path_opts *opts)
 {
-    *opts = (lnt_regress_path_opts){.target = -1,
+    *opts = (lnt_regress_path_opts){.target = LNT_AUTO,
                                     .penalty = "lasso",
                                     .intercept = true,
                                     .standardize = true,

@@ -25,7 +25,7 @@ typedef struct lnt_rows {
 typedef struct lnt_rows_opts {
     const lnt_task_opts *task;
     const char *row_weights;
-    int target; /* -1: all */
+    int target; /* LNT_AUTO: all */
     bool intercept, standardize, sparse;
     uint64_t seed;
     int threads;

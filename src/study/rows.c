@@ -98,11 +98,11 @@ static lnt_status make_targets(lnt_ctx *ctx, lnt_ctx *scratch, lnt_mat *Y, const
     lnt_mat all;
     lnt_status status = lnt_mat_alloc(scratch, &all, columns, n);
     if (status == LNT_OK)
-        status = lnt_mat_alloc(ctx, Y, n, target < 0 ? columns : 1);
+        status = lnt_mat_alloc(ctx, Y, n, target == LNT_AUTO ? columns : 1);
     if (status != LNT_OK)
         return status;
     lnt_targets_get(all, data, NULL, 0, n);
-    lnt_mat_transpose(*Y, target < 0 ? all : lnt_block(all, target, 0, 1, n));
+    lnt_mat_transpose(*Y, target == LNT_AUTO ? all : lnt_block(all, target, 0, 1, n));
     return LNT_OK;
 }
 
@@ -290,7 +290,7 @@ static lnt_status make(lnt_ctx *ctx, lnt_ctx *scratch, lnt_record *record, lnt_r
         return status;
     *r = (lnt_rows){.n = setup.task.n, .features = setup.task.prep.outputs, .tests = setup.test.n};
     r->columns = lnt_dataset_outputs(&setup.task.data);
-    r->targets = o->target < 0 ? r->columns : 1;
+    r->targets = o->target == LNT_AUTO ? r->columns : 1;
     r->classes = setup.task.data.classes > 0;
     status = check_target(scratch, o->target, r->columns);
     if (status == LNT_OK)

