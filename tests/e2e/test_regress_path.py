@@ -519,8 +519,8 @@ def test_learning_draws():
 
 
 def test_learning_is_right_on_gaussian_rows():
-    """Beyond the rows at hand too, with more features than rows, where the omniscient risk is not: four standard errors of
-    the prediction, which are about a third of it in all."""
+    """Beyond the rows at hand too, with more features than rows, where the omniscient risk is lower: four standard errors of
+    the prediction, less than half of it in all."""
     N, D = 300, 500
     scale = np.arange(1, D + 1) ** -0.35
     draw = np.random.default_rng(8)
@@ -541,7 +541,7 @@ def test_learning_is_right_on_gaussian_rows():
             T, t = sample(2000)
             errors.append(((t - T @ coefficients[:, 0] - a) ** 2).mean())
         assert abs(row["predicted"] - np.mean(errors)) < 4 * row["predicted_se"] < 0.6 * row["predicted"], (row, errors)
-        assert row["omniscient"] < 0.9 * np.mean(errors)
+        assert row["omniscient"] < 0.98 * row["predicted"]
     assert not [a for a in result["assumptions"] if "many rows" in a["name"]][0]["holds"]
 
 
