@@ -103,10 +103,11 @@ static void put_warnings(lnt_record *record, const lnt_regress_run *r)
         lnt_record_warn(record, "%d of the %d features are constant: their coefficients are 0", rows->constant,
                         rows->features);
     if (rows->equal && r->alpha == 1)
-        lnt_record_warn(record,
-                        "%d features equal an earlier one, first %d equals %d (from 0): how they share a coefficient "
-                        "is arbitrary for the lasso; an elastic net shares it equally",
-                        rows->equal, rows->first_equal[1], rows->first_equal[0]);
+        lnt_record_warn(
+            record,
+            "features that equal an earlier one: %d, the first is %d, equal to %d (from 0); how they share a "
+            "coefficient is arbitrary for the lasso, an elastic net shares it equally",
+            rows->equal, rows->first_equal[1], rows->first_equal[0]);
     if (rows->constant_targets)
         lnt_record_warn(record, "%d of the %d targets are constant: their coefficients are 0", rows->constant_targets,
                         rows->targets);

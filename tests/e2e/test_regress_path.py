@@ -350,7 +350,7 @@ def test_constant_and_equal_columns():
         assert not W[:, 2].any() and result["problem"]["constant_features"] == 1 and result["problem"]["equal_features"] == 1
         assert result["certificate"]["relative_gap"] <= 1e-8
         assert any("1 of the 6 features are constant" in line for line in result["warnings"])
-        assert any("5 equals 1" in line for line in result["warnings"]) == (kind == "lasso")
+        assert any("5, equal to 1" in line for line in result["warnings"]) == (kind == "lasso")
         if kind != "lasso":
             close(W[:, 1], W[:, 5], 1e-6)
     result, _, _ = run(*data(X, y, "--no-intercept", "--no-standardize"))
