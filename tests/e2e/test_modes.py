@@ -732,6 +732,13 @@ def test_hessian_where_the_descent_ends():
     close(h5["hessian/end"], np.linalg.eigvalsh(d * J.T @ J), 1e-6)
 
 
+def test_a_flow_at_rest_costs_nothing():
+    done, h5 = modes("--task", "illusory", "--lr", 0.1, "--time", 1e10, "--method", "flow")
+    assert done["flow"]["steps"] < 1000 and 10 < done["flow"]["rest"] < 1e6, done["flow"]
+    close(h5["strengths/flow"][1:], np.broadcast_to([row["s"] for row in done["tables"]["modes"]],
+                                                    h5["strengths/flow"][1:].shape), 1e-11)
+
+
 def test_figures():
     """Similarities, and spectra with those of the inputs unless these are white, are drawn from the run's numbers."""
     for words, panels in [(["--task", "exercise", "--hidden", 3, "--lr", 0.1], 1), (["--data", "digits", "--pca", 6, "--lr", 0.002], 2)]:

@@ -223,6 +223,50 @@ static void modes_have_their_levels_at_their_times(void **state)
     }
 }
 
+/* At the least-squares map nothing is left to integrate, however long; on a saddle, whose slopes are as small,
+ * something is: one hidden unit without the largest mode but for 1e-18 of it, which needs 41/s_1 to grow. */
+static void flows_rest_at_minima_only(void **state)
+{
+    lnt_ctx *ctx = *state;
+    const double late[] = {20, 1e5, 1e12};
+    for (int i = 0; i < SHAPES; i++) {
+        lnt_rng rng = lnt_rng_stream(SEED, 300 + (uint32_t)i, LNT_FOR_TESTS);
+        lnt_net net = {.depth = shapes[i].depth, .width = shapes[i].width};
+        int in = net.width[0], out = net.width[net.depth], narrow = in < out ? in : out;
+        lnt_moments m = random_moments(ctx, in, out, i % 2 ? 1 : 0.05, &rng);
+        double *w0 = random_weights(ctx, &net, 0.4, &rng);
+        for (int l = 1; l < net.depth; l++)
+            narrow = net.width[l] < narrow ? net.width[l] : narrow;
+        if (narrow < (in < out ? in : out) || net.depth > 2)
+            continue;
+        lnt_flow_opts opts = tight();
+        lnt_flow_info info;
+        lnt_mat Y, P, best;
+        opts.rtol = 1e-10;
+        check_status(ctx, lnt_mat_alloc(ctx, &Y, (int)lnt_net_size(&net), 3), LNT_OK);
+        check_status(ctx, lnt_mat_alloc(ctx, &P, out, in), LNT_OK);
+        check_status(ctx, lnt_mat_alloc(ctx, &best, out, in), LNT_OK);
+        check_status(ctx, lnt_net_flow(ctx, Y, &info, NULL, &net, w0, &m, late, 3, &opts), LNT_OK);
+        assert_true(info.stop == LNT_FLOW_DONE && !(info.rest >= 1e12) && info.steps < 5000);
+        check_status(ctx, lnt_net_product(ctx, P, &net, lnt_at(Y, 0, 2)), LNT_OK);
+        check_status(ctx, lnt_least_squares(ctx, best, NULL, &m, 0), LNT_OK);
+        check_close(P, best, 1e-12, "limit");
+    }
+    const int width[] = {2, 1, 2};
+    lnt_net net = {.depth = 2, .width = width};
+    lnt_mat Y;
+    lnt_flow_info info;
+    double Sxx[] = {1, 0, 0, 1}, Syx[] = {1, 0, 0, 0.5}, w0[] = {1e-18, sqrt(0.5), 1e-18, sqrt(0.5)};
+    const double early[] = {30, 1e4};
+    lnt_moments m = {.Sxx = lnt_mat_view(Sxx, 2, 2), .Syx = lnt_mat_view(Syx, 2, 2), .tr_Syy = 1.25};
+    lnt_flow_opts opts = tight();
+    opts.atol = 1e-30;
+    check_status(ctx, lnt_mat_alloc(ctx, &Y, 4, 2), LNT_OK);
+    check_status(ctx, lnt_net_flow(ctx, Y, &info, NULL, &net, w0, &m, early, 2, &opts), LNT_OK);
+    check_near(*lnt_at(Y, 1, 0), sqrt(0.5), 1e-9, "still on the saddle");
+    check_near(*lnt_at(Y, 0, 1), 1, 1e-9, "gone");
+}
+
 static void shapes_that_do_not_fit_are_refused(void **state)
 {
     lnt_ctx *ctx = *state;
@@ -487,6 +531,7 @@ int main(void)
         WITH_CTX(balance_is_conserved),
         WITH_CTX(aligned_modes_follow_their_closed_form),
         WITH_CTX(modes_have_their_levels_at_their_times),
+        WITH_CTX(flows_rest_at_minima_only),
         WITH_CTX(shapes_that_do_not_fit_are_refused),
         WITH_CTX(products_flow_as_their_layers),
         WITH_CTX(products_stop_with_their_callback),
