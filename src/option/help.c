@@ -169,8 +169,13 @@ lnt_status lnt_command_help(lnt_ctx *ctx, lnt_text *out, const lnt_command *comm
     put_wrapped(out, command->description, 0, 0);
     lnt_text_add(out, "\nOptions:\n");
     put_options(out, command, common, opts, common_opts, put_option);
-    if (command->tables)
-        lnt_text_add(out, "\nTables for --csv: series, %s, " COMMON_TABLES "\n", command->tables);
+    const char *tables = lnt_sprintf(ctx, "series, %s, " COMMON_TABLES, command->tables ? command->tables : "");
+    if (!tables)
+        return LNT_ENOMEM;
+    if (command->tables) {
+        lnt_text_add(out, "\nTables for --csv: ");
+        put_wrapped(out, tables, 18, 18);
+    }
     return lnt_text_status(ctx, out);
 }
 
