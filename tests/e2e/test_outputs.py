@@ -81,7 +81,7 @@ def valid(validator, words):
     assert not errors, "\n".join(errors[:5])
     assert all(map(rows_of_one_shape, [*result["tables"].values(), result["deviations"], result["assumptions"]]))
     assert len(lengths(result["series"])) <= 1, lengths(result["series"])
-    listed = linnet("help", *result["command"].split()).stdout.split("Tables for --csv: ")[1].strip().split(", ")
+    listed = linnet("help", *result["command"].split()).stdout.split("Tables for --csv: ")[1].replace(",", " ").split()
     assert set(result["tables"]) <= set(listed), (set(result["tables"]) - set(listed), listed)
     has_null = "null" in done.stdout.split('"series":')[1].split('"tables":')[0]
     assert not has_null or any("null" in warning for warning in result["warnings"])
