@@ -136,6 +136,8 @@ static int run_command(lnt_ctx *ctx, const lnt_command *command, int argc, char 
         lnt_ctx_set_progress(ctx, on_progress, t);
     if (status == LNT_OK && common.json && common.csv)
         status = lnt_fail(ctx, LNT_EUSAGE, "--json and --csv exclude each other");
+    if (status == LNT_OK && common.csv)
+        status = lnt_command_check_table(ctx, command, common.csv);
     if (status == LNT_OK)
         status = check_out_files(ctx, command, opts, &common);
     if (status == LNT_OK && common.out && command->out == LNT_OUT_FOLDER) {

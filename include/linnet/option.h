@@ -66,7 +66,9 @@ typedef struct lnt_command {
     void (*defaults)(void *opts);
     lnt_status (*study)(lnt_ctx *ctx, lnt_record *record, const void *opts);
     lnt_out_kind out;
-    const char *array; /* with LNT_OUT_ARRAY: the array of the record that --out writes */
+    const char *array;  /* with LNT_OUT_ARRAY: the array of the record that --out writes */
+    const char *tables; /* of its runs, "a, b, c"; what every command can have is left out: series, deviations,
+                           assumptions, checks. NULL: not known before the run */
 } lnt_command;
 
 /* The option of that name, or NULL. */
@@ -94,6 +96,8 @@ LNT_API lnt_status lnt_config_parse(lnt_ctx *ctx, lnt_config *config, const void
 LNT_API lnt_status lnt_config_apply(lnt_ctx *ctx, void *opts, const lnt_option *table, const lnt_config *config,
                                     const char *name);
 
+/* LNT_EUSAGE, with the names there are, where no run of the command has a table `name`: said before a run. */
+LNT_API lnt_status lnt_command_check_table(lnt_ctx *ctx, const lnt_command *command, const char *name);
 /* The help of a command: two examples first, then its options and those that all commands share, with defaults. */
 LNT_API lnt_status lnt_command_help(lnt_ctx *ctx, lnt_text *out, const lnt_command *command, const lnt_option *common);
 /* The same as a man page (section 1). */

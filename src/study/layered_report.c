@@ -197,7 +197,7 @@ lnt_status lnt_layered_report(lnt_ctx *ctx, lnt_record *record, const lnt_layere
 static lnt_status put_losses(lnt_ctx *ctx, lnt_record *record, const lnt_layered *l, const lnt_curve *level, int levels)
 {
     size_t points = (size_t)l->points;
-    lnt_curve *curve = lnt_alloc(ctx, (size_t)(2 * l->arms + levels), sizeof *curve);
+    lnt_curve *curve = lnt_alloc(ctx, 2 * (size_t)l->arms + (size_t)levels, sizeof *curve);
     double *x = lnt_alloc(ctx, points + (size_t)l->runs, sizeof *x);
     if (!curve || !x)
         return LNT_ENOMEM;

@@ -103,7 +103,7 @@ def own_minimum(X, T, decay):
 
 
 def test_two_layer_as_published():
-    """Theory and known numbers at the published sizes: bands of three standard errors over ten seeds' runs."""
+    """Theory and known numbers at the published sizes; the bands of losses are five standard errors of the mean of 3 runs."""
     began = time.monotonic()
     result = experiment("two-layer")
     print(f"      two-layer: {time.monotonic() - began:.1f} s")
