@@ -40,8 +40,20 @@ typedef enum lnt_loss { LNT_LOSS_HALF, LNT_LOSS_SUM, LNT_LOSS_MEAN } lnt_loss;
  * that does not depend on the number of rows. */
 typedef enum lnt_space { LNT_SPACE_SAMPLES, LNT_SPACE_COVARIANCE } lnt_space;
 
+/* Ready-made tasks with several ways to train on them, see lnt_layered_study(). */
+typedef enum lnt_layered_experiment {
+    LNT_LAYERED_NONE,
+    LNT_LAYERED_TWO_LAYER,
+    LNT_LAYERED_NONLINEAR,
+    LNT_LAYERED_TOY,
+    LNT_LAYERED_ATTENTION
+} lnt_layered_experiment;
+
 typedef struct lnt_train_opts {
     lnt_task_opts task;
+    int experiment;         /* lnt_layered_experiment; of the fields below it takes layers and samples (two-layer and
+                               nonlinear), epochs, seeds, seed, threads, and others must be left at their defaults */
+    int samples;            /* of the experiment; 0: as published */
     lnt_int_list layers;    /* widths from inputs to outputs; empty: those of weights_in, or inputs, outputs, outputs */
     int activation;         /* lnt_activation of the hidden layers */
     const char *init;       /* see lnt_init_parse() */
@@ -52,12 +64,13 @@ typedef struct lnt_train_opts {
     int loss;                /* lnt_loss */
     int space;               /* lnt_space */
     double lr;               /* multiplies the gradient of that loss */
-    int batch, rows_per_epoch, epochs;
+    int batch, rows_per_epoch;
+    int epochs; /* LNT_AUTO: 20, of an experiment as published */
     bool shuffle;
     double momentum, beta1, beta2, epsilon; /* see lnt_descent */
     double weight_decay, l1;                /* added to the loss: weight_decay/2 |w|^2 + l1 |w|_1 */
     bool naive_l1;
-    int seeds; /* runs, with streams (seed, 0), (seed, 1), ... */
+    int seeds; /* runs, with streams (seed, 0), (seed, 1), ...; LNT_AUTO: 1, of an experiment as published */
     uint64_t seed;
     int threads; /* 0: all processors */
 } lnt_train_opts;
@@ -73,6 +86,54 @@ LNT_API void lnt_train_defaults(lnt_train_opts *opts);
  * LNT_EDIVERGED names the largest stable learning rate. Memory: the inputs as they are in the file, plus the reduced
  * ones as doubles. */
 LNT_API lnt_status lnt_train_study(lnt_ctx *ctx, lnt_record *record, const lnt_train_opts *opts);
+
+/* ---- train --experiment ---- */
+
+typedef struct lnt_layered_opts {
+    int experiment;              /* lnt_layered_experiment, not NONE */
+    int inputs, hidden, samples; /* of two-layer and nonlinear; the others have sizes of their own */
+    int epochs;                  /* of descent */
+    int seeds;                   /* runs with data and starts of their own; of toy, drawn vectors and starts */
+    uint64_t seed;
+    int threads; /* 0: all processors */
+} lnt_layered_opts;
+
+/* Published sizes: two-layer 400-600-1, 200 samples, 5000 epochs, 3 runs; nonlinear 100-100-1, 60, 10000, 10; toy 3000
+ * epochs, 100 draws; attention 4000, 3. */
+LNT_API void lnt_layered_defaults(lnt_layered_opts *opts, lnt_layered_experiment experiment);
+/* What penalties on the layers do to the function that the layers make; theory in layered.h.
+ *
+ * two-layer: student S = M V of a linear teacher T, |T| = 1, without noise; M (inputs x hidden) ~ N(0, 1/inputs), V ~
+ * N(0, 1/hidden), inputs N(0, 1), loss 1/(2 samples) |X'(S - T)|^2; all drawn anew in each run. Momentum .9. Arms:
+ * plain, eta .05; ridge, eta .05, weight decay .04; l1, eta .055, both layers through the proximal map of 3.5e-4 |w|_1
+ * + .05 w^2 after each step, which with momentum solves for a tenth of both; l1_correct, the same penalties in the map
+ * that solves for them. loss_gen is 1/2 |S - T|^2.
+ *
+ * nonlinear: student f = V relu(M'x) and a teacher of 10 such units, the same in all runs; M ~ N(0, 2/inputs), V ~ N(0,
+ * 1/units); inputs N(0, 1/samples), loss 1/2 sum over samples of (f - f*)^2. Momentum .5. Arms: plain, eta .02; ridge,
+ * eta .02, weight decay .05; l1, eta .01, map of .001 |w|_1 + .025 w^2 after each step; l1_correct. loss_gen is the
+ * expectation of the loss over inputs, exactly; loss_validation that of as many further samples.
+ *
+ * Streams: (seed, run, LNT_FOR_TASK) T, then the inputs, sample by sample; nonlinear: the teacher's M and V of run 0,
+ * in run r + 1 the inputs of run r, then those for validation. (seed, run, LNT_FOR_WEIGHTS) M column by column, then V.
+ * All arms of a run start alike.
+ *
+ * Record of both: series epoch (all up to 64, then at ratios of 1 + 1/64), ARM.loss_gen, ARM.loss_train,
+ * ARM.loss_validation, mean and sd over several runs; tables rules (parameters of the arms with the penalties they
+ * solve for), arms (means at the end), runs (each run), pairs (paired differences); arrays M/ARM of the first run;
+ * deviations from theory, assumptions, figures.
+ *
+ * attention: min 1/2 |M* - W_Q W_K'|_F^2 + lambda/2 (|W_Q|_F^2 + |W_K|_F^2), M* of 20 x 20 with singular values 5, 4,
+ * 3, 2, 1, by descent with eta .05 from small starts, for several lambda and widths. Record: series epoch, ARM.loss,
+ * ARM.nuclear_norm; tables arms, modes (singular values with theory), gauges (three penalties of one product), flow
+ * (W_Q' W_Q - W_K' W_K over time); deviations, assumptions, figure.
+ *
+ * toy: two pairs of vectors against one. Record: tables identity (the expansion against the norm), minima, angles;
+ * arrays landscape/aligned, landscape/turned (y by x), landscape/x; deviations, figure.
+ *
+ * LNT_EDIVERGED where sizes are so unlike the published ones that an arm blows up; LNT_EUSER where it is interrupted
+ * before any run is complete. */
+LNT_API lnt_status lnt_layered_study(lnt_ctx *ctx, lnt_record *record, const lnt_layered_opts *opts);
 
 /* ---- modes ---- */
 
@@ -269,6 +330,35 @@ LNT_API void lnt_regress_theory_defaults(lnt_regress_theory_opts *opts);
  * parts), hyperparameters, recovery, stopping; series epoch, ARM.loss_gen, ...; a table over lambda with the best one;
  * figures. */
 LNT_API lnt_status lnt_regress_theory_study(lnt_ctx *ctx, lnt_record *record, const lnt_regress_theory_opts *opts);
+
+/* ---- regress recovery ---- */
+
+typedef struct lnt_recovery_opts {
+    int features;     /* D >= 2 */
+    int grid;         /* cells along each axis, at most D */
+    int runs;         /* problems in each cell */
+    double tolerance; /* T is recovered where |w - T| < tolerance |T| */
+    uint64_t seed;
+    int threads; /* 0: all processors */
+} lnt_recovery_opts;
+
+/* features 400, grid 20, runs 20, tolerance 1e-6. */
+LNT_API void lnt_recovery_defaults(lnt_recovery_opts *opts);
+/* The phase diagram of exact recovery: how often basis pursuit, lnt_basis_pursuit(), finds T from X and y = X^T T
+ * alone. X (D x n) and the first d entries of T are standard normal, the others 0; n and d are D (i + 1/2)/grid for i =
+ * 0 .. grid - 1, rounded, and at least 1. Problem (run, row d, column n) draws X, column by column, then T from the
+ * stream (seed, (run * grid + row) * grid + column, LNT_FOR_TASK). Beside it stand the boundary in the limit,
+ * lnt_recovery_density(), and what is expected at this size, lnt_recovery_finite().
+ * Record: table grid (a row per cell: samples = n/D, density = d/D, n, nonzero = d, runs, success, predicted); table
+ * crossing (a row per column: boundary, at_this_size, width, all as d/D; found: where half are recovered, by maximum
+ * likelihood with a normal transition of that width, with its standard error; null where the column has only successes
+ * or only failures); arrays success (rows d, columns n), grid/samples, grid/density; series samples, boundary; facts
+ * problems, certificate, boundary (the mean shift of the 50 % points from the boundary in entries of T, weighted by
+ * their precision); deviations of the 50 % points from the boundary of the limit, of their mean shift and of the mean
+ * success from those expected at this size; assumptions; a figure. Problems that were not solved to a certified gap are
+ * not counted, with a warning. Interrupted, it keeps the problems that are solved.
+ * Cost: at D = 400 about 4 ms a problem and thread on average. Memory: 30 D^2 bytes a thread, 13 a problem. */
+LNT_API lnt_status lnt_recovery_study(lnt_ctx *ctx, lnt_record *record, const lnt_recovery_opts *opts);
 
 /* ---- apply ---- */
 

@@ -70,4 +70,8 @@
     void lnt_##name##_any_defaults(void *opts);                                                                        \
     lnt_status lnt_##name##_any_study(lnt_ctx *ctx, lnt_record *record, const void *opts)
 
+DECLARE_COMMAND(curves);
+DECLARE_COMMAND(regress_theory);
+DECLARE_COMMAND(recovery);
+
 #endif

@@ -46,8 +46,7 @@ const lnt_option lnt_curves_options[] = {
 
 const char *const lnt_curves_examples[] = {
     "linnet regress curves --features 1000 --samples 700 --runs 100 --epochs 200 --out c",
-    "linnet regress curves --teacher sparse:400 --arms plain,ridge,lasso --lasso-lambda 1.2e-3 --epochs 500 --runs 10 "
-    "--json",
+    "linnet regress curves --teacher sparse:400 --arms plain,ridge,lasso --epochs 500 --runs 10 --json",
     "linnet regress curves --samples 1500 --noise 0.5 --arms plain --time flow --epochs 100 --csv arms", NULL};
 
 const char lnt_curves_description[] =
@@ -104,7 +103,5 @@ const char lnt_regress_theory_description[] =
     "is best "
     "among those of the table lambdas; best_ridge is exact, for S0 of any size.";
 
-DECLARE_COMMAND(curves);
-DECLARE_COMMAND(regress_theory);
 ADAPT(, curves)
 ADAPT(, regress_theory)

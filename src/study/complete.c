@@ -1,4 +1,5 @@
 #include "complete.h"
+#include "setup.h"
 
 #include "linnet/linalg.h"
 #include "linnet/modes.h"
@@ -42,15 +43,11 @@ static lnt_status check_depths(lnt_ctx *ctx, const lnt_complete_opts *o, const l
 {
     if (o->depths.count == 0)
         return lnt_fail(ctx, LNT_EUSAGE, "--depths names no depth: use --depths 1,2,3");
-    for (int i = 0; i < o->depths.count; i++)
-        for (int k = 0; k < i; k++)
-            if (o->depths.item[k] == o->depths.item[i])
-                return lnt_fail(ctx, LNT_EUSAGE, "--depths names %d twice", o->depths.item[i]);
     double numbers = (double)o->depths.count * LNT_COMPLETE_TIMES * task->rows * task->columns;
     if (numbers > MOST_NUMBERS)
         return lnt_fail(ctx, LNT_EUSAGE, "%d depths of a matrix of %d x %d take %g numbers, at most %g: name fewer",
                         o->depths.count, task->rows, task->columns, numbers, MOST_NUMBERS);
-    return LNT_OK;
+    return lnt_check_depths(ctx, &o->depths);
 }
 
 /* The start, and what it is measured by. */

@@ -21,6 +21,7 @@ extern const lnt_option lnt_reproduce_options[];
 extern const lnt_experiment lnt_experiments[];
 
 lnt_experiment_run lnt_notebook_experiment, lnt_exercise_experiment, lnt_depths_experiment, lnt_phase_experiment,
-    lnt_tree_experiment, lnt_illusory_experiment, lnt_isometry_experiment, lnt_dense_experiment, lnt_sparse_experiment;
+    lnt_tree_experiment, lnt_illusory_experiment, lnt_isometry_experiment, lnt_dense_experiment, lnt_sparse_experiment,
+    lnt_two_layer_experiment, lnt_nonlinear_experiment, lnt_toy_experiment, lnt_attention_experiment;
 
 #endif

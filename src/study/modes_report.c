@@ -327,6 +327,8 @@ static void put_facts(lnt_record *record, const lnt_modes_run *m)
         lnt_record_fact(record, "flow", "evaluations", "", lnt_integer(m->flow.evaluations));
         lnt_record_fact(record, "flow", "method", "",
                         lnt_string(m->flow.method == LNT_FLOW_BDF ? "bdf" : "runge-kutta"));
+        if (!isnan(m->flow.rest))
+            lnt_record_fact(record, "flow", "rest", "tau", lnt_number(m->flow.rest));
     }
 }
 

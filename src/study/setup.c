@@ -166,6 +166,15 @@ void lnt_setup_report(lnt_record *record, const lnt_setup *setup, const lnt_task
         lnt_record_vector(record, "preparation/mean", "", prep->mean, prep->inputs);
 }
 
+lnt_status lnt_check_depths(lnt_ctx *ctx, const lnt_int_list *depths)
+{
+    for (int i = 0; i < depths->count; i++)
+        for (int k = 0; k < i; k++)
+            if (depths->item[k] == depths->item[i])
+                return lnt_fail(ctx, LNT_EUSAGE, "--depths names %d twice", depths->item[i]);
+    return LNT_OK;
+}
+
 double lnt_loss_scale(int loss, int outputs)
 {
     return loss == LNT_LOSS_HALF ? 1 : loss == LNT_LOSS_SUM ? 2 : 2.0 / outputs;

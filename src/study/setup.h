@@ -16,6 +16,8 @@ lnt_status lnt_setup_make(lnt_ctx *ctx, lnt_setup *setup, const lnt_task_opts *o
 /* Facts and arrays of the preparation. */
 void lnt_setup_report(lnt_record *record, const lnt_setup *setup, const lnt_task_opts *opts);
 
+/* LNT_EUSAGE where depths are named twice: their results would stand under one name. */
+lnt_status lnt_check_depths(lnt_ctx *ctx, const lnt_int_list *depths);
 /* The reported loss over E: 1, 2, or 2/outputs. */
 double lnt_loss_scale(int loss, int outputs);
 /* The largest Hessian eigenvalue of E of a linear network, at its start w (which is used up) and at the balanced

@@ -1,5 +1,6 @@
 #include "train.h"
 
+#include "layered.h"
 #include "linnet/linalg.h"
 #include "linnet/parallel.h"
 
@@ -13,12 +14,12 @@ void lnt_train_defaults(lnt_train_opts *opts)
     *opts = (lnt_train_opts){.init = "orthogonal",
                              .lr = descent.eta,
                              .batch = descent.batch,
-                             .epochs = descent.epochs,
+                             .epochs = LNT_AUTO,
                              .shuffle = descent.shuffle,
                              .beta1 = descent.beta1,
                              .beta2 = descent.beta2,
                              .epsilon = descent.epsilon,
-                             .seeds = 1};
+                             .seeds = LNT_AUTO};
 }
 
 /* ---- Runs ---- */
@@ -305,11 +306,24 @@ lnt_status lnt_training_run(lnt_ctx *ctx, training *t)
     return status;
 }
 
+static void resolve(lnt_train_opts *o)
+{
+    lnt_descent descent;
+    lnt_descent_defaults(&descent);
+    o->epochs = o->epochs == LNT_AUTO ? descent.epochs : o->epochs;
+    o->seeds = o->seeds == LNT_AUTO ? 1 : o->seeds;
+}
+
 lnt_status lnt_train_study(lnt_ctx *ctx, lnt_record *record, const lnt_train_opts *opts)
 {
     lnt_mark mark = lnt_ctx_mark(ctx);
     lnt_train_opts resolved = *opts;
     training t;
+    if (opts->experiment != LNT_LAYERED_NONE)
+        return lnt_layered_from_train(ctx, record, opts);
+    if (opts->samples)
+        return lnt_fail(ctx, LNT_EUSAGE, "--samples is for --experiment two-layer and nonlinear");
+    resolve(&resolved);
     lnt_blas_pin();
     lnt_status status = lnt_training_prepare(ctx, &t, &resolved);
     if (status == LNT_OK)

@@ -634,6 +634,9 @@ def test_refused():
     bad[0][0, 0] = np.nan
     refused(*some, *start(bad))
     refused(*some, "--times", "3,1")
+    refused(*some, "--times", "1,1,3", says=["1,1,3", "ascend"])
+    refused(*some, "--depths", "1,2,1", says=["1 twice"])
+    refused("--sigma-yx", save("odd-Syx.npy", np.eye(3)), "--sigma-xx", save("odd-Sxx.npy", np.eye(2)), says=["C_XX", "C_YX"])
     refused(*some, "--times=-1,2")
     refused(*some, "--times", "0,nan")
     refused(*some, "--method", "magic", says=["magic"])
@@ -730,6 +733,13 @@ def test_hessian_where_the_descent_ends():
     basis = np.eye(h * 7)
     J = np.array([(W2 @ e[:16].reshape(4, 4) + e[16:].reshape(3, 4) @ W1).ravel() for e in basis]).T
     close(h5["hessian/end"], np.linalg.eigvalsh(d * J.T @ J), 1e-6)
+
+
+def test_a_flow_at_rest_costs_nothing():
+    done, h5 = modes("--task", "illusory", "--lr", 0.1, "--time", 1e10, "--method", "flow")
+    assert done["flow"]["steps"] < 1000 and 1 < done["flow"]["rest"] < 1e6, done["flow"]
+    close(h5["strengths/flow"][1:], np.broadcast_to([row["s"] for row in done["tables"]["modes"]],
+                                                    h5["strengths/flow"][1:].shape), 1e-11)
 
 
 def test_figures():

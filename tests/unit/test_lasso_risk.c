@@ -285,7 +285,7 @@ static void finite_size_of_the_boundary(void **state)
         assert_true(shift > 0.3 && shift <= 1);
     }
     assert_true(lnt_recovery_probability(10, 5, 0) == 1 && lnt_recovery_probability(10, 10, 10) == 1 &&
-                lnt_recovery_probability(10, 5, 5) == 0 && lnt_recovery_probability(100, 60, 2) > 0.999);
+                lnt_recovery_probability(10, 5, 6) == 0 && lnt_recovery_probability(100, 60, 2) > 0.999);
 }
 
 /* ---- Simulation ---- */
