@@ -219,8 +219,8 @@ static void solve(evolution *e, double *alpha, double *t)
         return;
     *alpha = solve_alpha(e);
     *t = solve_t(e, *alpha);
-    /* Without noise, and far below the smallest entry of a given teacher, no alpha that can be told from `base` knows t:
-     * then lambda does. */
+    /* Without noise, and far below the smallest entry of a given teacher, no alpha that can be told from `base` knows
+     * t: then lambda does. */
     double tau = e->lambda / *alpha * e->delta / evaluate(e, *alpha, 0).slack;
     if (*t == 0 || (e->T && tau > 0 && tau * tau < 0.25 * *t))
         *t = tau * tau;
