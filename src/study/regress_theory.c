@@ -68,6 +68,12 @@ static lnt_status resolve(lnt_ctx *ctx, prediction *p, const lnt_regress_theory_
         return lnt_fail(ctx, LNT_EUSAGE, "the lasso has no automatic lambda: use --lambda X");
     if (o->penalty == LNT_PENALTY_LASSO && o->spectrum)
         return lnt_fail(ctx, LNT_EUSAGE, "--spectrum: theory of the lasso is for variances of 1 only");
+    if (o->penalty == LNT_PENALTY_NONE && o->lambda > 0)
+        return lnt_fail(ctx, LNT_EUSAGE, "--lambda %g: of which penalty? use --penalty ridge or lasso", o->lambda);
+    if (o->teacher && !o->spectrum)
+        return lnt_fail(ctx, LNT_EUSAGE,
+                        "--teacher gives coefficients along a --spectrum: without one |T| is all "
+                        "that counts, --teacher-norm");
     return read_population(ctx, p);
 }
 
@@ -109,7 +115,7 @@ static lnt_status put_limit(lnt_ctx *ctx, lnt_record *record, const prediction *
         lnt_record_fact(record, "theory", "threshold", "", known(lasso.threshold));
         lnt_record_fact(record, "theory", "alpha", "", known(lasso.alpha));
         lnt_record_fact(record, "theory", "tau", "", lnt_number(lasso.tau));
-        lnt_recovery_facts(ctx, record, p->opts->features, p->opts->density, p->opts->q);
+        lnt_recovery_facts(ctx, record, p->opts->features, p->opts->density, p->opts->q, p->student.noise2);
     } else if (p->population.count) {
         lnt_record_fact(record, "theory", "kappa", "", known(risk.kappa));
         lnt_record_fact(record, "theory", "test_error", "", known(risk.test));
@@ -232,7 +238,7 @@ static lnt_status put_stopping(lnt_ctx *ctx, lnt_record *record, const predictio
     return status;
 }
 
-/* Losses over four decades of lambda to either side. */
+/* Losses over three decades of lambda to either side. */
 static lnt_status put_lambdas(lnt_ctx *ctx, lnt_record *record, const prediction *p)
 {
     bool l1 = p->opts->penalty == LNT_PENALTY_LASSO;

@@ -121,7 +121,7 @@ static void every_failing_allocation_is_reported(void **state)
 {
     (void)state;
     for (size_t which = 0; which < CHAINS; which++)
-        assert_true(check_allocations(whole_chain, &which, LNT_OK, 1500) > 50);
+        assert_true(check_allocations(whole_chain, &which, LNT_OK, 400) > 50);
 }
 
 static void bytes_do_not_depend_on_threads(void **state)
