@@ -219,10 +219,10 @@ static void solve(evolution *e, double *alpha, double *t)
         return;
     *alpha = solve_alpha(e);
     *t = solve_t(e, *alpha);
-    /* Without noise, and far below the smallest entry of a given teacher, no alpha that can be told from `base` knows
-     * t: then lambda does. */
-    double tau = e->lambda / *alpha * e->delta / evaluate(e, *alpha, 0).slack;
-    if (*t == 0 || (e->T && tau > 0 && tau * tau < 0.25 * *t))
+    /* Where t is far below the smallest entry of a given teacher, no alpha that can be told from `base` knows it, as
+     * where it is 0: then lambda does. */
+    double tau = e->lambda / *alpha * e->delta / evaluate(e, *alpha, *t).slack;
+    if (*t == 0 || (e->T && tau > 0 && fabs(tau / sqrt(*t) - 1) > 1e-6))
         *t = tau * tau;
     polish(e, alpha, t);
 }
