@@ -1,7 +1,7 @@
 #include "weights.h"
 
-#include "linnet/linalg.h"
 #include "linnet/store.h"
+#include "setup.h"
 
 #include <math.h>
 #include <string.h>
@@ -188,8 +188,9 @@ static void put_predictions(lnt_ctx *ctx, lnt_record *record, const lnt_mat *F, 
         lnt_record_matrix(record, "prediction", "", T, runs);
 }
 
-static lnt_status apply(lnt_ctx *ctx, lnt_record *record, const lnt_apply_opts *opts)
+static lnt_status apply(lnt_ctx *ctx, lnt_record *record, const void *user)
 {
+    const lnt_apply_opts *opts = user;
     model m = {0};
     lnt_dataset data;
     lnt_mat Z;
@@ -227,12 +228,5 @@ static lnt_status apply(lnt_ctx *ctx, lnt_record *record, const lnt_apply_opts *
 
 lnt_status lnt_apply_study(lnt_ctx *ctx, lnt_record *record, const lnt_apply_opts *opts)
 {
-    lnt_mark mark = lnt_ctx_mark(ctx);
-    lnt_blas_pin();
-    lnt_status status = apply(ctx, record, opts);
-    if (status == LNT_OK)
-        status = lnt_record_status(ctx, record);
-    lnt_blas_unpin();
-    lnt_ctx_reset(ctx, mark);
-    return status;
+    return lnt_study_run(ctx, record, NULL, opts, apply);
 }

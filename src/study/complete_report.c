@@ -295,7 +295,6 @@ static lnt_status put_figure(lnt_ctx *ctx, lnt_record *record, const lnt_complet
 
 lnt_status lnt_complete_report(lnt_ctx *ctx, lnt_record *record, lnt_complete_run *c)
 {
-    lnt_options_record(record, lnt_complete_options, c->opts);
     put_facts(record, c);
     put_warnings(record, c);
     lnt_status status = put_series(ctx, record, c);

@@ -153,8 +153,9 @@ static void put_statement(lnt_ctx *ctx, lnt_record *record, const arm arms[2], i
         lnt_record_fact(record, "statement", "text", "", lnt_string(text));
 }
 
-static lnt_status study(lnt_ctx *ctx, lnt_record *record, const lnt_isometry_opts *opts)
+static lnt_status study(lnt_ctx *ctx, lnt_record *record, const void *user)
 {
+    const lnt_isometry_opts *opts = user;
     arm arms[2] = {{.init = "orthogonal"}, {.init = "unit-rows"}};
     lnt_setup setup;
     lnt_status status = lnt_setup_make(ctx, &setup, &opts->task, opts->seed, opts->threads);
@@ -188,13 +189,5 @@ static lnt_status study(lnt_ctx *ctx, lnt_record *record, const lnt_isometry_opt
 
 lnt_status lnt_isometry_study(lnt_ctx *ctx, lnt_record *record, const lnt_isometry_opts *opts)
 {
-    lnt_mark mark = lnt_ctx_mark(ctx);
-    lnt_blas_pin();
-    lnt_options_record(record, lnt_isometry_options, opts);
-    lnt_status status = study(ctx, record, opts);
-    if (status == LNT_OK)
-        status = lnt_record_status(ctx, record);
-    lnt_blas_unpin();
-    lnt_ctx_reset(ctx, mark);
-    return status;
+    return lnt_study_run(ctx, record, lnt_isometry_options, opts, study);
 }

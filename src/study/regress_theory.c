@@ -1,7 +1,7 @@
 /* What theory says about a regression problem, without data. */
 #include "curves.h"
 
-#include "linnet/linalg.h"
+#include "setup.h"
 
 #include <math.h>
 
@@ -270,8 +270,9 @@ static lnt_status put_lambdas(lnt_ctx *ctx, lnt_record *record, const prediction
     return LNT_OK;
 }
 
-static lnt_status study(lnt_ctx *ctx, lnt_record *record, const lnt_regress_theory_opts *opts)
+static lnt_status study(lnt_ctx *ctx, lnt_record *record, const void *user)
 {
+    const lnt_regress_theory_opts *opts = user;
     prediction p;
     lnt_status status = resolve(ctx, &p, opts);
     if (status == LNT_OK)
@@ -288,13 +289,5 @@ static lnt_status study(lnt_ctx *ctx, lnt_record *record, const lnt_regress_theo
 
 lnt_status lnt_regress_theory_study(lnt_ctx *ctx, lnt_record *record, const lnt_regress_theory_opts *opts)
 {
-    lnt_mark mark = lnt_ctx_mark(ctx);
-    lnt_blas_pin();
-    lnt_options_record(record, lnt_regress_theory_options, opts);
-    lnt_status status = study(ctx, record, opts);
-    if (status == LNT_OK)
-        status = lnt_record_status(ctx, record);
-    lnt_blas_unpin();
-    lnt_ctx_reset(ctx, mark);
-    return status;
+    return lnt_study_run(ctx, record, lnt_regress_theory_options, opts, study);
 }
