@@ -3,6 +3,7 @@
 
 #include "linnet/linalg.h"
 #include "linnet/parallel.h"
+#include "setup.h"
 
 #include <math.h>
 #include <string.h>
@@ -266,8 +267,9 @@ static void keep_finished(lnt_curves *c)
     }
 }
 
-static lnt_status study(lnt_ctx *ctx, lnt_record *record, const lnt_curves_opts *opts)
+static lnt_status study(lnt_ctx *ctx, lnt_record *record, const void *user)
 {
+    const lnt_curves_opts *opts = user;
     lnt_curves c;
     lnt_status status = lnt_curves_setup(ctx, &c, opts);
     if (status == LNT_OK)
@@ -288,13 +290,5 @@ static lnt_status study(lnt_ctx *ctx, lnt_record *record, const lnt_curves_opts 
 
 lnt_status lnt_curves_study(lnt_ctx *ctx, lnt_record *record, const lnt_curves_opts *opts)
 {
-    lnt_mark mark = lnt_ctx_mark(ctx);
-    lnt_blas_pin();
-    lnt_options_record(record, lnt_curves_options, opts);
-    lnt_status status = study(ctx, record, opts);
-    if (status == LNT_OK)
-        status = lnt_record_status(ctx, record);
-    lnt_blas_unpin();
-    lnt_ctx_reset(ctx, mark);
-    return status;
+    return lnt_study_run(ctx, record, lnt_curves_options, opts, study);
 }
