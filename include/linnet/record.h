@@ -153,7 +153,7 @@ typedef struct lnt_image {
 
 typedef struct lnt_panel {
     const char *title, *xlabel, *ylabel;
-    bool logx, logy;
+    bool logx, logy; /* y: where any curve is above 0 */
     int curves;
     const lnt_curve *curve;
     const lnt_image *image; /* NULL: none */

@@ -292,13 +292,14 @@ LNT_API void lnt_curves_defaults(lnt_curves_opts *opts);
  * Arms: plain, ridge (penalty lambda/2 |S|^2), lasso (lasso_lambda |S|_1) and elastic (both), each alone or with
  * +momentum (heavy ball; with l1 and the threshold that solves the same problem), +naive or +outer (with l1 and
  * momentum, other thresholds, see lnt_learner), +fista (l1), +sgd (minibatches). Automatic hyper-parameters: the
- * fastest step and momentum for the arm (lnt_tune), the ridge lambda_R that makes ridge as fast as plain
- * (lnt_equal_rate_ridge); with l1 the step 1/lam_+ (outer (1 - beta)/lam_+) and the momentum of the plain arm; of sgd
- * 1/(1 + (D + 1)/batch). From the extreme eigenvalues of each data set that are not 0, or those of Marchenko and
+ * fastest step and momentum for the arm (lnt_tune), with a given momentum the step (1 + beta)/(lam_+ + lambda); the
+ * ridge lambda_R that makes ridge as fast as plain (lnt_equal_rate_ridge); with l1 the step 1/(lam_+ + lambda) (outer
+ * 1 - beta times that) and the momentum of the plain arm; of sgd (1 - beta)/(1 + (D + 1)/batch). From the extreme eigenvalues of each data set that are not 0, or those of Marchenko and
  * Pastur.
  *
- * Theory of arms without l1: lnt_predict_curve(), which takes automatic hyper-parameters in their asymptotic values,
- * with the realised |S0|^2, S0.T and |T|^2; with l1 alone: where it ends, lnt_lasso_risk_predict(); of sgd the first
+ * Theory of arms without l1: lnt_predict_curve() with the mean lambda of the data sets and the fastest rule for it on
+ * infinitely large ones (where that is no rule, at q = 1, the mean of those used), with the realised |S0|^2, S0.T and
+ * |T|^2; with l1 alone: where it ends, lnt_lasso_risk_of() (beyond 10,000 features lnt_lasso_risk_predict()); of sgd the first
  * epoch; with a spectrum: where ridge and plain descent end, lnt_ridge_risk_predict(). Flow: epoch k stands for the
  * time k lr; arms plain and ridge only.
  *

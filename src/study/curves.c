@@ -192,6 +192,8 @@ static lnt_status one_data_set(lnt_ctx *ctx, lnt_curves *c, int run)
     status = check_stability(ctx, c, run);
     if (status == LNT_OK)
         status = learn(ctx, c, run, S, &q);
+    if (status == LNT_OK && lnt_cancelled(ctx)) /* losses are NaN from there on */
+        return LNT_OK;
     if (status == LNT_OK)
         status = check_finite(ctx, c, run);
     if (status != LNT_OK)
@@ -210,7 +212,7 @@ static lnt_status one_run(lnt_ctx *ctx, int run, void *user)
     if (run > 0 && lnt_cancelled(ctx))
         return LNT_OK;
     lnt_status status = one_data_set(ctx, c, run);
-    c->finished[run] = status == LNT_OK;
+    c->finished[run] = status == LNT_OK && !lnt_cancelled(ctx);
     lnt_progress_step(ctx);
     return status;
 }
@@ -278,8 +280,9 @@ static lnt_status study(lnt_ctx *ctx, lnt_record *record, const void *user)
         return status;
     lnt_progress_begin(ctx, "data sets", opts->runs);
     status = lnt_parallel(ctx, opts->runs, opts->threads, one_run, &c);
+    bool first = c.finished[0];
     keep_finished(&c);
-    if (status == LNT_OK && c.done == 0)
+    if (status == LNT_OK && !first) /* whose arrays are saved */
         return lnt_fail(ctx, LNT_EUSER, "interrupted before the first data set was finished");
     if (status == LNT_OK)
         status = lnt_curves_theory(ctx, &c);

@@ -4,6 +4,9 @@ Marchenko and Pastur and by state evolution with numerical means over Z.
 """
 import json
 import os
+import signal
+import subprocess
+import time
 
 from test_outputs import content, one_line, schema
 from test_train import Stream, close, counter, path, read_h5, save
@@ -14,7 +17,7 @@ from scipy.linalg import expm
 from scipy.optimize import root
 from scipy.stats import norm
 
-from e2e import linnet, linnet_json, main
+from e2e import PROGRAM, linnet, linnet_json, main
 
 TASK, TEACHER = 6, 7  # purposes of streams
 
@@ -658,6 +661,22 @@ def test_extreme_sizes_are_answered():
         for row in result["deviations"]:
             assert row["sigmas"] is None or row["sigmas"] < 1e6, (words, row)
     assert "plain" in linnet_json("regress", "curves", "--features", 30, "--samples", 30, "--runs", 2)["series"]
+
+
+def test_interrupted_runs_keep_what_is_finished():
+    """Also where the interruption falls into a data set, whose losses are unfinished, not divergent."""
+    words = [PROGRAM, "regress", "curves", "--features", "40", "--samples", "28", "--runs", "100000", "--epochs", "1500",
+             "--arms", "plain,lasso", "--method", "iterate", "--json", "--quiet"]
+    for wait in (0.7, 1.0, 1.3):
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        time.sleep(wait)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 130, (process.returncode, err)
+        result = json.loads(out)
+        assert result["interrupted"] and 0 < result["task"]["data_sets"] < 100000
+        for loss in result["series"]["lasso"].values():
+            assert np.isfinite(loss["mean"]).all() and np.isfinite(loss["sd"]).all()
 
 
 def test_steps_that_diverge_are_named():
