@@ -1,7 +1,7 @@
 /* Times one job of the library, inside the process and without reading files: bench JOB THREADS, or
- * bench flow THREADS PROBLEM.bin RTOL ATOL, or bench learning|learning-iterated|match|match-linear THREADS PROBLEM.bin.
- * Prints one line, "seconds accuracy peak-memory-in-MB operations"; the latter are those of the matrix products where
- * only the run itself knows them, else 0. */
+ * bench flow THREADS PROBLEM.bin RTOL ATOL, or bench learning|learning-iterated|lasso|match|match-linear THREADS
+ * PROBLEM.bin. Prints one line, "seconds accuracy peak-memory-in-MB operations"; the latter are those of the matrix
+ * products where only the run itself knows them, else 0. */
 #include "linnet.h"
 
 #include <math.h>
@@ -188,6 +188,39 @@ static lnt_status flow_file(lnt_ctx *ctx, char **argument, double *accuracy, dou
     lnt_status status = lnt_file_read(ctx, &bytes, argument[0]);
     if (status == LNT_OK)
         status = flow(ctx, (double *)(void *)bytes.p, &opts, accuracy, seconds, operations);
+    lnt_heap_free(bytes.p);
+    return status;
+}
+
+/* ---- Paths of the lasso ---- */
+
+/* 100 penalties down to a hundredth of the largest, of a problem file (bench/paths.py); accuracy: the largest gap over
+ * the null objective. Operations: one product of all features with a residual for each penalty. */
+static lnt_status lasso(lnt_ctx *ctx, double *p, double *accuracy, double *seconds, double *operations)
+{
+    int n = (int)p[0], features = (int)p[1];
+    lnt_design X = lnt_design_dense(lnt_mat_view(p + 2 + n, n, features));
+    lnt_path_opts opts;
+    lnt_path path;
+    lnt_path_defaults(&opts);
+    opts.intercept = opts.standardize = false;
+    opts.min_ratio = 1e-2;
+    opts.tolerance = 1e-6;
+    double start = now();
+    lnt_status status = lnt_path_fit(ctx, &path, &X, p + 2, &opts);
+    *seconds = now() - start;
+    for (int k = 0; k < path.count && status == LNT_OK; k++)
+        *accuracy = fmax(*accuracy, path.at[k].gap / path.null_loss);
+    *operations = 2.0 * n * features * opts.count;
+    return status;
+}
+
+static lnt_status lasso_file(lnt_ctx *ctx, const char *name, double *accuracy, double *seconds, double *operations)
+{
+    lnt_bytes bytes = {0};
+    lnt_status status = lnt_file_read(ctx, &bytes, name);
+    if (status == LNT_OK)
+        status = lasso(ctx, (double *)(void *)bytes.p, accuracy, seconds, operations);
     lnt_heap_free(bytes.p);
     return status;
 }
@@ -387,10 +420,12 @@ int main(int argc, char **argv)
         status = learning_file(ctx, argv[3], strcmp(job, "learning") == 0, &accuracy, &seconds, threads);
     else if (strncmp(job, "match", 5) == 0 && argc == 4)
         status = match_file(ctx, argv[3], !strstr(job, "linear"), &accuracy, &seconds, threads);
+    else if (strcmp(job, "lasso") == 0 && argc == 4)
+        status = lasso_file(ctx, argv[3], &accuracy, &seconds, &operations);
     else
         fprintf(stderr, "usage: bench whiten|sgd|covariance-7000|covariance-70000|ensemble THREADS\n"
                         "       bench flow THREADS PROBLEM.bin RTOL ATOL\n"
-                        "       bench learning|learning-iterated|match|match-linear THREADS PROBLEM.bin\n");
+                        "       bench learning|learning-iterated|lasso|match|match-linear THREADS PROBLEM.bin\n");
     lnt_blas_unpin();
     if (status == LNT_OK)
         printf("%.6f %.9g %.0f %.9g\n", seconds, accuracy, peak_megabytes(), operations);

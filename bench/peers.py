@@ -1,6 +1,6 @@
 """What users run today, for the same jobs: peers.py JOB PEER THREADS DATA. Prints "seconds accuracy megabytes", imports
 excluded. For whiten and sgd DATA is an .npz with X (n x 784 bytes), y (classes), Z (whitened, n x 100) and the start weights
-W1, W2; for flows a file of flows.py, for learning one of learning.py."""
+W1, W2; for flows a file of flows.py, for learning one of learning.py, for lasso one of paths.py."""
 import os
 import sys
 
@@ -136,6 +136,15 @@ def match():
     import matching
     return matching.run_file(path, peer)
 
+def lasso_sklearn():
+    """Its tolerance is on the gap over |y|^2, which is half of the null objective's."""
+    import paths
+    from sklearn.linear_model import lasso_path
+    X, y = paths.read_file(path)
+    start = time.perf_counter()
+    lambdas, W, _ = lasso_path(X, y, eps=1e-2, n_alphas=100, tol=5e-7, max_iter=1000000)
+    return time.perf_counter() - start, paths.largest_gap(X, y, lambdas, W)
+
 
 def peak_megabytes():
     lines = [line for line in open("/proc/self/status") if line.startswith("VmHWM")]
@@ -145,5 +154,9 @@ def peak_megabytes():
 jobs = {("whiten", "numpy float32"): lambda: whiten(np.float32), ("whiten", "numpy float64"): lambda: whiten(np.float64),
         ("sgd", "numpy float64"): sgd_numpy, ("sgd", "torch autograd"): sgd_torch,
         ("ensemble", "numpy loop"): ensemble_loop, ("ensemble", "numpy stacked"): ensemble_stacked}
-seconds, accuracy = flow() if job.startswith("flow") else learning() if job.startswith("learning") else match() if job.startswith("match") else jobs[job, peer]()
+if peer.startswith("glmnet"):
+    import paths
+    print("%.6f %.9g %.0f" % paths.run_glmnet(path, peer.split()[1]))
+    sys.exit()
+seconds, accuracy = flow() if job.startswith("flow") else learning() if job.startswith("learning") else match() if job.startswith("match") else lasso_sklearn() if job.startswith("lasso") else jobs[job, peer]()
 print("%.6f %.9g %.0f" % (seconds, accuracy, peak_megabytes()))

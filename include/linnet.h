@@ -2,11 +2,14 @@
 #ifndef LINNET_H
 #define LINNET_H
 
+#include "linnet/basis_pursuit.h"
 #include "linnet/builtin.h"
 #include "linnet/ctx.h"
 #include "linnet/data.h"
 #include "linnet/figure.h"
 #include "linnet/flow.h"
+#include "linnet/homotopy.h"
+#include "linnet/layered.h"
 #include "linnet/lasso_risk.h"
 #include "linnet/learn.h"
 #include "linnet/linalg.h"
@@ -24,6 +27,7 @@
 #include "linnet/report.h"
 #include "linnet/response.h"
 #include "linnet/rng.h"
+#include "linnet/sample_risk.h"
 #include "linnet/spectrum.h"
 #include "linnet/status.h"
 #include "linnet/store.h"

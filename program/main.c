@@ -151,6 +151,8 @@ static int run_command(lnt_ctx *ctx, const lnt_command *command, int argc, char 
         lnt_ctx_set_progress(ctx, on_progress, t);
     if (status == LNT_OK && common.json && common.csv)
         status = lnt_fail(ctx, LNT_EUSAGE, "--json and --csv exclude each other");
+    if (status == LNT_OK && common.csv)
+        status = lnt_command_check_table(ctx, command, common.csv);
     if (status == LNT_OK)
         status = check_out_files(ctx, command, opts, &common);
     if (status == LNT_OK && common.out && command->out == LNT_OUT_FOLDER) {
@@ -225,8 +227,8 @@ static void put_overview(FILE *to)
             "  linnet reproduce --quick --out report\n\ncommands:\n",
             lnt_version());
     for (const lnt_command *c = lnt_commands; c->name; c++)
-        fprintf(to, "  %-15s %s\n", c->name, c->summary);
-    fprintf(to, "  %-15s %s\n  %-15s %s\n  %-15s %s\n", "run", "repeat a run from its run.yaml", "help",
+        fprintf(to, "  %-17s %s\n", c->name, c->summary);
+    fprintf(to, "  %-17s %s\n  %-17s %s\n  %-17s %s\n", "run", "repeat a run from its run.yaml", "help",
             "help on a command: linnet help train", "version", "the versions of linnet and of its linear algebra");
     fprintf(to, "\nexit codes: 0 done, 1 failed, 2 wrong usage, 3 finished outside its tolerance, 130 interrupted\n");
 }

@@ -3,10 +3,15 @@
 #include <stdio.h>
 #include <string.h>
 
-int put_failure(lnt_ctx *ctx, lnt_status status)
+static const char *message_of(lnt_ctx *ctx, lnt_status status)
 {
     const char *message = lnt_ctx_message(ctx);
-    fprintf(stderr, "linnet: %s\n", *message ? message : lnt_status_text(status));
+    return *message ? message : lnt_status_text(status);
+}
+
+int put_failure(lnt_ctx *ctx, lnt_status status)
+{
+    fprintf(stderr, "linnet: %s\n", message_of(ctx, status));
     lnt_ctx_clear(ctx);
     return status == LNT_EUSAGE ? EXIT_USAGE : EXIT_FAILED;
 }
@@ -105,7 +110,6 @@ static void put_unsaved(lnt_ctx *ctx, const lnt_record *record, const lnt_comman
 {
     lnt_text out = {0};
     lnt_array a;
-    fprintf(stderr, "linnet: the results are printed instead of saved\n");
     if (command->out != LNT_OUT_ARRAY || common->json || !lnt_record_array(record, command->array, &a))
         return;
     int cols = a.dims[a.rank - 1], rows = (a.rank == 3 ? a.dims[0] : 1) * a.dims[a.rank - 2];
@@ -123,7 +127,9 @@ int put_results(lnt_ctx *ctx, lnt_record *record, const lnt_command *command, co
         code = put_failure(ctx, status);
     status = save(ctx, record, command, common);
     if (status != LNT_OK) { /* the numbers are not lost: they are printed below */
-        code = put_failure(ctx, status);
+        fprintf(stderr, "linnet: %s; the results are printed instead\n", message_of(ctx, status));
+        lnt_ctx_clear(ctx);
+        code = status == LNT_EUSAGE ? EXIT_USAGE : EXIT_FAILED;
         put_unsaved(ctx, record, command, common);
     }
     status = print(ctx, record, common);

@@ -29,6 +29,9 @@ typedef struct lnt_ode {
     int (*crossing)(double t, int k, int direction, const double *y, void *user);
     /* Called at every output time, in order. Optional. */
     int (*output)(double t, int index, const double *y, void *user);
+    /* 1 where y will not change any more as far as numbers can tell, else 0: the remaining outputs are y, and the
+     * rounding errors of a long rest are not integrated. Optional; asked after every 64th step. */
+    int (*rest)(double t, const double *y, void *user);
     void *user;
 } lnt_ode;
 
@@ -66,6 +69,7 @@ typedef struct lnt_flow_info {
     long evaluations;       /* of f, those for difference quotients included */
     lnt_flow_method method; /* in use at the end: explicit or BDF */
     double switched;        /* when BDF took over; NaN if it did not */
+    double rest;            /* when the solution was found at rest; NaN if it was not */
 } lnt_flow_info;
 
 /* Solves y' = f(t, y), y(t0) = y0, for the output times t0 <= times[0] <= ... <= times[count-1]: column k of Y

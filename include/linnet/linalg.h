@@ -30,9 +30,11 @@ typedef enum lnt_op { LNT_N, LNT_T } lnt_op;
 
 /* C <- alpha op(A) op(B) + beta C. Shapes are the caller's duty (asserted). 2*m*n*k operations. */
 LNT_API void lnt_gemm(lnt_mat C, double alpha, lnt_op opA, lnt_mat A, lnt_op opB, lnt_mat B, double beta);
+/* x <- op(R)^{-1} x for the upper triangle of a square R, whose diagonal must not contain 0. n^2 operations. */
+LNT_API void lnt_trsv(double *x, lnt_op opR, lnt_mat R);
 /* Lower triangle of C <- alpha op(A) op(A)^T + beta C, with LNT_N for A A^T and LNT_T for A^T A. */
 LNT_API void lnt_syrk(lnt_mat C, double alpha, lnt_op opA, lnt_mat A, double beta);
-/* y <- alpha op(A) x + beta y; 2*m*n operations. y must not overlap x. */
+/* y <- alpha op(A) x + beta y; 2*m*n operations. y must not overlap x, and is not read where beta = 0. */
 LNT_API void lnt_gemv(double *y, double alpha, lnt_op op, lnt_mat A, const double *x, double beta);
 /* sum_i x_i y_i, and y <- y + alpha x, of n numbers each. */
 LNT_API double lnt_vec_dot(int n, const double *x, const double *y);

@@ -36,8 +36,10 @@ enum {
     LNT_OPT_LIST = 4,       /* a positional that takes all remaining words, joined by commas */
     LNT_OPT_INPUT = 8,      /* names a file to be read */
     LNT_OPT_WEIGHTS = 16,   /* names a file that receives the record's arrays below "weights" */
-    LNT_OPT_AUTO = 32       /* a real number or the word `auto`, which is NaN inside */
+    LNT_OPT_AUTO = 32       /* a number or the word `auto`, which inside is NaN, of whole numbers LNT_AUTO */
 };
+
+#define LNT_AUTO (-1) /* the range of such options begins at 0 */
 
 /* Tables end with an entry whose name is NULL. */
 typedef struct lnt_option {
@@ -64,7 +66,9 @@ typedef struct lnt_command {
     void (*defaults)(void *opts);
     lnt_status (*study)(lnt_ctx *ctx, lnt_record *record, const void *opts);
     lnt_out_kind out;
-    const char *array; /* with LNT_OUT_ARRAY: the array of the record that --out writes */
+    const char *array;  /* with LNT_OUT_ARRAY: the array of the record that --out writes */
+    const char *tables; /* of its runs, "a, b, c"; what every command can have is left out: series, deviations,
+                           assumptions, checks. NULL: not known before the run */
 } lnt_command;
 
 /* The option of that name, or NULL. */
@@ -92,6 +96,8 @@ LNT_API lnt_status lnt_config_parse(lnt_ctx *ctx, lnt_config *config, const void
 LNT_API lnt_status lnt_config_apply(lnt_ctx *ctx, void *opts, const lnt_option *table, const lnt_config *config,
                                     const char *name);
 
+/* LNT_EUSAGE, with the names there are, where no run of the command has a table `name`: said before a run. */
+LNT_API lnt_status lnt_command_check_table(lnt_ctx *ctx, const lnt_command *command, const char *name);
 /* The help of a command: two examples first, then its options and those that all commands share, with defaults. */
 LNT_API lnt_status lnt_command_help(lnt_ctx *ctx, lnt_text *out, const lnt_command *command, const lnt_option *common);
 /* The same as a man page (section 1). */

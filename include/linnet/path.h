@@ -78,7 +78,7 @@ typedef struct lnt_path_point {
     double loss;      /* 1/(2n) sum v r^2 */
     double explained; /* 1 - loss/(loss at w = 0); 0 where y is constant */
     double objective; /* P */
-    double gap;       /* certificate: P - P_min <= gap, sure to rounding errors of about 1e-15 P */
+    double gap;       /* certificate: P - P_min <= gap, sure to rounding errors of P */
     double kkt;       /* largest violation of the conditions of optimality, over lambda_max alpha */
     int nonzero;      /* coefficients that are not exactly 0 */
     long epochs;
@@ -96,8 +96,9 @@ typedef struct lnt_path {
  *
  * Each minimum starts from the former one. Coordinate descent (Friedman et al. 2010) on a working set of features,
  * through its Gram matrix (covariance updates), finds the support and the signs; Newton steps on that face, from a
- * Cholesky factor that follows the support, finish: the gap then is near 1e-15, whatever the tolerance. Sets too large
- * for a Gram matrix (more than max(1e7, n D/2) numbers) descend with updates of the residual alone.
+ * Cholesky factor that follows the support, finish: the gap then is near 1e-14 of P at w = 0, whatever the tolerance.
+ * Sets of more than max(1000, 3 n) features, or with a Gram matrix of more than max(1e7, n D/2) numbers, descend with
+ * updates of the residual alone, to the tolerance.
  *
  * Certificate (Fercoq et al. 2015), with residual r, h = sum_i v_i z_i r_i/n - lambda2 u, lambda1 = lambda alpha,
  * lambda2 = lambda (1 - alpha), N = 1/n sum v r^2 + lambda2 |u|^2, C = max |h_j|, and the dual point scaled by z = (N +
@@ -114,8 +115,8 @@ typedef struct lnt_path {
  * solution of least norm |u|; gap = |h|^2/(2 (lambda2 + s^2)) with the smallest singular value s > 0.
  *
  * Equal columns share a coefficient in no particular way; whatever they share, P is minimal. Memory: (n + D) times a
- * few, D count for W, and twice the square of the working set. Reaching max_epochs is LNT_OK: see converged and gap.
- * opts may be NULL. */
+ * few, D count for W, and twice the square of the working set. Reaching max_epochs is LNT_OK: see converged and gap;
+ * tolerances below 1e-13 may be out of reach of rounding. opts may be NULL. */
 LNT_API lnt_status lnt_path_fit(lnt_ctx *ctx, lnt_path *path, const lnt_design *X, const double *y,
                                 const lnt_path_opts *opts);
 

@@ -61,7 +61,8 @@ typedef struct lnt_mode_times {
  * tolerances apply to the weights in these bases. There two layers are integrated as W1' = W2^T S - K W1, W2' = S W1^T
  * - W2 (K - C) with K = W2^T W2 and its conserved difference C = W2^T W2 - W1 W1^T, where that is cheaper: the
  * invariant is then attracting. A slope takes 2 outputs (3 weights) operations and no more than 3 products of matrices
- * for two layers, whatever the number of samples. LNT_ESHAPE where net and moments do not fit. */
+ * for two layers, whatever the number of samples. Once the product is the least-squares map to rtol/100 of its largest
+ * entry the flow is at rest (info->rest), and later times cost nothing. LNT_ESHAPE where net and moments do not fit. */
 LNT_API lnt_status lnt_net_flow(lnt_ctx *ctx, lnt_mat Y, lnt_flow_info *info, const lnt_mode_times *modes,
                                 const lnt_net *net, const double *w0, const lnt_moments *m, const double *times,
                                 int count, const lnt_flow_opts *opts);

@@ -14,6 +14,7 @@ void lnt_flow_defaults(lnt_flow_opts *opts)
     *opts = (lnt_flow_opts){LNT_FLOW_AUTO, 1e-8, 1e-12, 1000000};
 }
 
+#define REST_STEPS 64 /* between two looks whether anything still moves */
 #define EVENT_PARTS 4 /* of every step, between which signs are compared */
 
 typedef struct flow {
@@ -202,6 +203,12 @@ static bool worth_switching(const flow *f)
            (s->end - s->t) > STEPS_AHEAD * (s->t - s->from);
 }
 
+static bool at_rest(const flow *f)
+{
+    const lnt_stepper *s = &f->s;
+    return f->ode->rest && s->steps > 0 && s->steps % REST_STEPS == 0 && f->ode->rest(s->t, s->y, f->ode->user) > 0;
+}
+
 static lnt_status run(flow *f)
 {
     lnt_stepper *s = &f->s;
@@ -219,6 +226,11 @@ static lnt_status run(flow *f)
             info->stop = LNT_FLOW_STEPS;
         } else if (s->end - s->t <= 8 * DBL_EPSILON * fabs(s->end)) {
             s->t = s->end; /* no room for a step */
+            status = outputs(f);
+        } else if (at_rest(f)) {
+            info->rest = s->t;
+            s->t = s->end;
+            s->at = NULL; /* no interpolation between now and then */
             status = outputs(f);
         } else {
             int got = s->advance(s);
@@ -272,7 +284,7 @@ lnt_status lnt_flow(lnt_ctx *ctx, lnt_mat Y, lnt_flow_info *info, const lnt_ode 
     lnt_flow_defaults(&defaults);
     info = info ? info : &unread;
     opts = opts ? opts : &defaults;
-    *info = (lnt_flow_info){.t = t0, .method = opts->method, .switched = NAN};
+    *info = (lnt_flow_info){.t = t0, .method = opts->method, .switched = NAN, .rest = NAN};
     if (Y.a && ((size_t)Y.rows != ode->size || Y.cols != count))
         return lnt_fail(ctx, LNT_ESHAPE, "the answer is %d x %d, not %zu unknowns x %d times", Y.rows, Y.cols,
                         ode->size, count);

@@ -42,6 +42,16 @@ void lnt_gemm(lnt_mat C, double alpha, lnt_op opA, lnt_mat A, lnt_op opB, lnt_ma
     release(pinned);
 }
 
+void lnt_trsv(double *x, lnt_op opR, lnt_mat R)
+{
+    assert(R.rows == R.cols);
+    if (R.rows == 0)
+        return;
+    bool pinned = hold();
+    cblas_dtrsv(CblasColMajor, CblasUpper, blas_op(opR), CblasNonUnit, R.rows, R.a, R.ld, x, 1);
+    release(pinned);
+}
+
 void lnt_syrk(lnt_mat C, double alpha, lnt_op opA, lnt_mat A, double beta)
 {
     int k = opA == LNT_T ? A.rows : A.cols;

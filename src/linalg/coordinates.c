@@ -37,7 +37,7 @@ static void rotate(const tridiagonal *t, int k, double c, double s)
         }
 }
 
-/* One implicit QR step on rows first .. last with Wilkinson's shift (Golub and Van Loan 2013, algorithm 8.3.2): T <- G
+/* One implicit QR step on rows first .. last with Wilkinson's shift (algorithm 8.3.2 of Golub et al. 2013): T <- G
  * T G' with a rotation G of each pair of neighbours, of which the first makes an entry z outside the three diagonals
  * and the others chase it out. Every rotation waits for the one before, so the chain of operations is kept short. */
 static void qr_step(const tridiagonal *t, int first, int last)

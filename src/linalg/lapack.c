@@ -21,17 +21,29 @@ void dgeqrf_(const int *m, const int *n, double *a, const int *lda, double *tau,
 void dorgqr_(const int *m, const int *n, const int *k, double *a, const int *lda, const double *tau, double *work,
              const int *lwork, int *info);
 
-static lnt_status check_finite(lnt_ctx *ctx, lnt_mat A, const char *routine)
+static lnt_status not_finite(lnt_ctx *ctx, lnt_mat A, const char *routine)
 {
-    if (lnt_mat_finite(A))
-        return LNT_OK;
     return lnt_fail(ctx, LNT_EDOMAIN, "%s: the %d x %d matrix has entries that are not finite", routine, A.rows,
                     A.cols);
 }
 
+static lnt_status check_finite(lnt_ctx *ctx, lnt_mat A, const char *routine)
+{
+    return lnt_mat_finite(A) ? LNT_OK : not_finite(ctx, A, routine);
+}
+
+/* The other triangle may be anything. */
+static lnt_status check_lower(lnt_ctx *ctx, lnt_mat A)
+{
+    for (int j = 0; j < A.cols; j++)
+        if (!lnt_mat_finite(lnt_block(A, j, j, A.rows - j, 1)))
+            return not_finite(ctx, A, "eigenvalues");
+    return LNT_OK;
+}
+
 static lnt_status eigh(lnt_ctx *ctx, double *w, lnt_mat V, lnt_mat A)
 {
-    lnt_status status = check_finite(ctx, A, "eigenvalues");
+    lnt_status status = check_lower(ctx, A);
     if (status != LNT_OK || A.rows == 0)
         return status;
     int n = A.rows, query = -1, info = 0, liwork;
@@ -52,7 +64,7 @@ static lnt_status eigh(lnt_ctx *ctx, double *w, lnt_mat V, lnt_mat A)
 /* What dsyevd does, but only the vectors asked for are transformed back from those of the tridiagonal matrix. */
 static lnt_status eigh_some(lnt_ctx *ctx, double *w, lnt_mat V, lnt_mat A)
 {
-    lnt_status status = check_finite(ctx, A, "eigenvalues");
+    lnt_status status = check_lower(ctx, A);
     if (status != LNT_OK)
         return status;
     int n = A.rows, query = -1, info = 0, liwork, exponent;

@@ -43,7 +43,10 @@ static void put_default(lnt_text *out, const lnt_option *o, const void *opts)
             lnt_text_add(out, " (default; --no-%s turns it off)", o->name);
         break;
     case LNT_OPT_INTEGER:
-        lnt_text_add(out, " (default %d)", *(const int *)field);
+        if (o->flags & LNT_OPT_AUTO && *(const int *)field == LNT_AUTO)
+            lnt_text_add(out, " (default auto)");
+        else
+            lnt_text_add(out, " (default %d)", *(const int *)field);
         break;
     case LNT_OPT_SEED:
         lnt_text_add(out, " (default %llu)", (unsigned long long)*(const uint64_t *)field);
@@ -127,6 +130,28 @@ static lnt_status make_defaults(lnt_ctx *ctx, void **opts, void **common, const 
     return LNT_OK;
 }
 
+/* ---- Tables ---- */
+
+#define COMMON_TABLES "deviations, assumptions, checks"
+
+static bool is_listed(const char *list, const char *name)
+{
+    size_t n = strlen(name);
+    for (const char *s = list; s; s = strchr(s, ',') ? strchr(s, ',') + 2 : NULL)
+        if (strncmp(s, name, n) == 0 && (s[n] == ',' || s[n] == '\0'))
+            return true;
+    return false;
+}
+
+lnt_status lnt_command_check_table(lnt_ctx *ctx, const lnt_command *command, const char *name)
+{
+    if (!command->tables || is_listed("series, " COMMON_TABLES, name) || is_listed(command->tables, name))
+        return LNT_OK;
+    return lnt_fail(ctx, LNT_EUSAGE,
+                    "linnet %s has no table '%s'; there are series, %s, " COMMON_TABLES ", as far as a run has them",
+                    command->name, name, command->tables);
+}
+
 lnt_status lnt_command_help(lnt_ctx *ctx, lnt_text *out, const lnt_command *command, const lnt_option *common)
 {
     void *opts, *common_opts;
@@ -144,6 +169,13 @@ lnt_status lnt_command_help(lnt_ctx *ctx, lnt_text *out, const lnt_command *comm
     put_wrapped(out, command->description, 0, 0);
     lnt_text_add(out, "\nOptions:\n");
     put_options(out, command, common, opts, common_opts, put_option);
+    const char *tables = lnt_sprintf(ctx, "series, %s, " COMMON_TABLES, command->tables ? command->tables : "");
+    if (!tables)
+        return LNT_ENOMEM;
+    if (command->tables) {
+        lnt_text_add(out, "\nTables for --csv: ");
+        put_wrapped(out, tables, 18, 18);
+    }
     return lnt_text_status(ctx, out);
 }
 
@@ -204,6 +236,8 @@ lnt_status lnt_command_man(lnt_ctx *ctx, lnt_text *out, const lnt_command *comma
     }
     lnt_text_add(out, ".fi\n.SH OPTIONS\n");
     put_options(out, command, common, opts, common_opts, put_man_option);
+    if (command->tables)
+        lnt_text_add(out, ".SH TABLES\nFor \\-\\-csv: series, %s, " COMMON_TABLES ".\n", command->tables);
     lnt_text_add(out,
                  ".SH EXIT STATUS\n0 done, 1 failed, 2 wrong usage, 3 finished without meeting its tolerance or with "
                  "a failed verdict, 130 interrupted.\n");

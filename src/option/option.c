@@ -99,6 +99,16 @@ static lnt_status set_integers(lnt_ctx *ctx, lnt_int_list *field, const lnt_opti
     return LNT_OK;
 }
 
+static lnt_status set_integer(lnt_ctx *ctx, int *field, const lnt_option *o, const char *text)
+{
+    double x = LNT_AUTO;
+    bool automatic = o->flags & LNT_OPT_AUTO && strcmp(text, "auto") == 0;
+    if (!automatic && !read_integer(&x, text, strlen(text), fmax(o->min, INT_MIN), fmin(o->max, INT_MAX)))
+        return range_error(ctx, o, text);
+    *field = (int)x;
+    return LNT_OK;
+}
+
 static lnt_status set_real(lnt_ctx *ctx, double *field, const lnt_option *o, const char *text)
 {
     double x = NAN;
@@ -120,15 +130,11 @@ static bool is_utf8(const char *s)
 lnt_status lnt_option_set(lnt_ctx *ctx, void *opts, const lnt_option *o, const char *text)
 {
     void *field = (char *)opts + o->offset;
-    double x;
     switch (o->type) {
     case LNT_OPT_FLAG:
         return set_flag(ctx, field, o, text);
     case LNT_OPT_INTEGER:
-        if (!read_integer(&x, text, strlen(text), fmax(o->min, INT_MIN), fmin(o->max, INT_MAX)))
-            return range_error(ctx, o, text);
-        *(int *)field = (int)x;
-        return LNT_OK;
+        return set_integer(ctx, field, o, text);
     case LNT_OPT_SEED:
         return set_seed(ctx, field, o, text);
     case LNT_OPT_REAL:
@@ -153,7 +159,8 @@ static lnt_value option_value(const lnt_option *o, const void *opts)
     case LNT_OPT_FLAG:
         return lnt_flag(*(const bool *)field);
     case LNT_OPT_INTEGER:
-        return lnt_integer(*(const int *)field);
+        return o->flags & LNT_OPT_AUTO && *(const int *)field == LNT_AUTO ? lnt_string("auto")
+                                                                          : lnt_integer(*(const int *)field);
     case LNT_OPT_SEED: /* beyond 2^63 only a string keeps the digits */
         return *(const uint64_t *)field <= LONG_MAX ? lnt_integer((long)*(const uint64_t *)field) : lnt_string(NULL);
     case LNT_OPT_REAL:

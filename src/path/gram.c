@@ -179,18 +179,16 @@ static bool sweep(lnt_gram *g)
     return changed;
 }
 
-double lnt_lasso_gap(double *z, double N, double uh, double size, double largest, double lambda1)
+double lnt_dual_scale(double N, double uh, double largest, double lambda1)
 {
-    double most = largest > lambda1 ? lambda1 / largest : INFINITY;
-    if (largest <= lambda1) /* any scale up to lambda1/largest will do; beyond 1 none is better */
-        most = 1;
-    *z = N > 0 ? fmax(-most, fmin((N + uh) / N, most)) : 0;
-    return N / 2 * (1 - *z) * (1 - *z) + lambda1 * size - *z * uh;
+    double most = largest > lambda1 ? lambda1 / largest : 1; /* beyond 1 none is better */
+    return N > 0 ? fmax(-most, fmin((N + uh) / N, most)) : 0;
 }
 
+/* The certificate of lnt_path_fit() over the working set, but for rounding. */
 static double gap(const lnt_gram *g)
 {
-    double uq = 0, ub = 0, uu = 0, size = 0, largest = 0, z;
+    double uq = 0, ub = 0, uu = 0, size = 0, largest = 0;
     for (int k = 0; k < g->size; k++) {
         double u = g->u[k];
         largest = fmax(largest, fabs(g->q[k] - g->lambda2 * u));
@@ -199,8 +197,9 @@ static double gap(const lnt_gram *g)
         uu += u * u;
         size += fabs(u);
     }
-    double N = fmax(0, 2 * g->p->null - ub - uq) + g->lambda2 * uu;
-    return lnt_lasso_gap(&z, N, uq - g->lambda2 * uu, size, largest, g->lambda1);
+    double N = fmax(0, 2 * g->p->null - ub - uq) + g->lambda2 * uu, uh = uq - g->lambda2 * uu;
+    double z = lnt_dual_scale(N, uh, largest, g->lambda1);
+    return N / 2 * (1 - z) * (1 - z) + g->lambda1 * size - z * uh;
 }
 
 void lnt_gram_solve(lnt_gram *g, double lambda1, double lambda2, double target, long *epochs, long most)

@@ -42,7 +42,7 @@ void lnt_face_clear(lnt_gram *g);
 
 /* sign(x) max(|x| - t, 0). */
 double lnt_soft(double x, double t);
-/* The certificate of lnt_path_fit() from N, u.h, |u|_1 and C = largest; z <- the scale of the dual point. */
-double lnt_lasso_gap(double *z, double N, double uh, double size, double largest, double lambda1);
+/* z of the certificate of lnt_path_fit(), from N, u.h and C = largest. */
+double lnt_dual_scale(double N, double uh, double largest, double lambda1);
 
 #endif

@@ -7,9 +7,20 @@
 #include <string.h>
 
 #define GRAM_NUMBERS 1e7 /* a Gram matrix may have, or half of what the design has */
+#define GRAM_SIDE 1000   /* and three times the samples: beyond, updates of the residual are cheaper */
 #define SHARE_OF_PASS 3  /* a third of all inner products: then all of them, which serve longer */
 #define AT_LEAST 64      /* features that may join at once */
 #define SWEEPS 10        /* between looks at the gap */
+
+/* r, f and c at u, which later bounds refer to. */
+static void refer(lnt_lasso *s)
+{
+    lnt_problem_residual(s->r, s->f, &s->squares, s->p, s->u);
+    lnt_problem_correlate(s->c, s->p, s->f);
+    memcpy(s->former_r, s->r, (size_t)s->p->n * sizeof(double));
+    memcpy(s->former_c, s->c, (size_t)s->p->features * sizeof(double));
+    s->former_squares = s->squares;
+}
 
 lnt_status lnt_lasso_make(lnt_ctx *ctx, lnt_lasso *s, const lnt_problem *p, const lnt_path_opts *o)
 {
@@ -28,15 +39,11 @@ lnt_status lnt_lasso_make(lnt_ctx *ctx, lnt_lasso *s, const lnt_problem *p, cons
     if (!s->u || !s->c || !s->most || !s->former_c || !s->r || !s->f || !s->former_r || !s->aside || !s->list ||
         !s->listed)
         return LNT_ENOMEM;
-    lnt_problem_residual(s->r, s->f, &s->squares, p, s->u);
-    lnt_problem_correlate(s->c, p, s->f);
-    memcpy(s->former_r, s->r, n * sizeof(double));
-    memcpy(s->former_c, s->c, D * sizeof(double));
-    s->former_squares = s->squares;
+    refer(s);
     for (int j = 0; j < p->features; j++)
         s->top = fmax(s->top, fabs(s->c[j]));
     s->lambda1 = s->top;
-    double most = sqrt(fmax(GRAM_NUMBERS, (double)p->n * p->features / 2));
+    double most = fmin(sqrt(fmax(GRAM_NUMBERS, (double)p->n * p->features / 2)), fmax(GRAM_SIDE, 3.0 * p->n));
     return lnt_gram_make(ctx, &s->gram, p, most < p->features ? (int)most : p->features);
 }
 
@@ -96,25 +103,28 @@ static void correlate(lnt_lasso *s)
 static void certify(lnt_lasso *s)
 {
     const lnt_problem *p = s->p;
-    double uu = 0, uh = 0, size = 0, largest = 0;
+    double uu = 0, uh = 0, largest = 0;
     lnt_problem_residual(s->r, s->f, &s->squares, p, s->u);
     correlate(s);
     s->kkt = 0;
     for (int j = 0; j < p->features; j++) {
-        double u = s->u[j], h = s->c[j] - s->lambda2 * u, off = fmax(0, fabs(h) - s->lambda1);
+        double u = s->u[j], h = s->c[j] - s->lambda2 * u;
         if (s->aside[j] && u == 0)
             continue;
-        if (u != 0) {
-            uu += u * u;
-            uh += u * h;
-            size += fabs(u);
-            off = fabs(h - copysign(s->lambda1, u));
-        }
+        uu += u * u;
+        uh += u * h;
         largest = fmax(largest, fabs(h));
-        s->kkt = fmax(s->kkt, off);
+        s->kkt = fmax(s->kkt, u != 0 ? fabs(h - copysign(s->lambda1, u)) : fabs(h) - s->lambda1);
     }
     s->kkt = s->top > 0 ? s->kkt / s->top : 0;
-    s->gap = lnt_lasso_gap(&s->z, s->squares + s->lambda2 * uu, uh, size, largest, s->lambda1);
+    double N = s->squares + s->lambda2 * uu, z = lnt_dual_scale(N, uh, largest, s->lambda1);
+    s->z = z;
+    s->gap = N / 2 * (1 - z) * (1 - z);
+    for (int j = 0; j < p->features; j++)
+        if (s->u[j] != 0) {
+            double u = s->u[j], h = s->c[j] - s->lambda2 * u;
+            s->gap += fmax(0, s->lambda1 * fabs(u) - z * u * h); /* below 0 by rounding alone */
+        }
 }
 
 /* Gap-safe screening: the dual solution is within sqrt(2 gap) of the dual point. */
@@ -192,8 +202,7 @@ lnt_status lnt_lasso_start(lnt_ctx *ctx, lnt_lasso *s, const double *u)
         if (!s->member && s->gram.place[j] >= 0)
             lnt_gram_change(&s->gram, s->gram.place[j], s->u[j]);
     }
-    lnt_problem_residual(s->r, s->f, &s->squares, s->p, s->u);
-    lnt_problem_correlate(s->c, s->p, s->f);
+    refer(s);
     return status;
 }
 

@@ -30,7 +30,7 @@ lnt_status lnt_lasso_make(lnt_ctx *ctx, lnt_lasso *s, const lnt_problem *p, cons
 lnt_status lnt_lasso_start(lnt_ctx *ctx, lnt_lasso *s, const double *u);
 /* s->u <- the minimum at lambda1 > 0, lambda2. */
 lnt_status lnt_lasso_solve(lnt_ctx *ctx, lnt_lasso *s, double lambda1, double lambda2);
-/* Descends on the members by updates of the residual, a few sweeps. */
+/* Descends by updates of the residual: a sweep over the members, further ones over the support. */
 void lnt_lasso_sweeps(lnt_lasso *s, int sweeps);
 
 #endif

@@ -37,7 +37,8 @@ static lnt_status decompose(lnt_ctx *ctx, lnt_ridge *r, const lnt_problem *p)
     if (status != LNT_OK)
         return status;
     double least = (p->n > p->features ? p->n : p->features) * DBL_EPSILON * s[0];
-    while (r->rank < k && s[r->rank] > least)
+    int most = k < r->used - r->centred ? k : r->used - r->centred; /* the mean takes one, whatever rounding says */
+    while (r->rank < most && s[r->rank] > least)
         r->rank++;
     r->s = s;
     r->U = lnt_columns(r->U, 0, r->rank);

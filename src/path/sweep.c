@@ -21,25 +21,33 @@ static void subtract(const lnt_problem *p, int j, double step, double *f)
     }
 }
 
-void lnt_lasso_sweeps(lnt_lasso *s, int sweeps)
+/* One sweep over the listed features. */
+static void sweep(lnt_lasso *s, int count, double *sum)
 {
     const lnt_problem *p = s->p;
-    int count = 0;
-    double sum = lnt_problem_sum(s->f, p->n);
-    for (int j = 0; j < p->features; j++)
+    for (int k = 0; k < count; k++) {
+        int j = s->list[k];
+        double square = p->square[j], curvature = square + s->lambda2;
+        double u = lnt_soft(square * s->u[j] + lnt_problem_dot(p, j, s->f, *sum), s->lambda1) / curvature;
+        if (u == s->u[j])
+            continue;
+        subtract(p, j, u - s->u[j], s->f);
+        *sum -= (u - s->u[j]) * p->inverse[j] * p->mean[j];
+        s->u[j] = u;
+    }
+}
+
+void lnt_lasso_sweeps(lnt_lasso *s, int sweeps)
+{
+    double sum = lnt_problem_sum(s->f, s->p->n);
+    int count = 0, support = 0;
+    for (int j = 0; j < s->p->features; j++)
         if (s->member[j] && (s->u[j] != 0 || !s->aside[j]))
             s->list[count++] = j;
-    for (int sweep = 0; sweep < sweeps; sweep++)
-        for (int k = 0; k < count; k++) {
-            int j = s->list[k];
-            double square = p->square[j], curvature = square + s->lambda2;
-            if (curvature <= 0)
-                continue;
-            double u = lnt_soft(square * s->u[j] + lnt_problem_dot(p, j, s->f, sum), s->lambda1) / curvature;
-            if (u == s->u[j])
-                continue;
-            subtract(p, j, u - s->u[j], s->f);
-            sum -= (u - s->u[j]) * p->inverse[j] * p->mean[j];
-            s->u[j] = u;
-        }
+    sweep(s, count, &sum);
+    for (int k = 0; k < count; k++)
+        if (s->u[s->list[k]] != 0)
+            s->list[support++] = s->list[k];
+    for (int k = 1; k < sweeps; k++)
+        sweep(s, support, &sum);
 }

@@ -3,12 +3,10 @@
 
 #include "linnet/linalg.h"
 #include "linnet/match_data.h"
-#include "linnet/store.h"
 #include "weights.h"
 
 #include <math.h>
 #include <string.h>
-#include <unistd.h>
 
 /* Z = Z0 + W, and how stimuli were prepared. */
 typedef struct wiring {
@@ -79,12 +77,12 @@ static lnt_status put_score(lnt_ctx *ctx, lnt_record *record, const wiring *w, l
     double r2 = lnt_match_r2(S, C, true), ratio = lnt_match_ratio(S, C, C0);
     lnt_table *table = lnt_record_table(record, "score");
     lnt_table_row(table);
-    lnt_table_set(table, "r2", "", isfinite(r2) ? lnt_number(r2) : (lnt_value){0});
-    lnt_table_set(table, "ratio", "", isfinite(ratio) ? lnt_number(ratio) : (lnt_value){0});
+    lnt_table_set(table, "r2", "", lnt_known(r2));
+    lnt_table_set(table, "ratio", "", lnt_known(ratio));
     return LNT_OK;
 }
 
-static lnt_status apply(lnt_ctx *ctx, lnt_record *record, const lnt_apply_opts *opts, const lnt_record *saved)
+lnt_status lnt_apply_match(lnt_ctx *ctx, lnt_record *record, const lnt_record *saved, const lnt_apply_opts *opts)
 {
     wiring w = {0};
     lnt_mat X, ZX;
@@ -107,21 +105,4 @@ static lnt_status apply(lnt_ctx *ctx, lnt_record *record, const lnt_apply_opts *
     lnt_record_fact(record, "applied", "stimuli", "", lnt_integer(X.cols));
     lnt_record_matrix(record, "prediction", "", &ZX, 1);
     return opts->targets ? put_score(ctx, record, &w, ZX, X, opts->targets) : LNT_OK;
-}
-
-lnt_status lnt_apply_match(lnt_ctx *ctx, lnt_record *record, const lnt_apply_opts *opts, bool *done)
-{
-    lnt_record *saved;
-    const char *path = opts->folder ? lnt_sprintf(ctx, "%s/result.h5", opts->folder) : NULL;
-    *done = false;
-    if (!path || access(path, F_OK) != 0)
-        return LNT_OK;
-    lnt_status status = lnt_store_load(ctx, &saved, path);
-    if (status != LNT_OK)
-        return status;
-    *done = strcmp(lnt_record_command(saved), "match") == 0;
-    if (*done)
-        status = apply(ctx, record, opts, saved);
-    lnt_record_free(saved);
-    return status;
 }

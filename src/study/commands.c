@@ -15,12 +15,18 @@ static const char *const optimizers[] = {"sgd", "gd", "adam", NULL};
 static const char *const spaces[] = {"samples", "covariance", NULL};
 static const char *const parts[] = {"both", "fit", "competition", NULL};
 static const char *const losses[] = {"half", "sum", "mean", NULL};
+static const char *const experiments[] = {"none", "two-layer", "nonlinear", "toy", "attention", NULL};
 
 /* ---- train ---- */
 
 #define OPTS lnt_train_opts
 const lnt_option lnt_train_options[] = {
     TASK_ROWS,
+    CHOICE(
+        "experiment", experiment, experiments,
+        "a ready-made task with several penalties to compare; takes --epochs, --seeds, --seed, two-layer and nonlinear "
+        "also --layers INPUTS,HIDDEN,1 and --samples"),
+    INTEGER("samples", samples, 0, 0, 10000000, "of an experiment; 0: as published"),
     {"layers", LNT_OPT_INTEGERS, offsetof(OPTS, layers), 0, 1, 1e6, "N,N,...", NULL,
      "widths from inputs to outputs; 8x3 stands for 8,8,8 (default inputs,outputs,outputs)"},
     CHOICE("activation", activation, lnt_activation_names, "of the hidden layers; the last layer is linear"),
@@ -43,7 +49,8 @@ const lnt_option lnt_train_options[] = {
     INTEGER("batch", batch, 0, 1, INT_MAX, "rows per step of sgd"),
     INTEGER("rows-per-epoch", rows_per_epoch, 0, 0, INT_MAX, "rows of an epoch; 0: all"),
     FLAG("shuffle", shuffle, 0, "draw a new order of the rows every epoch"),
-    INTEGER("epochs", epochs, 0, 0, 100000000, "passes over the rows"),
+    INTEGER("epochs", epochs, LNT_OPT_AUTO, 0, 100000000,
+            "passes over the rows; auto: 20, of an experiment as published"),
     REAL("momentum", momentum, 0, 0.999999, "BETA",
          "heavy-ball momentum of sgd and gd; t counts 1/(1-BETA) for each step"),
     REAL("weight-decay", weight_decay, 0, 1e300, "X", "penalty X/2 |w|^2 on all weights"),
@@ -53,7 +60,8 @@ const lnt_option lnt_train_options[] = {
     REAL("beta1", beta1, 0, 0.999999, "X", "decay of Adam's mean gradient"),
     REAL("beta2", beta2, 0, 0.999999999, "X", "decay of Adam's mean square"),
     REAL("epsilon", epsilon, 1e-300, 1e300, "X", "added to Adam's root mean square"),
-    INTEGER("seeds", seeds, 0, 1, 100000, "number of runs from different starts"),
+    INTEGER("seeds", seeds, LNT_OPT_AUTO, 1, 100000,
+            "number of runs from different starts; auto: 1, of an experiment as published"),
     SEED,
     THREADS,
     END};
@@ -63,7 +71,7 @@ static const char *const train_examples[] = {
     "linnet train --data digits --whiten 40 --layers 40,20,10 --lr 0.05 --epochs 20 --seeds 4 --out d",
     "linnet train --data mnist --whiten 100 --layers 100,10,10 --loss sum --lr 0.01 --batch 100 --epochs 10 --json",
     "linnet train --inputs X.npy --targets Y.npy --whiten 64 --layers 64,32,8 --optimizer gd --lr 0.1 --epochs 500",
-    NULL};
+    "linnet train --experiment two-layer --out p", NULL};
 
 static const char train_description[] =
     "Trains a layered network without biases, linear (y = W_L ... W_1 x) unless --activation says otherwise, by "
@@ -82,6 +90,13 @@ static const char train_description[] =
     "beside them as test_loss and test_accuracy; \"all rows\" then means all training rows. With --sigma-yx, "
     "covariances in place of rows, every epoch is one "
     "full-batch step.\n\n"
+    "--experiment runs a ready-made comparison of penalties in place of a task: two-layer, a linear student of two "
+    "layers, "
+    "and nonlinear, a relu student, each without penalty, with weight decay and with L1; attention, weight decay on "
+    "two "
+    "factors; toy, two pairs of vectors. Penalties, steps and sizes are as published, and stand in table rules; theory "
+    "is "
+    "in the deviations.\n\n"
     "MNIST is looked for in $LINNET_DATA/mnist, then in ~/.local/share/linnet/mnist; script/get-mnist fetches it.\n\n"
     "With --out, result.h5 holds /weights/1, ... each as (out, in), with a leading axis for several runs, the "
     "preparation, and everything that --json prints; `linnet apply` uses it, `linnet run DIR/run.yaml` repeats it.";
@@ -252,7 +267,8 @@ static const char complete_description[] =
 
 #define OPTS lnt_apply_opts
 static const lnt_option apply_options[] = {
-    TEXT("folder", folder, LNT_OPT_POSITIONAL, "DIR", "folder of a saved result of linnet train or linnet match"),
+    TEXT("folder", folder, LNT_OPT_POSITIONAL, "DIR",
+         "folder of a saved result of linnet train, regress path or match"),
     TEXT("data", data, LNT_OPT_INPUT, "NAME", "rows to apply it to, as for linnet train"),
     TEXT("inputs", inputs, LNT_OPT_INPUT, "FILE",
          "rows to apply it to, a file as for linnet train; prepared like the training rows. Of match, new stimuli: a "
@@ -260,16 +276,22 @@ static const lnt_option apply_options[] = {
     TEXT("targets", targets, LNT_OPT_INPUT, "FILE", "their targets, to score the predictions"),
     FLAG("one-hot", one_hot, 0, "the targets are one column of classes 0, 1, ..."),
     TEXT("run", run, 0, "WHICH", "of several runs: mean of their predictions, each, or the number of one, from 0"),
+    TEXT("lambda", lambda, 0, "WHICH",
+         "of a path: min, 1se, or a number, between penalties by linear interpolation (default: min where it was "
+         "cross-validated, else the last)"),
     THREADS,
     END};
 #undef OPTS
 
 static const char *const apply_examples[] = {"linnet apply d --inputs new.csv --out predicted.npy",
+                                             "linnet apply p --inputs new.csv --lambda 1se --out predicted.csv",
                                              "linnet apply d --data digits --json", NULL};
 
 static const char apply_description[] =
-    "Applies a network that linnet train saved to new rows: subtracts the training rows' mean, projects and scales as "
-    "they were, and passes them through the network. Predictions go to --out, as NPY (rows, outputs), with a leading "
+    "Applies a network that linnet train saved, or a path of linnet regress path, to new rows: subtracts the training "
+    "rows' mean, projects and scales as "
+    "they were, and passes them through the network, or through the coefficients and the intercept at one lambda. "
+    "Predictions go to --out, as NPY (rows, outputs), with a leading "
     "axis "
     "for "
     "--run each of several runs, or as CSV if its name ends in .csv.\n\n"
@@ -306,6 +328,8 @@ static const char reproduce_description[] =
 
 DECLARE_COMMAND(curves);
 DECLARE_COMMAND(regress_theory);
+DECLARE_COMMAND(regress_path);
+DECLARE_COMMAND(regress_learning);
 DECLARE_COMMAND(matching);
 DECLARE_COMMAND(matching_flow);
 ADAPT(static, train)
@@ -318,25 +342,36 @@ ADAPT(static, reproduce)
 
 const lnt_command lnt_commands[] = {
     {"train", "train a layered linear network and compare it with theory", train_description, train_examples,
-     lnt_train_options, ADAPTED(train), LNT_OUT_FOLDER, NULL},
+     lnt_train_options, ADAPTED(train), LNT_OUT_FOLDER, NULL,
+     "optimum, rules, arms, runs, pairs, modes, gauges, flow, identity, minima, angles"},
     {"modes", "follow the modes of a task through the learning of a linear network", modes_description, modes_examples,
-     lnt_modes_options, ADAPTED(modes), LNT_OUT_FOLDER, NULL},
+     lnt_modes_options, ADAPTED(modes), LNT_OUT_FOLDER, NULL, "modes, fixed_points, depths, stopping"},
     {"modes phase", "the phase portrait of one mode", phase_description, phase_examples, lnt_phase_options,
-     ADAPTED(phase), LNT_OUT_FOLDER, NULL},
+     ADAPTED(phase), LNT_OUT_FOLDER, NULL, "fixed_points, trajectories"},
     {"modes isometry", "very deep networks from orthogonal and from Gaussian starts", isometry_description,
-     isometry_examples, lnt_isometry_options, ADAPTED(isometry), LNT_OUT_FOLDER, NULL},
+     isometry_examples, lnt_isometry_options, ADAPTED(isometry), LNT_OUT_FOLDER, NULL, "starts"},
     {"modes complete", "complete a matrix from some of its entries by deep factorisation", complete_description,
-     complete_examples, lnt_complete_options, ADAPTED(complete), LNT_OUT_FOLDER, NULL},
+     complete_examples, lnt_complete_options, ADAPTED(complete), LNT_OUT_FOLDER, NULL, "depths"},
     {"regress curves", "learning curves of plain, ridge and lasso regression, with their theory",
-     lnt_curves_description, lnt_curves_examples, lnt_curves_options, ADAPTED(curves), LNT_OUT_FOLDER, NULL},
+     lnt_curves_description, lnt_curves_examples, lnt_curves_options, ADAPTED(curves), LNT_OUT_FOLDER, NULL,
+     "arms, hyperparameters, sparsity"},
+    {"regress path", "ridge, lasso and elastic-net paths with certificates and cross-validation",
+     lnt_regress_path_description, lnt_regress_path_examples, lnt_regress_path_options, ADAPTED(regress_path),
+     LNT_OUT_FOLDER, NULL, "choices, path"},
+    {"regress learning", "how much more data would help, from the data's own spectrum",
+     lnt_regress_learning_description, lnt_regress_learning_examples, lnt_regress_learning_options,
+     ADAPTED(regress_learning), LNT_OUT_FOLDER, NULL, "sizes, ridges, lambdas"},
     {"regress theory", "what theory says about a regression problem, without data", lnt_regress_theory_description,
-     lnt_regress_theory_examples, lnt_regress_theory_options, ADAPTED(regress_theory), LNT_OUT_FOLDER, NULL},
+     lnt_regress_theory_examples, lnt_regress_theory_options, ADAPTED(regress_theory), LNT_OUT_FOLDER, NULL,
+     "hyperparameters, lambdas"},
+    {"regress recovery", "where basis pursuit recovers a sparse vector exactly", lnt_recovery_description,
+     lnt_recovery_examples, lnt_recovery_options, ADAPTED(recovery), LNT_OUT_FOLDER, NULL, "grid, crossing"},
     {"match", "the least change of wiring that explains a covariance", lnt_matching_description, lnt_matching_examples,
-     lnt_matching_options, ADAPTED(matching), LNT_OUT_FOLDER, NULL},
+     lnt_matching_options, ADAPTED(matching), LNT_OUT_FOLDER, NULL, "path, solution, comparison"},
     {"match dynamics", "gradient flow of the wiring, in closed form and integrated", lnt_matching_flow_description,
-     lnt_matching_flow_examples, lnt_matching_flow_options, ADAPTED(matching_flow), LNT_OUT_FOLDER, NULL},
+     lnt_matching_flow_examples, lnt_matching_flow_options, ADAPTED(matching_flow), LNT_OUT_FOLDER, NULL, "modes"},
     {"apply", "apply a saved result to new rows or stimuli", apply_description, apply_examples, apply_options,
-     ADAPTED(apply), LNT_OUT_ARRAY, "prediction"},
+     ADAPTED(apply), LNT_OUT_ARRAY, "prediction", "score, classes"},
     {"reproduce", "run the published experiments and write the report", reproduce_description, reproduce_examples,
-     lnt_reproduce_options, ADAPTED(reproduce), LNT_OUT_OWN, NULL},
+     lnt_reproduce_options, ADAPTED(reproduce), LNT_OUT_OWN, NULL, "experiments"},
     {0}};

@@ -8,7 +8,7 @@ static const char *const scales[] = {"sum", "mean", NULL};
 static const char *const criteria[] = {"ratio", "r2", NULL};
 
 /* clang-format off */
-#define DATA_ROWS \
+#define POPULATION_ROWS \
     TEXT("inputs", data.inputs, LNT_OPT_INPUT, "FILE", \
          "X, a row for each cell, a column for each stimulus: NPY, CSV or HDF5 (FILE:DATASET); several trials that are " \
          "fitted together separated by commas"), \
@@ -34,7 +34,7 @@ static const char *const criteria[] = {"ratio", "r2", NULL};
 
 #define OPTS lnt_matching_opts
 const lnt_option lnt_matching_options[] = {
-    DATA_ROWS,
+    POPULATION_ROWS,
     CHOICE(
         "method", method, lnt_matching_methods,
         "linear: without the square of W; full: the whole problem, to its global optimum; with a diagonal of its own: "
@@ -102,7 +102,7 @@ const char lnt_matching_description[] =
 
 #define OPTS lnt_matching_flow_opts
 const lnt_option lnt_matching_flow_options[] = {
-    DATA_ROWS,
+    POPULATION_ROWS,
     REAL("lambda", lambda, 0, 1e300, "X", "of the flow of the inputs as they are"),
     INTEGER("modes", modes, 0, 1, 20, "eigenvectors of the target that are followed"),
     INTEGER("times", times, 0, 2, 10000, "output times, at equal ratios"),

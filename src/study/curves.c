@@ -3,6 +3,7 @@
 
 #include "linnet/linalg.h"
 #include "linnet/parallel.h"
+#include "setup.h"
 
 #include <math.h>
 #include <string.h>
@@ -191,6 +192,8 @@ static lnt_status one_data_set(lnt_ctx *ctx, lnt_curves *c, int run)
     status = check_stability(ctx, c, run);
     if (status == LNT_OK)
         status = learn(ctx, c, run, S, &q);
+    if (status == LNT_OK && lnt_cancelled(ctx)) /* losses are NaN from there on */
+        return LNT_OK;
     if (status == LNT_OK)
         status = check_finite(ctx, c, run);
     if (status != LNT_OK)
@@ -209,7 +212,7 @@ static lnt_status one_run(lnt_ctx *ctx, int run, void *user)
     if (run > 0 && lnt_cancelled(ctx))
         return LNT_OK;
     lnt_status status = one_data_set(ctx, c, run);
-    c->finished[run] = status == LNT_OK;
+    c->finished[run] = status == LNT_OK && !lnt_cancelled(ctx);
     lnt_progress_step(ctx);
     return status;
 }
@@ -266,8 +269,9 @@ static void keep_finished(lnt_curves *c)
     }
 }
 
-static lnt_status study(lnt_ctx *ctx, lnt_record *record, const lnt_curves_opts *opts)
+static lnt_status study(lnt_ctx *ctx, lnt_record *record, const void *user)
 {
+    const lnt_curves_opts *opts = user;
     lnt_curves c;
     lnt_status status = lnt_curves_setup(ctx, &c, opts);
     if (status == LNT_OK)
@@ -276,8 +280,9 @@ static lnt_status study(lnt_ctx *ctx, lnt_record *record, const lnt_curves_opts 
         return status;
     lnt_progress_begin(ctx, "data sets", opts->runs);
     status = lnt_parallel(ctx, opts->runs, opts->threads, one_run, &c);
+    bool first = c.finished[0];
     keep_finished(&c);
-    if (status == LNT_OK && c.done == 0)
+    if (status == LNT_OK && !first) /* whose arrays are saved */
         return lnt_fail(ctx, LNT_EUSER, "interrupted before the first data set was finished");
     if (status == LNT_OK)
         status = lnt_curves_theory(ctx, &c);
@@ -288,13 +293,5 @@ static lnt_status study(lnt_ctx *ctx, lnt_record *record, const lnt_curves_opts 
 
 lnt_status lnt_curves_study(lnt_ctx *ctx, lnt_record *record, const lnt_curves_opts *opts)
 {
-    lnt_mark mark = lnt_ctx_mark(ctx);
-    lnt_blas_pin();
-    lnt_options_record(record, lnt_curves_options, opts);
-    lnt_status status = study(ctx, record, opts);
-    if (status == LNT_OK)
-        status = lnt_record_status(ctx, record);
-    lnt_blas_unpin();
-    lnt_ctx_reset(ctx, mark);
-    return status;
+    return lnt_study_run(ctx, record, lnt_curves_options, opts, study);
 }

@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#define MOST_ENTRIES 10000 /* of a teacher that enters as it is: beyond, it is typical */
+
 /* The mean over the data sets. */
 static lnt_smooth_rule mean_rule(const lnt_curves *c, int a)
 {
@@ -13,6 +15,13 @@ static lnt_smooth_rule mean_rule(const lnt_curves *c, int a)
         mean.lambda += c->learner[r][a].rule.lambda / c->done;
     }
     return mean;
+}
+
+double lnt_curves_effective_l1(const lnt_curves *c, int a)
+{
+    lnt_learner mean = c->learner[0][a];
+    mean.rule = mean_rule(c, a);
+    return lnt_effective_l1(&mean);
 }
 
 /* What the arm would do on infinitely large data sets. Where the automatic values have no limit (at q = 1 the fastest
@@ -36,7 +45,8 @@ static lnt_status predict_smooth(lnt_ctx *ctx, lnt_curves *c, int a)
     const lnt_student student = {c->q, c->start2, c->overlap, c->teacher2, c->noise2, o->features};
     double low, high;
     lnt_mp_edges(&low, &high, c->q);
-    if (!c->times && c->rule[a].eta >= lnt_stable_step(high, c->rule[a].beta, c->rule[a].lambda))
+    /* at the bound itself only the edge of the bulk swings, which has no mass: the fastest step at q = 1 */
+    if (!c->times && c->rule[a].eta > lnt_stable_step(high, c->rule[a].beta, c->rule[a].lambda))
         return LNT_OK;
     c->curve[a] = lnt_alloc(ctx, (size_t)o->epochs + 1, sizeof *c->curve[a]);
     if (!c->curve[a])
@@ -59,18 +69,18 @@ static lnt_status predict_population(lnt_ctx *ctx, lnt_curves *c, int a)
     lnt_ridge_risk risk;
     lnt_status status = lnt_ridge_risk_predict(ctx, &risk, &population, o->samples, c->rule[a].lambda);
     lnt_ctx_reset(ctx, mark);
-    c->limit[a] = (lnt_predicted_loss){risk.gen, risk.train / 2, NAN};
+    c->limit[a] = (lnt_predicted_loss){risk.gen, risk.train / 2, NAN, NAN};
     return status;
 }
 
 static lnt_status predict_lasso(lnt_ctx *ctx, lnt_curves *c, int a)
 {
-    const lnt_learner *l = &c->learner[0][a];
     const lnt_lasso_student student = {c->opts->features, c->q,      (double)c->sparse / c->opts->features,
-                                       c->teacher2,       c->noise2, lnt_effective_l1(l)};
-    lnt_status status = lnt_lasso_risk_predict(ctx, &c->lasso[a], &student);
+                                       c->teacher2,       c->noise2, lnt_curves_effective_l1(c, a)};
+    lnt_status status = c->opts->features <= MOST_ENTRIES ? lnt_lasso_risk_of(ctx, &c->lasso[a], &student, c->T)
+                                                          : lnt_lasso_risk_predict(ctx, &c->lasso[a], &student);
     if (status == LNT_OK)
-        c->limit[a] = (lnt_predicted_loss){c->lasso[a].gen, c->lasso[a].train, NAN};
+        c->limit[a] = (lnt_predicted_loss){c->lasso[a].gen, c->lasso[a].train, NAN, NAN};
     return status;
 }
 
@@ -81,7 +91,7 @@ lnt_status lnt_curves_theory(lnt_ctx *ctx, lnt_curves *c)
     lnt_mp_edges(&low, &high, c->q);
     for (int a = 0; a < c->arms && status == LNT_OK; a++) {
         const lnt_curve_arm *arm = &c->arm[a];
-        c->limit[a] = (lnt_predicted_loss){NAN, NAN, NAN};
+        c->limit[a] = (lnt_predicted_loss){NAN, NAN, NAN, NAN};
         c->lasso[a] = (lnt_lasso_risk){NAN, NAN, NAN, NAN, NAN, NAN};
         c->asymptotic[a] = rule_at(c, a, lnt_curves_ridge(c, arm, low, high));
         c->rule[a] = rule_at(c, a, mean_rule(c, a).lambda);

@@ -58,6 +58,29 @@ const lnt_experiment lnt_experiments[] = {
     {"regression-sparse-dense", "Regression: the lasso with a dense teacher",
      "Where no weight of the teacher is 0 the lasso is at its best before it has converged, and ridge is better.", NULL,
      lnt_sparse_experiment},
+    {"two-layer", "Penalties on two linear layers",
+     "Does weight decay on both layers of a linear network leave less structure than an L1 penalty, as a blog post "
+     "says? It "
+     "acts as the norm of the map, unsquared, as theory predicts to rounding, and leaves a first layer of rank 1. The "
+     "L1 arm "
+     "as it was written, with momentum, solves for a tenth of its penalties; and as it is right.",
+     NULL, lnt_two_layer_experiment},
+    {"nonlinear", "Penalties on two relu layers",
+     "A relu student learns a teacher of 10 units without a penalty, with weight decay and with an L1 penalty, as it "
+     "was "
+     "written and as it is right. Which generalises, and how many units are left? Expected losses are exact.",
+     NULL, lnt_nonlinear_experiment},
+    {"toy", "Two pairs of vectors under weight decay",
+     "The loss of two pairs of vectors in their angles, with the term that the published expansion drops; its minima "
+     "form a "
+     "line on which the product has rank 1 and nothing is sparse.",
+     NULL, lnt_toy_experiment},
+    {"attention", "Weight decay on queries and keys",
+     "Weight decay on the two factors of the attention logits is the nuclear norm of their product: descent lowers "
+     "every "
+     "singular value by the same amount, whatever the factors; the sum of the products of column norms depends on the "
+     "gauge.",
+     NULL, lnt_attention_experiment},
     {"match-linear", "Covariance matching: the linear model, as its source has it",
      "Which least change of wiring gives one population the covariance of another? The source drops the square of W. "
      "At "
@@ -86,3 +109,13 @@ const lnt_experiment lnt_experiments[] = {
      "model; beside integration.",
      NULL, lnt_match_dynamics_experiment},
     {0}};
+
+lnt_status lnt_adopt(lnt_ctx *ctx, lnt_record *record, lnt_record *found, lnt_status status)
+{
+    if (!found)
+        return lnt_fail(ctx, LNT_ENOMEM, "out of memory for a record");
+    if (status == LNT_OK)
+        lnt_record_merge(record, found);
+    lnt_record_free(found);
+    return status;
+}

@@ -8,17 +8,8 @@
 
 #define DRAWS 8
 
-static lnt_status adopt(lnt_ctx *ctx, lnt_record *record, const lnt_matching_opts *opts)
-{
-    lnt_record *found = lnt_record_new("match");
-    if (!found)
-        return lnt_fail(ctx, LNT_ENOMEM, "out of memory for a record");
-    lnt_status status = lnt_matching_study(ctx, found, opts);
-    if (status == LNT_OK)
-        lnt_record_merge(record, found);
-    lnt_record_free(found);
-    return status;
-}
+ADOPT(matching)
+ADOPT(matching_flow)
 
 static lnt_matching_opts demo(const lnt_reproduce_opts *opts)
 {
@@ -191,7 +182,7 @@ lnt_status lnt_match_linear_experiment(lnt_ctx *ctx, lnt_record *record, const l
     lnt_matching_opts o = demo(opts);
     (void)self;
     o.method = LNT_MATCHING_LINEAR;
-    lnt_status status = adopt(ctx, record, &o);
+    lnt_status status = adopt_matching(ctx, record, &o);
     if (status == LNT_OK)
         status = make_draws(ctx, record, weak, opts, false, 1e6);
     if (status == LNT_OK)
@@ -216,7 +207,7 @@ lnt_status lnt_match_full_experiment(lnt_ctx *ctx, lnt_record *record, const lnt
     lnt_matching_opts o = demo(opts);
     double gap = 0;
     (void)self;
-    lnt_status status = adopt(ctx, record, &o);
+    lnt_status status = adopt_matching(ctx, record, &o);
     if (status == LNT_OK)
         status = make_draws(ctx, record, weak, opts, false, 1e6);
     if (status == LNT_OK)
@@ -245,7 +236,7 @@ lnt_status lnt_match_diagonal_experiment(lnt_ctx *ctx, lnt_record *record, const
     o.method = LNT_MATCHING_OVERLAP;
     o.lam0 = "1e6";
     o.lambda_diagonal = lnt_match_lambda(1e5, 148, 48);
-    lnt_status status = adopt(ctx, record, &o);
+    lnt_status status = adopt_matching(ctx, record, &o);
     if (status == LNT_OK)
         status = make_draws(ctx, record, d, opts, false, 1e6);
     if (status != LNT_OK)
@@ -268,7 +259,7 @@ lnt_status lnt_match_sparse_experiment(lnt_ctx *ctx, lnt_record *record, const l
     lnt_matching_opts o = demo(opts);
     (void)self;
     o.data.preset = 1;
-    lnt_status status = adopt(ctx, record, &o);
+    lnt_status status = adopt_matching(ctx, record, &o);
     for (int k = 0; k < 3 && status == LNT_OK; k++)
         status = make_draws(ctx, record, d[k], opts, true, lam0[k]);
     if (status != LNT_OK)
@@ -289,7 +280,7 @@ lnt_status lnt_match_transport_experiment(lnt_ctx *ctx, lnt_record *record, cons
     o.method = LNT_MATCHING_TRANSPORT;
     o.data.cells = 60;
     o.data.stimuli = 12;
-    lnt_status status = adopt(ctx, record, &o);
+    lnt_status status = adopt_matching(ctx, record, &o);
     if (status != LNT_OK)
         return status;
     double moved[3], norm[3];
@@ -309,18 +300,11 @@ lnt_status lnt_match_dynamics_experiment(lnt_ctx *ctx, lnt_record *record, const
                                          const lnt_reproduce_opts *opts)
 {
     lnt_matching_flow_opts o;
-    lnt_record *found = lnt_record_new("match dynamics");
     (void)self;
-    if (!found)
-        return lnt_fail(ctx, LNT_ENOMEM, "out of memory for a record");
     lnt_matching_flow_defaults(&o);
     o.data.demo = true;
     o.data.seed = opts->seed;
     o.data.stimuli = opts->full ? 48 : 12;
     o.lambda = 1e4;
-    lnt_status status = lnt_matching_flow_study(ctx, found, &o);
-    if (status == LNT_OK)
-        lnt_record_merge(record, found);
-    lnt_record_free(found);
-    return status;
+    return adopt_matching_flow(ctx, record, &o);
 }

@@ -1,4 +1,5 @@
 #include "matching.h"
+#include "setup.h"
 
 #include "linnet/parallel.h"
 
@@ -213,8 +214,9 @@ static lnt_status certify(lnt_ctx *ctx, lnt_matching *c)
     return status;
 }
 
-static lnt_status study(lnt_ctx *ctx, lnt_record *record, lnt_matching *c)
+static lnt_status study(lnt_ctx *ctx, lnt_record *record, const void *user)
 {
+    lnt_matching all = {.opts = user}, *c = &all;
     const lnt_matching_opts *o = c->opts;
     lnt_status status = read_lambdas(ctx, c);
     if (status == LNT_OK)
@@ -247,13 +249,5 @@ static lnt_status study(lnt_ctx *ctx, lnt_record *record, lnt_matching *c)
 
 lnt_status lnt_matching_study(lnt_ctx *ctx, lnt_record *record, const lnt_matching_opts *opts)
 {
-    lnt_mark mark = lnt_ctx_mark(ctx);
-    lnt_matching c = {.opts = opts};
-    lnt_blas_pin();
-    lnt_status status = study(ctx, record, &c);
-    if (status == LNT_OK)
-        status = lnt_record_status(ctx, record);
-    lnt_blas_unpin();
-    lnt_ctx_reset(ctx, mark);
-    return status;
+    return lnt_study_run(ctx, record, lnt_matching_options, opts, study);
 }

@@ -82,6 +82,6 @@ lnt_status lnt_matching_report(lnt_ctx *ctx, lnt_record *record, const lnt_match
 lnt_status lnt_matching_figures(lnt_ctx *ctx, lnt_record *record, const lnt_matching *c, lnt_mat W);
 
 extern const char *const lnt_matching_methods[];
-extern const lnt_option lnt_matching_options[];
+extern const lnt_option lnt_matching_options[], lnt_matching_flow_options[];
 
 #endif

@@ -1,5 +1,6 @@
 /* Gradient flow of wiring: closed forms against integration, all in r x r coordinates, Q = U'ZU. */
 #include "matching.h"
+#include "setup.h"
 
 #include "linnet/flow.h"
 #include "linnet/linalg.h"
@@ -307,8 +308,9 @@ static lnt_status report(lnt_ctx *ctx, lnt_record *record, const dynamics *d)
     return status == LNT_OK ? put_figure(ctx, record, d) : status;
 }
 
-static lnt_status study(lnt_ctx *ctx, lnt_record *record, dynamics *d)
+static lnt_status study(lnt_ctx *ctx, lnt_record *record, const void *user)
 {
+    dynamics all = {.opts = user}, *d = &all;
     lnt_status status = lnt_matching_read(ctx, &d->task, &d->opts->data, true, NULL);
     if (status != LNT_OK)
         return status;
@@ -341,13 +343,5 @@ static lnt_status study(lnt_ctx *ctx, lnt_record *record, dynamics *d)
 
 lnt_status lnt_matching_flow_study(lnt_ctx *ctx, lnt_record *record, const lnt_matching_flow_opts *opts)
 {
-    lnt_mark mark = lnt_ctx_mark(ctx);
-    dynamics d = {.opts = opts};
-    lnt_blas_pin();
-    lnt_status status = study(ctx, record, &d);
-    if (status == LNT_OK)
-        status = lnt_record_status(ctx, record);
-    lnt_blas_unpin();
-    lnt_ctx_reset(ctx, mark);
-    return status;
+    return lnt_study_run(ctx, record, lnt_matching_flow_options, opts, study);
 }

@@ -3,11 +3,6 @@
 
 #include <math.h>
 
-static lnt_value known(double x)
-{
-    return isfinite(x) ? lnt_number(x) : (lnt_value){0};
-}
-
 /* Relative to the loss, where that is not rounding itself. */
 static double relative_gap(const lnt_matching *c, const lnt_match_fit *fit)
 {
@@ -54,24 +49,24 @@ static void put_path(lnt_record *record, const lnt_matching *c)
         lnt_table_row(table);
         lnt_table_set(table, "lambda", "", lnt_number(c->lambda[k]));
         lnt_table_set(table, "lam0", "", lnt_number(lnt_match_lam0(c->lambda[k], t->cells, t->stimuli)));
-        lnt_table_set(table, "loss", "", known(a->fit.loss));
-        lnt_table_set(table, "gap", "", known(relative_gap(c, &a->fit)));
-        lnt_table_set(table, "eta", "", known(a->eta));
-        lnt_table_set(table, "radius", "", known(a->fit.radius));
-        lnt_table_set(table, "r2_train", "", known(a->r2[LNT_TRAIN]));
-        lnt_table_set(table, "r2_test", "", known(a->r2[LNT_TEST]));
-        lnt_table_set(table, "r2_validation", "", known(a->r2[LNT_VALIDATION]));
-        lnt_table_set(table, "ratio", "", known(criterion(c, a, k)));
-        lnt_table_set(table, "ratio_train", "", known(a->ratio[LNT_TRAIN]));
-        lnt_table_set(table, "ratio_test", "", known(a->ratio[LNT_TEST]));
-        lnt_table_set(table, "ratio_validation", "", known(a->ratio[LNT_VALIDATION]));
-        lnt_table_set(table, "r2_held_out", "", c->folds ? known(c->cv.held[k]) : (lnt_value){0});
-        lnt_table_set(table, "ratio_held_out", "", c->folds ? known(c->cv.held_ratio[k]) : (lnt_value){0});
-        lnt_table_set(table, "r2_held_out_with_kept", "", c->folds ? known(c->cv.kept[k]) : (lnt_value){0});
-        lnt_table_set(table, "misfit", "", known(a->fit.misfit));
-        lnt_table_set(table, "norm", "", known(a->fit.norm));
-        lnt_table_set(table, "smallest_eigenvalue", "", known(a->fit.smallest));
-        lnt_table_set(table, "linear_radius", "", known(a->linear_radius));
+        lnt_table_set(table, "loss", "", lnt_known(a->fit.loss));
+        lnt_table_set(table, "gap", "", lnt_known(relative_gap(c, &a->fit)));
+        lnt_table_set(table, "eta", "", lnt_known(a->eta));
+        lnt_table_set(table, "radius", "", lnt_known(a->fit.radius));
+        lnt_table_set(table, "r2_train", "", lnt_known(a->r2[LNT_TRAIN]));
+        lnt_table_set(table, "r2_test", "", lnt_known(a->r2[LNT_TEST]));
+        lnt_table_set(table, "r2_validation", "", lnt_known(a->r2[LNT_VALIDATION]));
+        lnt_table_set(table, "ratio", "", lnt_known(criterion(c, a, k)));
+        lnt_table_set(table, "ratio_train", "", lnt_known(a->ratio[LNT_TRAIN]));
+        lnt_table_set(table, "ratio_test", "", lnt_known(a->ratio[LNT_TEST]));
+        lnt_table_set(table, "ratio_validation", "", lnt_known(a->ratio[LNT_VALIDATION]));
+        lnt_table_set(table, "r2_held_out", "", c->folds ? lnt_known(c->cv.held[k]) : (lnt_value){0});
+        lnt_table_set(table, "ratio_held_out", "", c->folds ? lnt_known(c->cv.held_ratio[k]) : (lnt_value){0});
+        lnt_table_set(table, "r2_held_out_with_kept", "", c->folds ? lnt_known(c->cv.kept[k]) : (lnt_value){0});
+        lnt_table_set(table, "misfit", "", lnt_known(a->fit.misfit));
+        lnt_table_set(table, "norm", "", lnt_known(a->fit.norm));
+        lnt_table_set(table, "smallest_eigenvalue", "", lnt_known(a->fit.smallest));
+        lnt_table_set(table, "linear_radius", "", lnt_known(a->linear_radius));
         lnt_table_set(table, "linear_verdict", "",
                       c->linear ? lnt_string(verdicts[c->linear[k].fit.verdict]) : (lnt_value){0});
         lnt_table_set(table, "global", "", is_full(c) ? lnt_flag(a->fit.global) : (lnt_value){0});
@@ -124,22 +119,22 @@ static lnt_status put_solution(lnt_ctx *ctx, lnt_record *record, const lnt_match
     lnt_table_set(table, "method", "", lnt_string(lnt_matching_methods[c->opts->method]));
     lnt_table_set(table, "lambda", "", lnt_number(lambda));
     lnt_table_set(table, "lam0", "", lnt_number(lnt_match_lam0(lambda, c->task.cells, c->task.stimuli)));
-    lnt_table_set(table, "loss", "", known(a->fit.loss));
-    lnt_table_set(table, "gap", "", known(relative_gap(c, &a->fit)));
-    lnt_table_set(table, "r2_train", "", known(a->r2[LNT_TRAIN]));
-    lnt_table_set(table, "r2_test", "", known(a->r2[LNT_TEST]));
-    lnt_table_set(table, "r2_validation", "", known(a->r2[LNT_VALIDATION]));
-    lnt_table_set(table, "ratio", "", known(criterion(c, a, c->chosen)));
-    lnt_table_set(table, "norm", "", known(a->fit.norm));
-    lnt_table_set(table, "misfit", "", known(a->fit.misfit));
-    lnt_table_set(table, "penalty", "", known(a->fit.penalty));
-    lnt_table_set(table, "moved", "", known(distance));
-    lnt_table_set(table, "eta", "", known(a->eta));
-    lnt_table_set(table, "radius", "", known(a->fit.radius));
-    lnt_table_set(table, "smallest_eigenvalue", "", known(a->fit.smallest));
-    lnt_table_set(table, "largest_diagonal", "", known(diagonal));
-    lnt_table_set(table, "largest_off_diagonal", "", known(lateral));
-    lnt_table_set(table, "lambda_diagonal", "", known(c->opts->lambda_diagonal));
+    lnt_table_set(table, "loss", "", lnt_known(a->fit.loss));
+    lnt_table_set(table, "gap", "", lnt_known(relative_gap(c, &a->fit)));
+    lnt_table_set(table, "r2_train", "", lnt_known(a->r2[LNT_TRAIN]));
+    lnt_table_set(table, "r2_test", "", lnt_known(a->r2[LNT_TEST]));
+    lnt_table_set(table, "r2_validation", "", lnt_known(a->r2[LNT_VALIDATION]));
+    lnt_table_set(table, "ratio", "", lnt_known(criterion(c, a, c->chosen)));
+    lnt_table_set(table, "norm", "", lnt_known(a->fit.norm));
+    lnt_table_set(table, "misfit", "", lnt_known(a->fit.misfit));
+    lnt_table_set(table, "penalty", "", lnt_known(a->fit.penalty));
+    lnt_table_set(table, "moved", "", lnt_known(distance));
+    lnt_table_set(table, "eta", "", lnt_known(a->eta));
+    lnt_table_set(table, "radius", "", lnt_known(a->fit.radius));
+    lnt_table_set(table, "smallest_eigenvalue", "", lnt_known(a->fit.smallest));
+    lnt_table_set(table, "largest_diagonal", "", lnt_known(diagonal));
+    lnt_table_set(table, "largest_off_diagonal", "", lnt_known(lateral));
+    lnt_table_set(table, "lambda_diagonal", "", lnt_known(c->opts->lambda_diagonal));
     lnt_table_set(
         table, "rank", "",
         lnt_integer(c->opts->rank > 0 && c->opts->rank < c->task.problem.rank ? c->opts->rank : c->task.problem.rank));
@@ -156,14 +151,14 @@ static void put_model(lnt_record *record, const lnt_matching *c, const char *nam
     lnt_table_set(table, "lambda", "", k >= 0 ? lnt_number(c->lambda[k]) : (lnt_value){0});
     lnt_table_set(table, "lam0", "",
                   k >= 0 ? lnt_number(lnt_match_lam0(c->lambda[k], c->task.cells, c->task.stimuli)) : (lnt_value){0});
-    lnt_table_set(table, "r2_train", "", known(r2[LNT_TRAIN]));
-    lnt_table_set(table, "r2_test", "", known(r2[LNT_TEST]));
-    lnt_table_set(table, "r2_validation", "", known(r2[LNT_VALIDATION]));
-    lnt_table_set(table, "ratio_train", "", known(a ? a->ratio[LNT_TRAIN] : 1));
+    lnt_table_set(table, "r2_train", "", lnt_known(r2[LNT_TRAIN]));
+    lnt_table_set(table, "r2_test", "", lnt_known(r2[LNT_TEST]));
+    lnt_table_set(table, "r2_validation", "", lnt_known(r2[LNT_VALIDATION]));
+    lnt_table_set(table, "ratio_train", "", lnt_known(a ? a->ratio[LNT_TRAIN] : 1));
     lnt_table_set(table, "ratio_validation", "",
-                  lnt_matching_has_part(&c->task, LNT_VALIDATION) ? known(a ? a->ratio[LNT_VALIDATION] : 1)
+                  lnt_matching_has_part(&c->task, LNT_VALIDATION) ? lnt_known(a ? a->ratio[LNT_VALIDATION] : 1)
                                                                   : (lnt_value){0});
-    lnt_table_set(table, "norm", "", known(a ? a->fit.norm : 0));
+    lnt_table_set(table, "norm", "", lnt_known(a ? a->fit.norm : 0));
 }
 
 static void put_comparison(lnt_record *record, const lnt_matching *c)
@@ -174,7 +169,7 @@ static void put_comparison(lnt_record *record, const lnt_matching *c)
     if (c->exact) {
         for (int k = 0; k < 4; k++) {
             put_model(record, c, exact[k], &c->other[k], 0);
-            lnt_table_set(lnt_record_table(record, "comparison"), "moved", "", known(c->moved[k]));
+            lnt_table_set(lnt_record_table(record, "comparison"), "moved", "", lnt_known(c->moved[k]));
         }
         return;
     }
@@ -221,12 +216,16 @@ static void put_certificate(lnt_record *record, const lnt_matching *c)
     bool global = full ? fit->global : c->has_certificate && z->global;
     double gap = full ? relative_gap(c, fit) : c->has_certificate ? z->gap : NAN;
     lnt_record_fact(record, "certificate", "global", "", lnt_flag(global));
-    lnt_record_fact(record, "certificate", "gap", "", known(gap));
+    lnt_record_fact(record, "certificate", "gap", "", lnt_known(gap));
     lnt_record_fact(record, "certificate", "smallest_eigenvalue", "",
-                    known(isfinite(fit->smallest) || !c->has_certificate ? fit->smallest : z->smallest));
-    lnt_record_fact(record, "certificate", "loss", "", known(fit->loss));
-    lnt_record_fact(record, "certificate", "bound", "", known(full ? fit->bound : c->has_certificate ? z->bound : NAN));
-    lnt_record_fact(record, "certificate", "gradient", "", c->has_certificate ? known(z->gradient) : (lnt_value){0});
+                    lnt_known(isfinite(fit->smallest) || !c->has_certificate ? fit->smallest : z->smallest));
+    lnt_record_fact(record, "certificate", "loss", "", lnt_known(fit->loss));
+    lnt_record_fact(record, "certificate", "bound", "",
+                    lnt_known(full                 ? fit->bound
+                              : c->has_certificate ? z->bound
+                                                   : NAN));
+    lnt_record_fact(record, "certificate", "gradient", "",
+                    c->has_certificate ? lnt_known(z->gradient) : (lnt_value){0});
     lnt_record_fact(record, "certificate", "tight", "", lnt_flag(tight));
     if (!is_full(c))
         return;
@@ -257,11 +256,11 @@ static lnt_status put_linearisation(lnt_ctx *ctx, lnt_record *record, const lnt_
     if (m->centred && m->pairs == 1 && is_full(c) && !a->fit.T.a)
         status = lnt_match_balance(ctx, &misfit, &r2, NULL, NULL, m, &a->fit);
     const lnt_match_fit *linear = &c->linear[c->chosen].fit;
-    lnt_record_fact(record, "linearisation", "eta", "", known(a->eta));
-    lnt_record_fact(record, "linearisation", "radius", "", known(a->linear_radius));
-    lnt_record_fact(record, "linearisation", "balance_misfit", "", known(misfit));
-    lnt_record_fact(record, "linearisation", "balance_r2", "", known(r2));
-    lnt_record_fact(record, "linearisation", "linear_loss", "", known(linear->loss));
+    lnt_record_fact(record, "linearisation", "eta", "", lnt_known(a->eta));
+    lnt_record_fact(record, "linearisation", "radius", "", lnt_known(a->linear_radius));
+    lnt_record_fact(record, "linearisation", "balance_misfit", "", lnt_known(misfit));
+    lnt_record_fact(record, "linearisation", "balance_r2", "", lnt_known(r2));
+    lnt_record_fact(record, "linearisation", "linear_loss", "", lnt_known(linear->loss));
     bool linear_answer =
         c->opts->method == LNT_MATCHING_LINEAR || (c->opts->method < LNT_MATCHING_DIAGONAL_FULL &&
                                                    c->opts->method >= LNT_MATCHING_DIAGONAL && !c->opts->quadratic);

@@ -31,8 +31,8 @@ typedef struct lnt_course {
     double *watch[LNT_WATCHES]; /* beside the loss of the first start only */
     lnt_mat *W;                 /* the product at every output time, of the first start only */
     lnt_mat *A, *B;             /* W1^T W1 and W2 W2^T at every output time, for the alignment; or NULL */
-    lnt_mat neuron;             /* [W1'; W2] of one hidden unit, a column per output time; riccati, first start */
-    long diverged;              /* step at which the descent did, else 0 */
+    lnt_mat neuron; /* [W1'; W2] of one hidden unit at every output time and in the limit; riccati, first start */
+    long diverged;  /* step at which the descent did, else 0 */
 } lnt_course;
 
 typedef struct lnt_modes_run {
@@ -94,6 +94,9 @@ lnt_status lnt_modes_figures(lnt_ctx *ctx, lnt_record *record, const lnt_modes_r
 lnt_status lnt_modes_report(lnt_ctx *ctx, lnt_record *record, lnt_modes_run *m);
 /* C_XX = d I, and modes that are its eigenvectors, to what single-precision files can say. */
 #define LNT_MODES_SAME 1e-6
+
+/* The most eigenvalues of a Hessian that is kept as a whole. */
+#define LNT_MODES_EIGENVALUES 100000
 
 /* The vectors u_k in columns, and v_k in rows, of the modes without the completion to orthogonal matrices. */
 static inline lnt_mat lnt_modes_U(const lnt_modes_run *m)

@@ -3,7 +3,25 @@
 
 #include "linnet/linalg.h"
 
+#include <math.h>
+
 #define MOST_NUMBERS 2e7 /* of the products at all output times */
+#define AT_MINIMUM 1e-6  /* of the strengths, what may be left to learn */
+
+/* All Hessian eigenvalues at the minimum where the descent has ended, balanced or not; C_XX = d I. */
+static lnt_status put_minimum(lnt_ctx *ctx, lnt_record *record, const lnt_modes_run *m, lnt_mat W1, lnt_mat W2)
+{
+    size_t unknowns = (size_t)W1.rows * (size_t)(W1.cols + W2.rows);
+    if (m->isotropy > LNT_MODES_SAME || unknowns > LNT_MODES_EIGENVALUES)
+        return LNT_OK;
+    double *value = lnt_alloc(ctx, unknowns, sizeof *value);
+    lnt_status status = value ? lnt_hessian_minimum(ctx, value, W1, W2) : LNT_ENOMEM;
+    if (status != LNT_OK)
+        return status;
+    lnt_mat_scale(lnt_mat_view(value, (int)unknowns, 1), m->d0);
+    lnt_record_vector(record, "hessian/end", "", value, (int)unknowns);
+    return LNT_OK;
+}
 
 static lnt_status put_connectivity(lnt_ctx *ctx, lnt_record *record, const lnt_modes_run *m)
 {
@@ -34,7 +52,7 @@ static lnt_status put_connectivity(lnt_ctx *ctx, lnt_record *record, const lnt_m
     lnt_gemm(R, -1, LNT_N, W2b, LNT_N, W1b, 1);
     lnt_record_fact(record, "fixed_point", "rms", "", lnt_number(lnt_mat_rms(R)));
     lnt_record_fact(record, "fixed_point", "relative", "", lnt_number(lnt_mat_rms(R) / scale));
-    return LNT_OK;
+    return lnt_mat_rms(R) <= AT_MINIMUM * scale ? put_minimum(ctx, record, m, W1, W2) : LNT_OK;
 }
 
 /* The product at every output time, in all outputs. */
@@ -69,22 +87,50 @@ static lnt_status put_similarity(lnt_ctx *ctx, lnt_record *record, const lnt_mod
     return path ? LNT_OK : LNT_ENOMEM;
 }
 
+/* The limit is on the mode of largest strength on which the start is not exactly 0, and on the side of the start: with
+ * a = W1 v and b = u'W2, branch is the sign of both at the end, which is that of the growing part at the start. */
+static void put_branch(lnt_record *record, const lnt_modes_run *m, lnt_mat W1, lnt_mat W2)
+{
+    int mode = 0;
+    double a = 0, b = 0;
+    for (int k = 0; k < m->count; k++) {
+        double overlap = 0;
+        for (int j = 0; j < W1.rows; j++)
+            overlap += *lnt_at(m->modes.VT, k, j) * W1.a[j];
+        if (fabs(overlap) > fabs(a)) {
+            a = overlap;
+            b = lnt_mat_dot(lnt_columns(m->modes.U, k, 1), W2);
+            mode = k + 1;
+        }
+    }
+    lnt_record_fact(record, "neuron", "mode", "", lnt_integer(mode));
+    lnt_record_fact(record, "neuron", "branch", "", lnt_integer(a > 0 ? 1 : a < 0 ? -1 : 0));
+    lnt_record_fact(record, "neuron", "a_limit", "", lnt_number(a));
+    lnt_record_fact(record, "neuron", "b_limit", "", lnt_number(b));
+}
+
 /* One hidden unit cannot be rotated: its Riccati solution is the weights themselves. */
 static lnt_status put_neuron(lnt_ctx *ctx, lnt_record *record, const lnt_modes_run *m)
 {
-    lnt_mat G = m->why[LNT_RICCATI] ? (lnt_mat){0} : m->course[LNT_RICCATI][0].neuron, W2;
+    lnt_mat G = m->why[LNT_RICCATI] ? (lnt_mat){0} : m->course[LNT_RICCATI][0].neuron, W1, W2;
     int inputs = m->setup.task.inputs, outputs = m->setup.task.outputs;
-    if (!G.a || (double)m->times * (inputs + outputs) > MOST_NUMBERS)
+    if (!G.a)
         return LNT_OK;
-    lnt_status status = lnt_mat_alloc(ctx, &W2, outputs, m->times);
+    lnt_status status = lnt_mat_alloc(ctx, &W2, outputs, G.cols);
     if (status != LNT_OK)
         return status;
+    W1 = lnt_block(G, 0, 0, inputs, G.cols);
     if (m->Q.a)
-        lnt_gemm(W2, 1, LNT_N, m->Q, LNT_N, lnt_block(G, inputs, 0, G.rows - inputs, m->times), 0);
+        lnt_gemm(W2, 1, LNT_N, m->Q, LNT_N, lnt_block(G, inputs, 0, G.rows - inputs, G.cols), 0);
     else
-        lnt_mat_copy(W2, lnt_block(G, inputs, 0, outputs, m->times));
-    lnt_record_samples(record, "exact/W1", "", lnt_block(G, 0, 0, inputs, m->times));
-    lnt_record_samples(record, "exact/W2", "", W2);
+        lnt_mat_copy(W2, lnt_block(G, inputs, 0, outputs, G.cols));
+    if ((double)m->times * (inputs + outputs) <= MOST_NUMBERS) {
+        lnt_record_samples(record, "exact/W1", "", lnt_columns(W1, 0, m->times));
+        lnt_record_samples(record, "exact/W2", "", lnt_columns(W2, 0, m->times));
+    }
+    lnt_record_vector(record, "exact/W1_limit", "", lnt_at(W1, 0, m->times), inputs);
+    lnt_record_vector(record, "exact/W2_limit", "", lnt_at(W2, 0, m->times), outputs);
+    put_branch(record, m, lnt_columns(W1, m->times, 1), lnt_columns(W2, m->times, 1));
     return LNT_OK;
 }
 

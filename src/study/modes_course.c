@@ -62,6 +62,8 @@ static lnt_status riccati(lnt_ctx *ctx, lnt_course *c, const lnt_modes_run *m, c
         if (c->neuron.a)
             lnt_mat_copy(lnt_columns(c->neuron, j, 1), k.G);
     }
+    if (status == LNT_OK && c->neuron.a)
+        status = lnt_riccati_at(ctx, lnt_columns(c->neuron, m->times, 1), &k.r, 1e300);
     if (status == LNT_OK)
         status = lnt_modes_half_times(ctx, c, m, riccati_strengths, &k, m->t[m->times - 1]);
     return status;

@@ -185,8 +185,12 @@ lnt_status lnt_depths_study(lnt_ctx *ctx, lnt_record *record, const lnt_modes_op
     if (opts->layers.count || opts->weights_in || opts->w1 || opts->descend != LNT_DESCEND_BOTH)
         return lnt_fail(ctx, LNT_EUSAGE,
                         "--depths goes with --hidden, not with --layers, --weights-in, --w1 or --descend");
-    lnt_status status = find_common(ctx, &c, opts);
+    lnt_status status = lnt_check_depths(ctx, &opts->depths);
     int modes = 0;
+    if (status == LNT_OK)
+        status = find_common(ctx, &c, opts);
+    if (status != LNT_OK)
+        return status;
     lnt_options_record(record, lnt_modes_options, opts);
     lnt_setup_report(record, &c.setup, &opts->task);
     for (int k = 0; k < opts->depths.count && status == LNT_OK; k++) {

@@ -1,6 +1,8 @@
 /* The figures of the modes study: strengths, similarities of the hidden layer, the spectrum. */
 #include "modes.h"
 
+#include "linnet/linalg.h"
+
 #include <math.h>
 
 #define MOST_DRAWN 6
@@ -133,22 +135,79 @@ static lnt_status put_similarities(lnt_ctx *ctx, lnt_record *record, const lnt_m
 
 /* ---- Spectrum ---- */
 
+#define MOST_EIGENVALUES 2000 /* of C_XX */
+
+/* What the data give: strengths of C_YX, and variances of the inputs that are not rounding errors. */
+static lnt_status draw_data(lnt_ctx *ctx, lnt_panel *panel, lnt_curve curve[2], const lnt_modes_run *m,
+                            const double *index)
+{
+    const lnt_mat Sxx = m->setup.all.Sxx;
+    double *variance = lnt_alloc(ctx, (size_t)Sxx.rows, sizeof *variance);
+    int r = 0, v = 0;
+    lnt_mat V, A;
+    lnt_status status = variance ? lnt_mat_alloc(ctx, &V, Sxx.rows, Sxx.rows) : LNT_ENOMEM;
+    if (status == LNT_OK)
+        status = lnt_mat_alloc(ctx, &A, Sxx.rows, Sxx.rows);
+    if (status != LNT_OK)
+        return status;
+    lnt_mat_copy(A, Sxx);
+    if ((status = lnt_eigh(ctx, variance, V, A)) != LNT_OK)
+        return status;
+    while (r < m->count && m->modes.s[r] > 0)
+        r++;
+    for (int i = 0; i < Sxx.rows / 2; i++) { /* descending */
+        double other = variance[Sxx.rows - 1 - i];
+        variance[Sxx.rows - 1 - i] = variance[i];
+        variance[i] = other;
+    }
+    while (v < Sxx.rows && variance[v] > 1e-12 * variance[0])
+        v++;
+    curve[0] = (lnt_curve){"singular values of C_YX", LNT_CURVE_MARKS, r, index, m->modes.s, NULL};
+    curve[1] = (lnt_curve){"eigenvalues of C_XX", LNT_CURVE_POINTS, v, index, variance, NULL};
+    *panel = (lnt_panel){.title = "", .xlabel = "index", .ylabel = "", .logy = true, .curves = 2, .curve = curve};
+    return LNT_OK;
+}
+
 static lnt_status put_spectrum(lnt_ctx *ctx, lnt_record *record, const lnt_modes_run *m)
 {
-    int k = m->why[LNT_DESCENT] ? drawn_theory(m) : LNT_DESCENT;
-    double *index = lnt_alloc(ctx, (size_t)m->count, sizeof *index);
+    bool white = m->isotropy <= LNT_MODES_SAME || m->setup.task.inputs > MOST_EIGENVALUES;
+    int n = m->count > m->setup.task.inputs ? m->count : m->setup.task.inputs, drawn = 0;
+    lnt_curve curve[LNT_METHODS + 1], data[2];
+    lnt_panel panel[2];
+    double *index = lnt_alloc(ctx, (size_t)n, sizeof *index);
     if (!index)
         return LNT_ENOMEM;
-    for (int i = 0; i < m->count; i++)
+    for (int i = 0; i < n; i++)
         index[i] = i + 1;
-    const double *end = m->course[k][0].strength + (size_t)(m->times - 1) * (size_t)m->count;
-    const lnt_curve curve[] = {{"target s/d", LNT_CURVE_MARKS, m->count, index, m->target, NULL},
-                               {lnt_method_names[k], LNT_CURVE_LINE, m->count, index, end, NULL}};
-    const lnt_panel panel = {
-        .title = "", .xlabel = "mode", .ylabel = "strength at the end, u'Wv", .curves = 2, .curve = curve};
-    const lnt_figure figure = {"spectrum", "Targets of the modes and the strengths that were reached.", 1, &panel};
-    lnt_record_figure(record, &figure);
-    return LNT_OK;
+    for (int k = LNT_METHODS - 1; k >= 0; k--)
+        if (!m->why[k])
+            curve[drawn++] = (lnt_curve){lnt_method_names[k],
+                                         k == LNT_DESCENT ? LNT_CURVE_POINTS : LNT_CURVE_THEORY,
+                                         m->count,
+                                         index,
+                                         m->course[k][0].strength + (size_t)(m->times - 1) * (size_t)m->count,
+                                         NULL};
+    curve[drawn++] = (lnt_curve){m->best.a    ? "least-squares map"
+                                 : m->d0 == 1 ? "singular values of C_YX"
+                                              : "singular values of C_YX, over the variance of their input",
+                                 LNT_CURVE_MARKS,
+                                 m->count,
+                                 index,
+                                 m->target,
+                                 NULL};
+    panel[0] = (lnt_panel){
+        .title = "", .xlabel = "mode", .ylabel = "strength at the end, u'Wv", .curves = drawn, .curve = curve};
+    lnt_status status = white ? LNT_OK : draw_data(ctx, &panel[1], data, m, index);
+    const lnt_figure figure = {
+        "spectrum",
+        white ? "Strengths of the modes at the end by every method, and those to be learned (dots)."
+              : "Left: strengths of the modes at the end by every method, and those to be learned (dots). Right: "
+                "singular "
+                "values of C_YX, and eigenvalues of C_XX, on which the time scales depend.",
+        white ? 1 : 2, panel};
+    if (status == LNT_OK)
+        lnt_record_figure(record, &figure);
+    return status;
 }
 
 lnt_status lnt_modes_figures(lnt_ctx *ctx, lnt_record *record, const lnt_modes_run *m)

@@ -8,7 +8,7 @@
 #define MOST_SERIES 24 /* modes in the series; arrays hold all */
 #define MOST_COMPARED 6
 #define MOST_SUBSETS 64
-#define MOST_EIGENVALUES 100000 /* of a Hessian that is kept as a whole */
+#define MOST_UNKNOWNS 1000000 /* of a network whose fixed points are listed */
 
 static const double *strengths_of(const lnt_course *c)
 {
@@ -49,17 +49,12 @@ static void over_starts(double *mean, double *sd, const lnt_modes_run *m, lnt_me
         sd[j] = sqrt(sd[j] / (m->runs - 1));
 }
 
-static lnt_value finite_number(double x)
-{
-    return isfinite(x) ? lnt_number(x) : (lnt_value){0};
-}
-
 static lnt_value finite_mean(const lnt_modes_run *m, lnt_method method, const double *(*numbers)(const lnt_course *),
                              size_t at)
 {
     double mean;
     over_starts(&mean, NULL, m, method, numbers, at, 1);
-    return finite_number(mean);
+    return lnt_known(mean);
 }
 
 /* ---- Series ---- */
@@ -173,7 +168,7 @@ static lnt_status put_hessian(lnt_ctx *ctx, lnt_record *record, const lnt_modes_
     const char *path = lnt_sprintf(ctx, "hessian/%s", modes);
     for (int i = 0; i < count; i++)
         value[i] *= m->d0;
-    if (path && count <= MOST_EIGENVALUES)
+    if (path && count <= LNT_MODES_EIGENVALUES)
         lnt_record_vector(record, path, "", value, count);
     return path ? LNT_OK : LNT_ENOMEM;
 }
@@ -214,7 +209,11 @@ static lnt_status put_fixed_points(lnt_ctx *ctx, lnt_record *record, const lnt_m
     int r = 0, h = m->net.width[1], *in = lnt_alloc(ctx, (size_t)m->count, sizeof *in);
     size_t unknowns = (size_t)h * (size_t)(m->setup.task.inputs + m->setup.task.outputs);
     lnt_status status = in ? LNT_OK : LNT_ENOMEM;
-    if (m->net.depth != 2 || m->isotropy > LNT_MODES_SAME || unknowns > 1000000)
+    if (m->net.depth != 2 || m->isotropy > LNT_MODES_SAME)
+        return LNT_OK;
+    lnt_record_fact(record, "hessian", "unknowns", "", lnt_integer((long)unknowns));
+    lnt_record_fact(record, "hessian", "kept", "", lnt_flag(unknowns <= LNT_MODES_EIGENVALUES));
+    if (unknowns > MOST_UNKNOWNS)
         return LNT_OK;
     while (r < m->count && m->target[r] > 0)
         r++;
@@ -323,6 +322,8 @@ static void put_facts(lnt_record *record, const lnt_modes_run *m)
         lnt_record_fact(record, "flow", "evaluations", "", lnt_integer(m->flow.evaluations));
         lnt_record_fact(record, "flow", "method", "",
                         lnt_string(m->flow.method == LNT_FLOW_BDF ? "bdf" : "runge-kutta"));
+        if (!isnan(m->flow.rest))
+            lnt_record_fact(record, "flow", "rest", "tau", lnt_number(m->flow.rest));
     }
 }
 

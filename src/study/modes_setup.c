@@ -316,8 +316,9 @@ static lnt_status make_times(lnt_ctx *ctx, lnt_modes_run *m)
         if (!lnt_numbers_read(o->times, m->t, MOST_TIMES, &m->times))
             return lnt_fail(ctx, LNT_EUSAGE, "--times %.80s: numbers separated by commas are needed", o->times);
         for (int j = 0; j < m->times; j++)
-            if (m->t[j] < 0 || (j > 0 && m->t[j] < m->t[j - 1]))
-                return lnt_fail(ctx, LNT_EUSAGE, "--times %.80s: times must not be negative, nor descend", o->times);
+            if (m->t[j] < 0 || (j > 0 && m->t[j] <= m->t[j - 1]))
+                return lnt_fail(ctx, LNT_EUSAGE, "--times %.80s: times must not be negative, and must ascend",
+                                o->times);
         return LNT_OK;
     }
     lnt_status status = strengths_at_start(ctx, m, u0);

@@ -11,17 +11,17 @@
 static lnt_status check_shapes(lnt_ctx *ctx, lnt_mat Sxx, lnt_mat Syx)
 {
     if (Sxx.rows != Sxx.cols || Sxx.rows < 1)
-        return lnt_fail(ctx, LNT_ESHAPE, "Sxx is %d x %d: it must be square, inputs x inputs", Sxx.rows, Sxx.cols);
+        return lnt_fail(ctx, LNT_ESHAPE, "C_XX is %d x %d: it must be square, inputs x inputs", Sxx.rows, Sxx.cols);
     if (Syx.cols != Sxx.rows || Syx.rows < 1)
-        return lnt_fail(ctx, LNT_ESHAPE, "Syx is %d x %d, Sxx %d x %d: Syx must be outputs x inputs%s", Syx.rows,
+        return lnt_fail(ctx, LNT_ESHAPE, "C_YX is %d x %d, C_XX %d x %d: C_YX must be outputs x inputs%s", Syx.rows,
                         Syx.cols, Sxx.rows, Sxx.cols, Syx.rows == Sxx.rows ? "; is it transposed?" : "");
     double largest = fmax(lnt_mat_max(Sxx), lnt_mat_max(Syx));
     if (!lnt_mat_finite(Sxx) || !lnt_mat_finite(Syx) || largest > 1e150)
-        return lnt_fail(ctx, LNT_EDOMAIN, "Sxx or Syx has entries that are not finite, or beyond 1e150");
+        return lnt_fail(ctx, LNT_EDOMAIN, "C_XX or C_YX has entries that are not finite, or beyond 1e150");
     for (int j = 0; j < Sxx.cols; j++)
         for (int i = 0; i < j; i++)
             if (fabs(*lnt_at(Sxx, i, j) - *lnt_at(Sxx, j, i)) > TOLERANCE * lnt_mat_max(Sxx))
-                return lnt_fail(ctx, LNT_EDOMAIN, "Sxx is not symmetric: entry (%d,%d) is %g, (%d,%d) is %g", i + 1,
+                return lnt_fail(ctx, LNT_EDOMAIN, "C_XX is not symmetric: entry (%d,%d) is %g, (%d,%d) is %g", i + 1,
                                 j + 1, *lnt_at(Sxx, i, j), j + 1, i + 1, *lnt_at(Sxx, j, i));
     return LNT_OK;
 }
@@ -45,7 +45,7 @@ static lnt_status check_range(lnt_ctx *ctx, double *least, lnt_mat Sxx, lnt_mat 
     lnt_gemm(P, 1, LNT_N, Syx, LNT_N, V, 0);
     double largest = eigenvalue[D - 1];
     if (eigenvalue[0] < -TOLERANCE * largest || !(largest > 0))
-        return lnt_fail(ctx, LNT_EDOMAIN, "Sxx is not a covariance: its eigenvalues run from %g to %g", eigenvalue[0],
+        return lnt_fail(ctx, LNT_EDOMAIN, "C_XX is not a covariance: its eigenvalues run from %g to %g", eigenvalue[0],
                         largest);
     *least = 0;
     for (int j = 0; j < D; j++) {
@@ -54,7 +54,7 @@ static lnt_status check_range(lnt_ctx *ctx, double *least, lnt_mat Sxx, lnt_mat 
             *least += lnt_mat_dot(p, p) / eigenvalue[j];
         else if (lnt_mat_max(p) > TOLERANCE * largest_Syx)
             return lnt_fail(ctx, LNT_EDOMAIN,
-                            "Syx is not zero where Sxx is: no data have these covariances, and no weights fit them");
+                            "C_YX is not zero where C_XX is: no data have these covariances, and no weights fit them");
     }
     return LNT_OK;
 }
@@ -77,7 +77,7 @@ lnt_status lnt_moments_complete(lnt_ctx *ctx, lnt_moments *m, lnt_mat Sxx, lnt_m
     status = check_range(ctx, &least, m->Sxx, m->Syx);
     lnt_ctx_reset(ctx, mark);
     if (status == LNT_OK && tr_Syy < least * (1 - TOLERANCE))
-        return lnt_fail(ctx, LNT_EDOMAIN, "tr Syy = %g is less than the part that Sxx and Syx explain, %g", tr_Syy,
+        return lnt_fail(ctx, LNT_EDOMAIN, "tr C_YY = %g is less than the part that C_XX and C_YX explain, %g", tr_Syy,
                         least);
     m->tr_Syy = isnan(tr_Syy) ? least : fmax(tr_Syy, least);
     return status;

@@ -9,6 +9,9 @@
 typedef struct evolution {
     double delta, rho, teacher2, nu, s2, lambda; /* lambda sqrt(D) */
     double base, alpha;                          /* alpha = base + e^x */
+    const double *T;                             /* a given teacher, else NULL */
+    int features;
+    double scale; /* of T: sqrt(D) T in these units */
 } evolution;
 
 /* ---- The two equations ---- */
@@ -36,8 +39,51 @@ static double small_part(double a)
     return 2 * lnt_normal_density(a) * sum;
 }
 
+static double upper_tail(double z)
+{
+    return erfc(sqrt(0.5) * z) / 2;
+}
+
+/* The same for the entries of a given teacher, u = sqrt(D) T_i/tau. */
+static terms evaluate_teacher(const evolution *e, double alpha, double t)
+{
+    double R = 0, active = 0, inactive = 0, Q[LNT_TAILS], D = e->features;
+    int zeros = 0;
+    terms f = {0};
+    lnt_normal_tails(Q, alpha);
+    for (int i = 0; i < e->features; i++) {
+        double u = isinf(t) ? 0 : fabs(e->scale * e->T[i]) / sqrt(t); /* infinite at t = 0: all is active */
+        if (e->T[i] == 0 || u > 1e3) {
+            zeros += e->T[i] == 0;
+            R += e->T[i] == 0 ? 0 : 1 + alpha * alpha;
+            f.R_a += e->T[i] == 0 ? 0 : 2 * alpha * alpha / D;
+            active += e->T[i] != 0;
+            continue;
+        }
+        double tails = upper_tail(alpha - u) + upper_tail(alpha + u),
+               within = (erf(sqrt(0.5) * (alpha - u)) + erf(sqrt(0.5) * (alpha + u))) / 2,
+               near = lnt_normal_density(alpha - u), far = lnt_normal_density(alpha + u);
+        R += (1 + alpha * alpha) * tails + u * u * within - (alpha - u) * far - (alpha + u) * near;
+        active += tails;
+        inactive += within;
+        f.R_a += 2 * alpha * (alpha * tails - near - far) / D;
+        f.R_t -= u * u * within / D;
+        f.slack_a += alpha * (near + far) / D;
+        f.slack_t += u / 2 * (near - far) / D;
+    }
+    f.R = R / D + zeros / D * 4 * Q[2];
+    f.R_a -= zeros / D * 4 * Q[1] * alpha;
+    f.slack_a += zeros / D * 2 * lnt_normal_density(alpha) * alpha;
+    f.active = active / D + zeros / D * 2 * Q[0];
+    double rest = inactive / D + zeros / D * erf(sqrt(0.5) * alpha);
+    f.slack = f.active > 0.5 ? e->delta - 1 + rest : e->delta - f.active;
+    return f;
+}
+
 static terms evaluate(const evolution *e, double alpha, double t)
 {
+    if (e->T)
+        return evaluate_teacher(e, alpha, t);
     double Q[LNT_TAILS], P[LNT_TAILS], rho = e->rho;
     double b = isinf(t) ? 0 : e->nu / (e->nu + t), a = alpha * sqrt(isinf(t) ? 1 : t / (e->nu + t));
     lnt_normal_tails(Q, alpha);
@@ -173,10 +219,11 @@ static void solve(evolution *e, double *alpha, double *t)
         return;
     *alpha = solve_alpha(e);
     *t = solve_t(e, *alpha);
-    if (*t == 0) {
-        double tau = e->lambda / *alpha * e->delta / evaluate(e, *alpha, 0).slack;
+    /* Where t is far below the smallest entry of a given teacher, no alpha that can be told from `base` knows it, as
+     * where it is 0: then lambda does. */
+    double tau = e->lambda / *alpha * e->delta / evaluate(e, *alpha, *t).slack;
+    if (*t == 0 || (e->T && tau > 0 && fabs(tau / sqrt(*t) - 1) > 1e-6))
         *t = tau * tau;
-    }
     polish(e, alpha, t);
 }
 
@@ -193,7 +240,7 @@ static lnt_status check(lnt_ctx *ctx, const lnt_lasso_student *s)
     return LNT_OK;
 }
 
-lnt_status lnt_lasso_risk_predict(lnt_ctx *ctx, lnt_lasso_risk *risk, const lnt_lasso_student *s)
+static lnt_status predict(lnt_ctx *ctx, lnt_lasso_risk *risk, const lnt_lasso_student *s, const double *T)
 {
     lnt_status status = check(ctx, s);
     if (status != LNT_OK)
@@ -207,7 +254,10 @@ lnt_status lnt_lasso_risk_predict(lnt_ctx *ctx, lnt_lasso_risk *risk, const lnt_
                    .teacher2 = teacher2 / unit,
                    .nu = teacher2 > 0 ? teacher2 / unit / s->density : 0,
                    .s2 = s->noise2 / unit,
-                   .lambda = s->lambda * root / sqrt(unit)};
+                   .lambda = s->lambda * root / sqrt(unit),
+                   .T = teacher2 > 0 ? T : NULL,
+                   .features = s->features,
+                   .scale = root / sqrt(unit)};
     double alpha, t;
     solve(&e, &alpha, &t);
     terms f = evaluate(&e, alpha, t);
@@ -219,4 +269,22 @@ lnt_status lnt_lasso_risk_predict(lnt_ctx *ctx, lnt_lasso_risk *risk, const lnt_
     risk->tau = sqrt(unit * t);
     risk->threshold = alpha > 0 ? alpha * risk->tau / root : 0;
     return LNT_OK;
+}
+
+lnt_status lnt_lasso_risk_predict(lnt_ctx *ctx, lnt_lasso_risk *risk, const lnt_lasso_student *student)
+{
+    return predict(ctx, risk, student, NULL);
+}
+
+lnt_status lnt_lasso_risk_of(lnt_ctx *ctx, lnt_lasso_risk *risk, const lnt_lasso_student *student, const double *T)
+{
+    lnt_lasso_student known = *student;
+    int nonzero = 0;
+    known.teacher2 = 0;
+    for (int i = 0; i < student->features; i++) {
+        nonzero += T[i] != 0;
+        known.teacher2 += T[i] * T[i];
+    }
+    known.density = (double)nonzero / student->features;
+    return predict(ctx, risk, &known, T);
 }

@@ -13,8 +13,11 @@ static lnt_predicted_loss plain_limit(const lnt_student *s)
     double variance = L * L * null_space * q / (2 * (D + 2)), fit = s2 > 0 ? s2 / q * lnt_mp_variance(q, 0) : 0;
     if (s2 > 0)
         variance += s2 * s2 / (2 * q * q * D) * pow(q / fabs(1 - q), 3); /* <1/x^2> over the bulk */
-    return (lnt_predicted_loss){
-        .gen = (null_space * L + fit) / 2, .train = s2 / 2 * fmax(0, 1 - 1 / q), .gen_sd = D > 0 ? sqrt(variance) : 0};
+    double rest = fmax(0, 1 - 1 / q); /* share of the samples whose noise cannot be fitted */
+    return (lnt_predicted_loss){.gen = (null_space * L + fit) / 2,
+                                .train = s2 / 2 * rest,
+                                .gen_sd = D > 0 ? sqrt(variance) : 0,
+                                .train_sd = D > 0 ? s2 * sqrt(rest / (2 * q * D)) : 0};
 }
 
 static lnt_status ridge_limit(lnt_ctx *ctx, lnt_predicted_loss *loss, const lnt_student *s, double lambda)
@@ -23,7 +26,7 @@ static lnt_status ridge_limit(lnt_ctx *ctx, lnt_predicted_loss *loss, const lnt_
     double fit = lnt_mp_variance(q, lambda), *p, *g, *L;
     loss->gen = (t2 * lnt_mp_ridge_bias(q, lambda) + s2 / q * fit) / 2;
     loss->train = (t2 * lambda * lambda * fit + s2 * (fmax(0, 1 - 1 / q) + bias / q)) / 2;
-    loss->gen_sd = 0;
+    loss->gen_sd = loss->train_sd = 0;
     if (s->features == 0)
         return LNT_OK;
     lnt_mp_rule nodes;
@@ -38,7 +41,9 @@ static lnt_status ridge_limit(lnt_ctx *ctx, lnt_predicted_loss *loss, const lnt_
         return LNT_ENOMEM;
     for (int i = 0; i < nodes.n; i++)
         g[i] = 1 / (nodes.x[i] + lambda);
-    loss->gen_sd = lnt_mp_loss(&(lnt_mp_state){nodes.n, nodes.x, nodes.w, p, g, nodes.rest, L}, s, lambda).gen_sd;
+    lnt_predicted_loss bands = lnt_mp_loss(&(lnt_mp_state){nodes.n, nodes.x, nodes.w, p, g, nodes.rest, L}, s, lambda);
+    loss->gen_sd = bands.gen_sd;
+    loss->train_sd = bands.train_sd;
     return LNT_OK;
 }
 
@@ -51,7 +56,8 @@ lnt_status lnt_predict_limit(lnt_ctx *ctx, lnt_predicted_loss *loss, const lnt_s
         return status;
     lnt_mp_edges(&low, &high, student->q);
     if (rule->eta > lnt_stable_step(high, rule->beta, rule->lambda)) {
-        *loss = (lnt_predicted_loss){INFINITY, INFINITY, student->features > 0 ? INFINITY : 0};
+        double band = student->features > 0 ? INFINITY : 0;
+        *loss = (lnt_predicted_loss){INFINITY, INFINITY, band, band};
         return LNT_OK;
     }
     if (rule->lambda == 0) {

@@ -1,6 +1,5 @@
 #include "mp.h"
 
-#include <assert.h>
 #include <math.h>
 
 #define MOST_NODES 4e6
@@ -75,7 +74,7 @@ lnt_status lnt_mp_rule_crowded(lnt_ctx *ctx, lnt_mp_rule *rule, double q, double
     long double mass = 0; /* whose distance from that of the bulk matters */
     lnt_mp_edges(&low, &high, q);
     /* phi = i sigma is where x is `distance` below low; zoom makes room for it at both ends */
-    double tanh_half = sqrt(distance / (distance + high - low)), zoom = sqrt(tanh_half);
+    double tanh_half = sqrt(1 / (1 + (high - low) / distance)), zoom = sqrt(tanh_half);
     double width = zoom < 1 ? 2 * atanh(zoom) : INFINITY, nodes = ceil((1.15 * DIGITS + budget) / (2 * width));
     lnt_status status = allocate(ctx, rule, q, fmax(32, nodes));
     if (status != LNT_OK)

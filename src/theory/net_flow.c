@@ -7,6 +7,8 @@
 
 /* Below this the inputs count as white. */
 #define WHITE 1e-13
+/* At rest: the share of the tolerance within which the product is the least-squares map. */
+#define REACHED 0.01
 
 /* The problem in rotated coordinates, x -> Q^T x and y -> R^T y. The state is the weights there; for a pair of layers
  * with white inputs it is W_1 and then Z = W_2^T, so that mode i is column i of both. */
@@ -19,6 +21,7 @@ typedef struct net_flow {
     lnt_mat K, C;    /* of a pair: W_2^T W_2, and its conserved difference to W_1 W_1^T */
     lnt_mat Y;
     const lnt_mode_times *modes;
+    double rtol;
     lnt_mat U, V; /* of the modes, rotated */
     lnt_mat *H;   /* W_l ... W_1 V */
 } net_flow;
@@ -29,6 +32,15 @@ static lnt_mat last_layer(const net_flow *f, const double *y)
     return f->pair ? lnt_mat_view(W.a, W.cols, W.rows) : W;
 }
 
+/* B_{L-1} = W_L, ..., B_0 = W_L ... W_1. */
+static void multiply(net_flow *f, const double *y)
+{
+    int L = f->net->depth;
+    f->B[L - 1] = lnt_net_weights(f->net, y, L);
+    for (int l = L - 1; l >= 1; l--)
+        lnt_gemm(f->B[l - 1], 1, LNT_N, f->B[l], LNT_N, lnt_net_weights(f->net, y, l), 0);
+}
+
 /* With B_0 = W_L ... W_1: G_0 = B_0 diag(d) - S, G_l = G_{l-1} W_l^T, dE/dW_l = B_l^T G_{l-1}. */
 static int slope(double *dy, double t, const double *y, void *user)
 {
@@ -36,9 +48,7 @@ static int slope(double *dy, double t, const double *y, void *user)
     const lnt_net *net = f->net;
     int L = net->depth;
     (void)t;
-    f->B[L - 1] = lnt_net_weights(net, y, L);
-    for (int l = L - 1; l >= 1; l--)
-        lnt_gemm(f->B[l - 1], 1, LNT_N, f->B[l], LNT_N, lnt_net_weights(net, y, l), 0);
+    multiply(f, y);
     lnt_mat G = L > 1 ? f->G[0] : lnt_net_weights(net, dy, 1);
     double sign = L > 1 ? 1 : -1;
     for (int j = 0; j < G.cols; j++) {
@@ -81,6 +91,25 @@ static int pair_slope(double *dy, double t, const double *y, void *user)
     lnt_mat_add(f->K, -1, f->C);
     lnt_gemm(dZ, -1, LNT_N, f->K, LNT_N, Z, 1);
     return 0;
+}
+
+/* At the minimum, B_0 diag(d) = S. Slopes that are small say nothing: near saddles they are, and grow again. */
+static int rest(double t, const double *y, void *user)
+{
+    net_flow *f = user;
+    (void)t;
+    if (f->pair)
+        lnt_gemm(f->B[0], 1, LNT_T, last_layer(f, y), LNT_N, lnt_net_weights(f->net, y, 1), 0);
+    else
+        multiply(f, y);
+    double least = REACHED * f->rtol * lnt_mat_max(f->B[0]);
+    for (int j = 0; j < f->S.cols; j++) {
+        double d = f->d ? f->d[j] : 1;
+        for (int i = 0; i < f->S.rows; i++)
+            if (!(fabs(d * *lnt_at(f->B[0], i, j) - *lnt_at(f->S, i, j)) <= d * least))
+                return 0;
+    }
+    return 1;
 }
 
 /* ---- Rotation ---- */
@@ -256,7 +285,11 @@ static lnt_status net_flow_run(lnt_ctx *ctx, net_flow *f, lnt_flow_info *info, c
                    .event = event,
                    .crossing = crossing,
                    .output = output,
+                   .rest = rest,
                    .user = f};
+    lnt_flow_opts defaults;
+    lnt_flow_defaults(&defaults);
+    f->rtol = (opts ? opts : &defaults)->rtol;
     lnt_mat_fill(f->Y, NAN);
     return lnt_flow(ctx, (lnt_mat){0}, info, &ode, y0, 0, times, count, opts);
 }

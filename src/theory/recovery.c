@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-/* The curve by its parameter z > 0, the best threshold (Donoho, Maleki and Montanari 2011): with w = Q_1(z) = phi(z) -
+/* The curve by its parameter z > 0, the best threshold (Donoho et al. 2011): with w = Q_1(z) = phi(z) -
  * z Phi(-z), eps = 2w/(z + 2w), M = 2 phi(z)/(z + 2w), and 1 - M = z erf(z/sqrt 2)/(z + 2w). z falls from infinity to 0
  * as eps grows from 0 to 1. */
 #define LARGEST 38.0 /* beyond, eps is below the smallest number */
@@ -85,7 +85,7 @@ double lnt_recovery_probability(int features, int samples, int nonzero)
     lnt_recovery r;
     if (nonzero <= 0 || samples >= features)
         return 1;
-    if (nonzero >= samples)
+    if (nonzero > samples)
         return 0;
     lnt_recovery_finite(&r, features, nonzero);
     return 0.5 * erfc(sqrt(0.5) * (r.samples - samples) / r.sd);

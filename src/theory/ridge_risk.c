@@ -71,6 +71,7 @@ lnt_status lnt_ridge_risk_predict(lnt_ctx *ctx, lnt_ridge_risk *risk, const lnt_
     risk->test = test;
     risk->train = freedom > 0 ? kept * kept * test : 0;
     risk->distance2 = missed + (test > 0 ? test / n * spread : 0);
-    risk->gen = (bracket > 0 ? n / freedom * missed_outputs : 0) / 2 + (s2 > 0 ? s2 * squares / freedom / 2 : 0);
+    risk->gen = (missed_outputs > 0 ? missed_outputs / freedom * n : 0) / 2;
+    risk->gen += (s2 > 0 ? s2 / freedom * squares : 0) / 2;
     return LNT_OK;
 }

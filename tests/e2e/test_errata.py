@@ -1,6 +1,6 @@
-"""The errors of the two documents that the experiments start from, one test for each: what they state fails, what is
-right holds. "The notebook" trains a linear network on whitened images with one-hot targets; "the exercise" derives the
-modes of a two-layer network on the table of 4 items with 7 properties.
+"""The errors of the documents that the experiments start from, one test for each: what they state fails, what is right
+holds. "The notebook" trains a linear network on whitened images with one-hot targets; "the exercise" derives the modes of
+a two-layer network on the table of 4 items with 7 properties; "the post" compares penalties.
 """
 import itertools
 import json
@@ -342,6 +342,148 @@ def test_exercise_6_what_eigenvalues_cannot_say():
     for k, s in enumerate(S):
         a2 = np.sqrt(s ** 2 + (b0 ** 2 - a0 ** 2) ** 2 / 4) - (b0 ** 2 - a0 ** 2) / 2
         close([np.sum(h5["modes/W1bar"][:, k] ** 2), np.sum(h5["modes/W2bar"][k] ** 2)], [a2, s ** 2 / a2], 1e-3)
+
+
+# ---- The post: penalties on layers ----
+
+def pairs_loss(V, U, v, u, penalty):
+    """V, U: vectors; v, u: two columns each. In units of (|V| |U|)^2."""
+    scale = np.linalg.norm(V) * np.linalg.norm(U)
+    return (np.sum((np.outer(V, U) - v @ u.T) ** 2) + penalty * (np.sum(v ** 2) + np.sum(u ** 2))) / scale ** 2
+
+
+def least_pairs_loss(V, U, penalty, steps=4000):
+    """By descent on the vectors themselves."""
+    rng = np.random.default_rng(1)
+    v, u, eta = rng.normal(size=(len(V), 2)), rng.normal(size=(len(U), 2)), .02 / (np.linalg.norm(V) * np.linalg.norm(U))
+    for _ in range(steps):
+        R = v @ u.T - np.outer(V, U)
+        v, u = v - eta * (2 * R @ u + 2 * penalty * v), u - eta * (2 * R.T @ v + 2 * penalty * u)
+    return pairs_loss(V, U, v, u, penalty)
+
+
+def test_post_08_half_the_squares():
+    """The closed form Lambda - Lambda^2/4 that follows is that of lambda/2; with lambda it is that of 2 Lambda."""
+    V, U = RNG.normal(size=4), RNG.normal(size=3)
+    lam = .5 * np.linalg.norm(V) * np.linalg.norm(U)
+    close(least_pairs_loss(V, U, lam / 2), .4375, 1e-6)
+    close(least_pairs_loss(V, U, lam), .75, 1e-6)
+
+
+def test_post_09_the_scale_of_the_penalty():
+    """The same lambda/(u v) gives the same minimum whatever the sizes; the same lambda u v does not."""
+    V, U = RNG.normal(size=4), RNG.normal(size=3)
+    V, U = V / np.linalg.norm(V), U / np.linalg.norm(U)
+    least = [least_pairs_loss(a * V, b * U, .5 * a * b / 2) for a, b in ((1, 1), (2, 1.5), (.5, .7))]
+    close(least, [.4375] * 3, 1e-6)
+    far(least_pairs_loss(2 * V, 1.5 * U, .5 / 3 / 2), .4375, .1)
+
+
+def test_post_10_the_pairs_interact():
+    rows = linnet_json("train", "--experiment", "toy", "--seeds", 20, "--epochs", 10)["tables"]["identity"]
+    assert all(row["expansion"] < 1e-13 for row in rows) and all(row["without_2xy"] > .05 for row in rows)
+    V, U, v, u = RNG.normal(size=4), RNG.normal(size=3), RNG.normal(size=(4, 2)), RNG.normal(size=(3, 2))
+    n = np.linalg.norm
+    cos = lambda a, b: a @ b / n(a) / n(b)  # noqa: E731
+    x, y = [n(v[:, k]) * n(u[:, k]) / n(V) / n(U) for k in (0, 1)]
+    without = 1 + x ** 2 + y ** 2 - 2 * x * cos(V, v[:, 0]) * cos(U, u[:, 0]) - 2 * y * cos(V, v[:, 1]) * cos(U, u[:, 1])
+    cross = 2 * x * y * cos(v[:, 0], v[:, 1]) * cos(u[:, 0], u[:, 1])
+    close(without + cross, pairs_loss(V, U, v, u, 0), 1e-12)
+    far(without, pairs_loss(V, U, v, u, 0), 1e-3)
+    # without the term the minimum is at x = y = 1, with a loss of -1: not that of a norm
+    grid = np.linspace(0, 1.5, 151)
+    X, Y = np.meshgrid(grid, grid)
+    bare = 1 + X ** 2 + Y ** 2 - 2 * X - 2 * Y
+    close([bare.min(), X.flat[bare.argmin()], Y.flat[bare.argmin()]], [-1, 1, 1], 1e-12)
+
+
+def test_post_11_where_angles_are_zero():
+    """All directions in a plane: aligned pairs are the best ones up to x + y = 1 and not beyond."""
+    angle = np.linspace(0, 2 * np.pi, 721)
+    a, b = np.meshgrid(angle, angle)
+    for x, y in ((.2, .5), (.5, .5), (.7, .8), (1, 1), (2, .5), (.3, 1.6)):
+        least = np.min((1 - x * np.cos(a) - y * np.cos(b)) ** 2 + (x * np.sin(a) + y * np.sin(b)) ** 2)
+        assert abs(least - max(0, 1 - x - y, abs(x - y) - 1) ** 2) < 1e-3
+        if x + y <= 1:
+            close(least, (1 - x - y) ** 2, 1e-12)
+        else:
+            assert least < (1 - x - y) ** 2 - .2
+    for row in linnet_json("train", "--experiment", "toy", "--seeds", 1)["tables"]["angles"]:
+        assert abs(row["least"] - max(0, 1 - row["x"] - row["y"], abs(row["x"] - row["y"]) - 1) ** 2) < 1e-8
+
+
+def test_post_12_two_angles_and_an_azimuth():
+    for dimension in (2, 3, 7):
+        V, a, b = np.linalg.qr(RNG.normal(size=(dimension, 2)))[0][:, 0], *RNG.normal(size=(2, dimension))
+        a, b = a / np.linalg.norm(a), b / np.linalg.norm(b)
+        rest = [v - (v @ V) * V for v in (a, b)]
+        azimuth = rest[0] @ rest[1] / np.prod(np.linalg.norm(rest, axis=1))
+        theta = [np.arccos(v @ V) for v in (a, b)]
+        close(a @ b, np.prod(np.cos(theta)) + np.prod(np.sin(theta)) * azimuth, 1e-12)
+        planar = np.abs(abs(azimuth) - 1)
+        assert planar < 1e-9 if dimension == 2 else planar > 1e-3
+    for row in linnet_json("train", "--experiment", "toy", "--seeds", 20, "--epochs", 10)["tables"]["identity"]:
+        in_plane = row["outputs"] <= 2 and row["inputs"] <= 2
+        assert row["planar"] < 1e-12 if in_plane else row["planar"] > .1
+
+
+def test_post_13_the_nuclear_norm():
+    Q, K, A = RNG.normal(size=(9, 4)), RNG.normal(size=(9, 4)), RNG.normal(size=(4, 4))
+    nuclear = lambda Q, K: np.linalg.svd(Q @ K.T)[1].sum()  # noqa: E731
+    columns = lambda Q, K: (np.linalg.norm(Q, axis=0) * np.linalg.norm(K, axis=0)).sum()  # noqa: E731
+    other = Q @ A, K @ np.linalg.inv(A).T
+    close(nuclear(*other), nuclear(Q, K), 1e-10)
+    far(columns(*other), columns(Q, K), 1)
+    assert min(columns(Q, K), columns(*other)) > 1.01 * nuclear(Q, K)
+    result = linnet_json("train", "--experiment", "attention")
+    for row in result["tables"]["arms"]:
+        close([row["half_squares"], row["column_norms"]], [row["nuclear_norm"]] * 2, 1e-8)
+        assert row["worst_singular"] < 1e-8
+    by_gauge = [row["column_norms"] for row in result["tables"]["gauges"]]
+    assert by_gauge[0] > 1.05 * by_gauge[2] > 1.1 * by_gauge[3]
+
+
+def test_post_14_thresholds_after_momentum():
+    """The lasso by heavy ball: the written rule rests at lambda (1 - beta), both corrected ones at lambda."""
+    X = RNG.normal(size=(30, 20))
+    y, lam, beta, eta = X @ (RNG.normal(size=20) * (np.arange(20) < 5)), .1, .9, .02
+    C, b = X.T @ X / 30, X.T @ y / 30
+    soft = lambda w, t: np.sign(w) * np.maximum(np.abs(w) - t, 0)  # noqa: E731
+
+    def violation(w, penalty):
+        g = C @ w - b
+        return np.max(np.where(w != 0, np.abs(g + penalty * np.sign(w)), np.maximum(np.abs(g) - penalty, 0)))
+
+    def rest(threshold, outside=False):
+        w, m, last = np.zeros(20), np.zeros(20), np.zeros(20)
+        for _ in range(20000):
+            m = beta * m + C @ w - b
+            step = soft(w - eta * (C @ w - b) + beta * (w - last), threshold) if outside else soft(w - eta * m, threshold)
+            w, last = step, w
+        return w
+    written = rest(eta * lam)
+    assert violation(written, lam * (1 - beta)) < 1e-12 and violation(written, lam) > .05
+    for right in (rest(eta * lam / (1 - beta)), rest(eta * lam, outside=True)):
+        assert violation(right, lam) < 1e-12
+    rules = {row["arm"]: row for row in linnet_json("train", "--experiment", "two-layer", "--layers", "30,20,1", "--samples", 20,
+                                                    "--epochs", 5)["tables"]["rules"]}
+    close([rules["l1"]["effective_l1"], rules["l1"]["effective_l2"]], [3.5e-5, .01], 1e-12)
+    close([rules["l1_correct"]["effective_l1"], rules["l1_correct"]["effective_l2"]], [3.5e-4, .1], 1e-12)
+
+
+def test_post_21_structure_of_the_arms():
+    two = linnet_json("train", "--experiment", "two-layer", "--layers", "100,150,1", "--samples", 50, "--epochs", 1500,
+                      "--seeds", 2)
+    found = {row["arm"]: row for row in two["tables"]["arms"]}
+    assert found["ridge"]["rank"] == 1 and found["plain"]["rank"] == 100 and found["l1"]["rank"] > 1
+    assert found["ridge"]["effective_rank"] < 1 + 1e-6 < found["l1"]["effective_rank"]
+    relu = linnet_json("train", "--experiment", "nonlinear", "--seeds", 2)
+    found = {row["arm"]: row for row in relu["tables"]["arms"]}
+    weights = found["l1"]["nonzero_share"] * 100
+    assert 5 < weights < 15 and found["l1"]["active_units"] > 1.5 * relu["teacher"]["units"] == 15
+    for result, ridge, l1 in ((two, .04, .01), (relu, .05, .025)):
+        rules = {row["arm"]: row["effective_l2"] for row in result["tables"]["rules"]}
+        close([rules["ridge"], rules["l1"]], [ridge, l1], 1e-12)
 
 
 main(globals())

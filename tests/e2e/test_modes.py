@@ -634,6 +634,9 @@ def test_refused():
     bad[0][0, 0] = np.nan
     refused(*some, *start(bad))
     refused(*some, "--times", "3,1")
+    refused(*some, "--times", "1,1,3", says=["1,1,3", "ascend"])
+    refused(*some, "--depths", "1,2,1", says=["1 twice"])
+    refused("--sigma-yx", save("odd-Syx.npy", np.eye(3)), "--sigma-xx", save("odd-Sxx.npy", np.eye(2)), says=["C_XX", "C_YX"])
     refused(*some, "--times=-1,2")
     refused(*some, "--times", "0,nan")
     refused(*some, "--method", "magic", says=["magic"])
@@ -671,16 +674,38 @@ def test_extreme_tasks():
     close(h5["product/riccati"][2], Syx.T, 1e-9)
 
 
+# the exercise: four items with seven features, white inputs
+ITEMS = np.vstack([np.ones((1, 4)), np.kron(np.eye(2), np.ones((1, 2))), np.eye(4)])
+
+
 def test_one_hidden_unit_has_its_weights_in_closed_form():
     """Any start is balanced then; the Riccati solution is the weights themselves, which SciPy integrates."""
     done, h5 = modes("--task", "exercise", "--hidden", 1, "--init", "gaussian:0.3", "--lr", 0.1, "--time", 15)
-    Y = np.vstack([np.ones((1, 4)), np.kron(np.eye(2), np.ones((1, 2))), np.eye(4)])
+    Y = ITEMS
     w1, w2 = h5["exact/W1"], h5["exact/W2"]
 
     t = 0.1 * np.array(done["series"]["t"])
     found = solve_ivp(lambda _, w: np.concatenate([w[4:] @ (Y - np.outer(w[4:], w[:4])), (Y - np.outer(w[4:], w[:4])) @ w[:4]]),
                       (0, t[-1]), np.concatenate([w1[0], w2[0]]), "DOP853", t_eval=t, rtol=1e-12, atol=1e-13).y.T
     close(np.hstack([w1, w2]), found, 1e-9)
+
+
+def test_one_hidden_unit_ends_on_the_largest_mode():
+    """a^2 = (K - lambda)/2, b^2 = (K + lambda)/2 with K = hypot(lambda, 2 s); the sign is that of the run."""
+    branches = set()
+    for seed in range(4):
+        done, h5 = modes("--task", "exercise", "--hidden", 1, "--init", "gaussian:0.3", "--lr", 0.1, "--time", 400,
+                         "--seed", seed)
+        a, b = np.linalg.svd(ITEMS)[2][0] @ h5["weights/1"][0], np.linalg.svd(ITEMS)[0][:, 0] @ h5["weights/2"][:, 0]
+        K, facts = np.hypot(done["start"]["lambda"], 2 * np.sqrt(7)), done["neuron"]
+        close([facts["a_limit"] ** 2, facts["b_limit"] ** 2],
+              [(K - done["start"]["lambda"]) / 2, (K + done["start"]["lambda"]) / 2], 1e-12)
+        close(np.concatenate([h5["exact/W1_limit"], h5["exact/W2_limit"]]),
+              np.concatenate([h5["exact/W1"][-1], h5["exact/W2"][-1]]), 1e-9)
+        assert facts["mode"] == 1 and a * b > 0
+        assert h5["modes/V"][:, 0] @ h5["weights/1"][0] * facts["branch"] > 1, "descent took the other branch"
+        branches.add(facts["branch"])
+    assert branches == {-1, 1}
 
 
 def test_whole_hessian_spectra():
@@ -693,6 +718,50 @@ def test_whole_hessian_spectra():
         values = h5["hessian/" + row["modes"]]
         assert row["index"] == (values < -1e-12).sum(), row
         close([row["least_eigenvalue"], row["largest_eigenvalue"]], values[[0, -1]], 1e-14)
+    assert "hessian/end" not in h5 and done["hessian"] == {"unknowns": 44, "kept": True}
+
+
+def test_hessian_where_the_descent_ends():
+    """Any minimum: sums of squared singular values of the layers; C_XX = d I multiplies them."""
+    d, h = 2.0, 4
+    Y = RNG.normal(size=(3, 4))
+    done, h5 = modes("--sigma-xx", save("Sxx.npy", d * np.eye(4)), "--sigma-yx", save("Syx.npy", Y), "--hidden", h, "--init",
+                     "gaussian:0.5", "--lr", 0.05, "--time", 3000, "--method", "descent")
+    W1, W2 = h5["weights/1"], h5["weights/2"]
+    D = W2 @ W1 * d - Y
+    assert np.abs(D).max() < 1e-6
+    basis = np.eye(h * 7)
+    J = np.array([(W2 @ e[:16].reshape(4, 4) + e[16:].reshape(3, 4) @ W1).ravel() for e in basis]).T
+    close(h5["hessian/end"], np.linalg.eigvalsh(d * J.T @ J), 1e-6)
+
+
+def test_a_flow_at_rest_costs_nothing():
+    done, h5 = modes("--task", "illusory", "--lr", 0.1, "--time", 1e10, "--method", "flow")
+    assert done["flow"]["steps"] < 1000 and 1 < done["flow"]["rest"] < 1e6, done["flow"]
+    close(h5["strengths/flow"][1:], np.broadcast_to([row["s"] for row in done["tables"]["modes"]],
+                                                    h5["strengths/flow"][1:].shape), 1e-11)
+
+
+def test_figures():
+    """Similarities, and spectra with those of the inputs unless these are white, are drawn from the run's numbers."""
+    for words, panels in [(["--task", "exercise", "--hidden", 3, "--lr", 0.1], 1), (["--data", "digits", "--pca", 6, "--lr", 0.002], 2)]:
+        folder = path(f"modes-{next(runs)}")
+        linnet("modes", *words, "--time", 50, "--out", folder, "--quiet")
+        h5, data = read_h5(folder), {}
+        for name in ["similarity", "spectrum"]:
+            text = open(os.path.join(folder, f"figure-{name}.dat")).read().strip("\n")
+            data[name] = [np.array([list(map(float, line.split())) for line in part.splitlines()])
+                          for part in text.split("\n\n\n")]
+        A = h5["similarity/descent"] if "similarity/descent" in h5 else h5["similarity/flow"]
+        close(data["similarity"][0][:, 6], A[0].ravel(), 1e-14)
+        close(data["similarity"][-1][:, 6], A[-1].ravel(), 1e-14)
+        reached = [h5[k][-1] for k in ["strengths/descent", "strengths/map", "strengths/flow", "strengths/riccati",
+                                       "strengths/closed"] if k in h5]
+        for part, end in zip(data["spectrum"], reached):
+            close(part[:, 1], end, 1e-14)
+        assert len(data["spectrum"]) == len(reached) + 1 + 2 * (panels - 1)
+    variance = data["spectrum"][-1][:, 1]
+    assert len(variance) == 6 and (np.diff(variance) < 0).all()
 
 
 main(globals())

@@ -81,6 +81,8 @@ def valid(validator, words):
     assert not errors, "\n".join(errors[:5])
     assert all(map(rows_of_one_shape, [*result["tables"].values(), result["deviations"], result["assumptions"]]))
     assert len(lengths(result["series"])) <= 1, lengths(result["series"])
+    listed = linnet("help", *result["command"].split()).stdout.split("Tables for --csv: ")[1].replace(",", " ").split()
+    assert set(result["tables"]) <= set(listed), (set(result["tables"]) - set(listed), listed)
     has_null = "null" in done.stdout.split('"series":')[1].split('"tables":')[0]
     assert not has_null or any("null" in warning for warning in result["warnings"])
     return result
@@ -105,6 +107,19 @@ def test_json_of_train():
         assert result["command"] == "train" and result["interrupted"] is False
     assert valid(validator, DIGITS + ["--seed", 2 ** 64 - 1])["parameters"]["seed"] == str(2 ** 64 - 1)
     assert valid(validator, DIGITS + ["--seed", 2 ** 63 - 1])["parameters"]["seed"] == 2 ** 63 - 1
+
+
+def test_json_of_train_experiments():
+    validator = schema()
+    small = ["--layers", "8,6,1", "--samples", 9, "--epochs", 10]
+    for words in (["two-layer", *small], ["two-layer", *small, "--seeds", 1], ["nonlinear", *small, "--seeds", 2],
+                  ["toy", "--epochs", 20, "--seeds", 3], ["attention", "--epochs", 20], ["attention", "--epochs", 20, "--seeds", 1]):
+        result = valid(validator, ["train", "--experiment", *words])
+        assert result["command"] == "train" and result["parameters"]["experiment"] == words[0]
+        del result["deviations"]
+        assert list(validator.iter_errors(result))
+    del result["parameters"]["experiment"]
+    assert any("experiment" in error.message for error in validator.iter_errors(result))
 
 
 def test_json_of_apply():
@@ -208,11 +223,23 @@ def test_csv():
 
 
 def test_unknown_table():
+    """Said before a run, which then leaves nothing."""
+    for words, tables in [(DIGITS, ["optimum"]), (["modes", "--task", "exercise"], ["modes", "fixed_points"]),
+                          (["modes", "phase"], ["trajectories"]), (["reproduce"], ["experiments"])]:
+        one_line([*words, "--csv", "nothing", "--out", path("no-table")], 2,
+                 ["nothing", "series", "deviations", "assumptions", *tables])
+        one_line([*words, "--csv", tables[0][:-1], "--out", path("no-table")], 2, tables)
+        assert not os.path.exists(path("no-table"))
+
+
+def test_table_of_other_runs():
     """The run is done by then: its results are printed all the same."""
-    done = linnet(*DIGITS, "--csv", "nothing", code=2)
-    for word in ("nothing", "series", "optimum", "deviations", "assumptions"):
+    words = ["modes", "--task", "exercise", "--lr", 0.1, "--quiet"]
+    done = linnet(*words, "--csv", "stopping", code=2)
+    for word in ("stopping", "series", "modes", "fixed_points", "deviations", "assumptions"):
         assert word in done.stderr
-    assert done.stdout == linnet(*DIGITS).stdout
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stdout == linnet(*words).stdout
 
 
 def test_json_and_csv_exclude_each_other():
@@ -446,6 +473,7 @@ def test_full_disk():
         done = linnet(*DIGITS, "--out", path("disk/full"), "--json", code=1)
         assert json.loads(done.stdout)["final"]["loss"] > 0
         assert "disk/full" in done.stderr and "No space" in done.stderr, done.stderr
+        assert len(done.stderr.splitlines()) == 1 and "printed instead" in done.stderr, done.stderr
         assert os.listdir(path("disk/full")) == []
         done = linnet(*DIGITS, "--out", path("disk/other"), "--csv", "series", code=1)
         assert len(done.stdout.splitlines()) == 4
@@ -481,7 +509,7 @@ def interrupted(*words, number=signal.SIGINT, patience=0.7):
     result = json.loads(out)
     assert result["interrupted"] is True and any("interrupted" in warning for warning in result["warnings"])
     assert not os.path.exists(os.path.join(folder, "run.yaml")) and not errors
-    if "--seeds" not in words and len(result["series"]["epoch"]) == 1 and patience < 10:  # a slow machine: not yet begun
+    if len(result["series"]["epoch"]) == 1 and patience < 10:  # a slow machine: not yet begun
         return interrupted(*words, number=number, patience=3 * patience)
     return result, read_h5(folder), folder
 

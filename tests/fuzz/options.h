@@ -5,6 +5,7 @@
 #include "fuzz.h"
 #include "linnet/study.h"
 
+#include <math.h>
 #include <string.h>
 
 /* What the option's setter must guarantee about its field. */
@@ -18,10 +19,12 @@ static inline void check_field(const lnt_option *o, const void *opts)
         CHECK(*(const unsigned char *)field <= 1);
         break;
     case LNT_OPT_INTEGER:
-        CHECK(*(const int *)field >= o->min && *(const int *)field <= o->max);
+        CHECK((o->flags & LNT_OPT_AUTO && *(const int *)field == LNT_AUTO) ||
+              (*(const int *)field >= o->min && *(const int *)field <= o->max));
         break;
     case LNT_OPT_REAL:
-        CHECK(*(const double *)field >= o->min && *(const double *)field <= o->max); /* false for nan */
+        CHECK((o->flags & LNT_OPT_AUTO && isnan(*(const double *)field)) ||
+              (*(const double *)field >= o->min && *(const double *)field <= o->max)); /* false for nan */
         break;
     case LNT_OPT_CHOICE:
         while (o->choices[choices])

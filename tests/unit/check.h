@@ -82,4 +82,57 @@ static inline int free_ctx(void **state)
 /* A test with a fresh context as its state. */
 #define WITH_CTX(test) cmocka_unit_test_setup_teardown(test, make_ctx, free_ctx)
 
+/* ---- Allocations that fail ---- */
+
+static long heap_calls, heap_fails_at; /* 0: never */
+
+static inline void *heap_that_fails(void *p, size_t bytes)
+{
+    if (bytes == 0) {
+        free(p);
+        return NULL;
+    }
+    bool fails = __atomic_add_fetch(&heap_calls, 1, __ATOMIC_RELAXED) == heap_fails_at;
+    return fails ? NULL : realloc(p, bytes);
+}
+
+/* What is to survive: a call on a new context, which frees what it leaves on the heap. */
+typedef lnt_status (*survivor)(lnt_ctx *ctx, void *user);
+
+/* A failure without a message is a defect, and so is a message without one, or one that hides what failed. */
+static inline lnt_status call_survivor(survivor call, void *user, long fails_at)
+{
+    heap_calls = 0;
+    heap_fails_at = fails_at;
+    lnt_ctx *ctx = lnt_ctx_new();
+    lnt_status status = ctx ? call(ctx, user) : LNT_ENOMEM;
+    heap_fails_at = 0;
+    if (ctx && (status != LNT_OK) != (lnt_ctx_message(ctx)[0] != '\0'))
+        status = LNT_EINVAL;
+    if (ctx && status == LNT_ENOMEM && !strstr(lnt_ctx_message(ctx), "out of memory"))
+        status = LNT_EINVAL;
+    lnt_ctx_free(ctx);
+    return status;
+}
+
+/* Undisturbed, the call says `expected`; LNT_ENOMEM when any single allocation fails. Under AddressSanitizer every
+ * piece of scratch memory is an allocation: of more than `most` an even selection. For tests without a context of their
+ * own: the heap is replaced. Returns the number of allocations. */
+static inline long check_allocations(survivor call, void *user, lnt_status expected, long most)
+{
+    lnt_set_heap(heap_that_fails);
+    lnt_status wanted = expected, status = call_survivor(call, user, 0);
+    long total = heap_calls, failing = 0;
+    for (long k = 1; status == wanted && k <= total; k += 1 + total / most) {
+        status = call_survivor(call, user, k);
+        wanted = LNT_ENOMEM;
+        failing = k;
+    }
+    lnt_set_heap(NULL);
+    if (status != wanted)
+        fail_msg("allocation %ld of %ld fails: status %d (%s), expected %d", failing, total, status,
+                 lnt_status_text(status), wanted);
+    return total;
+}
+
 #endif

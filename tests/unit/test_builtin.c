@@ -257,43 +257,19 @@ static void wrong_texts_say_what_would_be_right(void **state)
     }
 }
 
-static long calls, fail_at;
-
-static void *failing_heap(void *p, size_t bytes)
+static lnt_status make_task(lnt_ctx *ctx, void *text)
 {
-    if (bytes == 0) {
-        free(p);
-        return NULL;
-    }
-    return ++calls == fail_at ? NULL : realloc(p, bytes);
-}
-
-static int restore_heap(void **state)
-{
-    (void)state;
-    lnt_set_heap(NULL);
-    return 0;
+    lnt_builtin task;
+    return lnt_builtin_task(ctx, &task, text, 0);
 }
 
 static void every_failing_allocation_is_survived(void **state)
 {
-    const char *const texts[] = {"hierarchy:depth=8", "tree:depth=8,features=3000", "tree:x=1",
-                                 "teacher:inputs=100,outputs=90,samples=3000"};
     (void)state;
-    lnt_set_heap(failing_heap);
-    for (int k = 0; k < 4; k++)
-        for (fail_at = 1;; fail_at++) {
-            calls = 0;
-            lnt_ctx *ctx = lnt_ctx_new();
-            lnt_builtin task;
-            lnt_status status = ctx ? lnt_builtin_task(ctx, &task, texts[k], 0) : LNT_ENOMEM;
-            bool failed = calls >= fail_at;
-            assert_true(status == (failed ? LNT_ENOMEM : k == 2 ? LNT_EUSAGE : LNT_OK));
-            assert_true(status == LNT_OK || !ctx || lnt_ctx_message(ctx)[0]);
-            lnt_ctx_free(ctx);
-            if (!failed)
-                break;
-        }
+    check_allocations(make_task, "hierarchy:depth=8", LNT_OK, 1000);
+    check_allocations(make_task, "tree:depth=8,features=3000", LNT_OK, 1000);
+    check_allocations(make_task, "tree:x=1", LNT_EUSAGE, 1000);
+    check_allocations(make_task, "teacher:inputs=100,outputs=90,samples=3000", LNT_OK, 1000);
 }
 
 int main(void)
@@ -308,7 +284,7 @@ int main(void)
         WITH_CTX(noise_of_a_teacher_is_as_large_as_asked),
         WITH_CTX(teachers_point_everywhere),
         WITH_CTX(wrong_texts_say_what_would_be_right),
-        cmocka_unit_test_teardown(every_failing_allocation_is_survived, restore_heap),
+        cmocka_unit_test(every_failing_allocation_is_survived),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,9 +10,11 @@ static bool in_range(const lnt_option *t, const void *field)
     bool inside = true;
     switch (t->type) {
     case LNT_OPT_REAL:
-        return *(const double *)field >= t->min && *(const double *)field <= t->max;
+        return (t->flags & LNT_OPT_AUTO && isnan(*(const double *)field)) ||
+               (*(const double *)field >= t->min && *(const double *)field <= t->max);
     case LNT_OPT_INTEGER:
-        return *(const int *)field >= t->min && *(const int *)field <= t->max;
+        return (t->flags & LNT_OPT_AUTO && *(const int *)field == LNT_AUTO) ||
+               (*(const int *)field >= t->min && *(const int *)field <= t->max);
     case LNT_OPT_CHOICE:
         while (t->choices[choices])
             choices++;

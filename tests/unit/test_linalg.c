@@ -282,6 +282,8 @@ static void check_eigh(lnt_ctx *ctx, lnt_mat A, double *w)
     int n = A.rows;
     lnt_mat frame = new_matrix(ctx, n + 2, n), V = lnt_block(frame, 1, 0, n, n), S = copy(ctx, A), full = copy(ctx, A);
     lnt_symmetrize(full);
+    for (int c = 1; c < S.cols; c++) /* only the lower triangle counts */
+        lnt_mat_fill(lnt_block(S, 0, c, c, 1), NAN);
     check_status(ctx, lnt_eigh(ctx, w, V, S), LNT_OK);
     check_orthonormal(ctx, LNT_T, V, "eigenvectors");
     lnt_mat AV = product(ctx, LNT_N, full, LNT_N, V), VD = copy(ctx, V);
@@ -439,6 +441,65 @@ static void qr_factors(void **state)
 
 /* ---- Norms, BLAS threads ---- */
 
+static void vectors_equal_plain_loops(void **state)
+{
+    lnt_ctx *ctx = *state;
+    lnt_rng rng = lnt_rng_stream(SEED, 40, LNT_FOR_TESTS);
+    for (int m = 0; m < 70; m += 7)
+        for (int n = 0; n < 40; n += 13)
+            for (int op = 0; op < 2; op++) {
+                lnt_mat parent, A = framed(ctx, &parent, m, n, &rng);
+                int in = op == LNT_T ? m : n, out = op == LNT_T ? n : m;
+                lnt_mat x = random_matrix(ctx, in, 1, &rng), y = random_matrix(ctx, out, 1, &rng), z = copy(ctx, y);
+                double dot = 0;
+                lnt_gemv(y.a, 2, op, A, x.a, -0.5);
+                for (int i = 0; i < out; i++) {
+                    double sum = 0;
+                    for (int k = 0; k < in; k++)
+                        sum += entry(op, A, i, k) * x.a[k];
+                    z.a[i] = 2 * sum - 0.5 * z.a[i];
+                }
+                check_close(y, z, 1e-13, "A x");
+                lnt_vec_add(out, 3, y.a, z.a);
+                check_close(z, (lnt_mat_scale(y, 4), y), 1e-13, "z + 3 y");
+                for (int i = 0; i < out; i++) {
+                    dot += y.a[i] * z.a[i];
+                    y.a[i] = NAN;
+                }
+                check_near(lnt_vec_dot(out, z.a, z.a), dot, 1e-12 * (1 + dot), "dot");
+                lnt_gemv(y.a, 1, op, A, x.a, 0); /* what was there does not matter */
+                assert_true(lnt_mat_finite(y));
+            }
+}
+
+static void cholesky_factors_and_solves(void **state)
+{
+    lnt_ctx *ctx = *state;
+    lnt_rng rng = lnt_rng_stream(SEED, 41, LNT_FOR_TESTS);
+    for (int n = 0; n < 60; n += 6) {
+        lnt_mat parent, L = framed(ctx, &parent, n, n, &rng), A = new_matrix(ctx, n, n),
+                        B = random_matrix(ctx, n, 3, &rng);
+        lnt_mat Z = random_matrix(ctx, n, n + 2, &rng);
+        lnt_gemm(A, 1, LNT_N, Z, LNT_T, Z, 0);
+        for (int j = 0; j < n; j++)
+            for (int i = 0; i < n; i++)
+                *lnt_at(L, i, j) = i >= j ? *lnt_at(A, i, j) : NAN; /* not read */
+        assert_true(lnt_cholesky(L));
+        for (int count = 1; count <= 3; count += 2) {
+            lnt_mat X = copy(ctx, lnt_columns(B, 0, count)), C = new_matrix(ctx, n, count);
+            lnt_solve_lower(X, LNT_N, L);
+            lnt_solve_lower(X, LNT_T, L);
+            lnt_gemm(C, 1, LNT_N, A, LNT_N, X, 0);
+            check_close(C, lnt_columns(B, 0, count), 1e-9, "A A^-1 B");
+        }
+        if (n > 0) {
+            lnt_mat_copy(L, A);
+            *lnt_at(L, n - 1, n - 1) = -1;
+            assert_false(lnt_cholesky(L));
+        }
+    }
+}
+
 static void norms_neither_overflow_nor_underflow(void **state)
 {
     (void)state;
@@ -528,6 +589,8 @@ int main(void)
         WITH_CTX(svd_of_every_shape),
         WITH_CTX(svd_of_singular_matrices),
         WITH_CTX(qr_factors),
+        WITH_CTX(vectors_equal_plain_loops),
+        WITH_CTX(cholesky_factors_and_solves),
         cmocka_unit_test(norms_neither_overflow_nor_underflow),
         WITH_CTX(pins_hold_inside_regions),
         cmocka_unit_test(pins_nest_and_restore),
