@@ -22,7 +22,7 @@ typedef enum lnt_match_prep {
 
 /* In place: X prepared, then divided by sqrt N if by_count. Without it covariances are sums over cells, and a larger
  * population has a larger one. With S and G both c times as large, lambda c^2 gives the same W.
- * LNT_EDOMAIN: not finite, or a column with sd 0 to rounding (z-score only), which has no z-score; named. */
+ * LNT_EDOMAIN: not finite, or a column with sd 0 to rounding (z-score only), which has no z-score; named, counted from 1. */
 LNT_API lnt_status lnt_match_prepare_inputs(lnt_ctx *ctx, lnt_mat X, lnt_match_prep prep, bool by_count);
 /* The same for outputs. *sd, may be NULL: what Y was divided by, 1 unless z-scored. */
 LNT_API lnt_status lnt_match_prepare_outputs(lnt_ctx *ctx, lnt_mat Y, double *sd, lnt_match_prep prep, bool by_count);

@@ -28,7 +28,8 @@ static lnt_status check(lnt_ctx *ctx, lnt_mat A, const char *what)
     for (int j = 0; j < A.cols; j++)
         for (int i = 0; i < A.rows; i++)
             if (!isfinite(*lnt_at(A, i, j)))
-                return lnt_fail(ctx, LNT_EDOMAIN, "%s: cell %d, stimulus %d is %g", what, i, j, *lnt_at(A, i, j));
+                return lnt_fail(ctx, LNT_EDOMAIN, "%s: cell %d, stimulus %d is %g", what, i + 1, j + 1,
+                                *lnt_at(A, i, j));
     return LNT_OK;
 }
 
@@ -55,7 +56,7 @@ lnt_status lnt_match_prepare_inputs(lnt_ctx *ctx, lnt_mat X, lnt_match_prep prep
         double sd = lnt_mat_rms(column);
         if (!(sd > 1e-14 * size))
             return lnt_fail(ctx, LNT_EDOMAIN,
-                            "stimulus %d (a column): all %d cells respond equally, so there is no z-score; leave it "
+                            "stimulus %d: all %d cells respond equally, so there is no z-score; leave it "
                             "out, or centre only",
                             j + 1, X.rows);
         lnt_mat_scale(column, 1 / sd);

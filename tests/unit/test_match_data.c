@@ -31,9 +31,9 @@ static void preparation_does_what_it_says(void **state)
     check_near(lnt_match_lam0(lnt_match_lambda(3.5, 148, 48), 148, 48), 3.5, 1e-14, "lam0");
     for (int i = 0; i < 7; i++)
         *lnt_at(X, i, 2) = 0.1;
-    check_failure(ctx, lnt_match_prepare_inputs(ctx, X, LNT_MATCH_ZSCORE, false), LNT_EDOMAIN, "stimulus 2");
+    check_failure(ctx, lnt_match_prepare_inputs(ctx, X, LNT_MATCH_ZSCORE, false), LNT_EDOMAIN, "stimulus 3");
     *lnt_at(X, 3, 1) = NAN;
-    check_failure(ctx, lnt_match_prepare_inputs(ctx, X, LNT_MATCH_CENTRE, false), LNT_EDOMAIN, "cell 3, stimulus 1");
+    check_failure(ctx, lnt_match_prepare_inputs(ctx, X, LNT_MATCH_CENTRE, false), LNT_EDOMAIN, "cell 4, stimulus 2");
     check_failure(ctx, lnt_match_target(ctx, zeros(ctx, 3, 3), X, zeros(ctx, 6, 3)), LNT_ESHAPE, "6 x 3");
 }
 
