@@ -8,6 +8,7 @@ from test_train import close, counter, path, read_h5, save
 
 import h5py
 import numpy as np
+from scipy.integrate import solve_ivp
 from scipy.optimize import minimize
 
 from e2e import linnet, linnet_json, main
@@ -386,6 +387,28 @@ def test_rank():
     keep = np.argsort(-np.abs(w))[:2]
     close(cut[1]["weights"], (V[:, keep] * w[keep]) @ V[:, keep].T, 1e-9)
     close(solution(cut[0])["loss"], loss_and_gradient(cut[1]["weights"].ravel(), X, cov(Y), 5., np.eye(14))[0], 1e-9)
+
+
+# ---- Dynamics ----
+
+def test_dynamics():
+    X, Y = random_problem(8, 4)
+    S, lam = cov(Y), 5.
+    words = ["match", "dynamics", "--inputs", save("X.npy", X), "--target", save("S.npy", S), "--lambda", lam, "--times", 8, "--modes", 3]
+    result = valid(schema(), words)
+    assert all(check["holds"] for check in result["checks"]) and len(result["checks"]) == 3
+    series, s = result["series"], np.sort(np.linalg.eigvalsh(S))[::-1] * 4 / np.trace(S)
+    t = np.array(series["t"])
+    for k in range(3):  # whitened inputs: logistic curves
+        close(series[f"mode_{k + 1}"]["integrated"], s[k] / (1 + (s[k] - 1) * np.exp(-4 * s[k] * t)), 1e-8)
+    t = np.array(series["t_loss"])
+
+    def slope(_, w):
+        return -loss_and_gradient(w, X, S, lam, np.eye(8))[1]
+
+    path_of_w = solve_ivp(slope, (0, t[-1]), np.zeros(64), method="LSODA", t_eval=t, rtol=1e-10, atol=1e-12).y.T
+    close(series["loss"]["full"], [loss_and_gradient(w, X, S, lam, np.eye(8))[0] for w in path_of_w], 1e-6)
+    one_line(["match", "dynamics", "--inputs", path("X.npy")], 2, ["--outputs"])
 
 
 # ---- Files ----
