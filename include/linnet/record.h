@@ -61,6 +61,8 @@ LNT_API void lnt_record_warn(lnt_record *record, const char *format, ...) LNT_PR
 LNT_API void lnt_record_series(lnt_record *record, const char *path, const char *unit, const double *values, int count);
 /* `count` matrices of one shape, in files as (rows, cols), file[i,j] = A_ij; several get a leading axis. */
 LNT_API void lnt_record_matrix(lnt_record *record, const char *path, const char *unit, const lnt_mat *A, int count);
+/* The same with the leading axis also for a single one. */
+LNT_API void lnt_record_stack(lnt_record *record, const char *path, const char *unit, const lnt_mat *A, int count);
 /* Samples in columns (D x n), in files as (n, D). */
 LNT_API void lnt_record_samples(lnt_record *record, const char *path, const char *unit, lnt_mat X);
 LNT_API void lnt_record_vector(lnt_record *record, const char *path, const char *unit, const double *values, int count);

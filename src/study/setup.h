@@ -13,6 +13,8 @@ typedef struct lnt_setup {
 } lnt_setup;
 
 lnt_status lnt_setup_make(lnt_ctx *ctx, lnt_setup *setup, const lnt_task_opts *opts, uint64_t seed, int threads);
+/* The same without the moments, which take memory for inputs^2 numbers; LNT_EUSAGE for a task without rows. */
+lnt_status lnt_setup_rows(lnt_ctx *ctx, lnt_setup *setup, const lnt_task_opts *opts, uint64_t seed, int threads);
 /* Facts and arrays of the preparation. */
 void lnt_setup_report(lnt_record *record, const lnt_setup *setup, const lnt_task_opts *opts);
 

@@ -665,7 +665,7 @@ def test_extreme_sizes_are_answered():
 
 def test_interrupted_runs_keep_what_is_finished():
     """Also where the interruption falls into a data set, whose losses are unfinished, not divergent."""
-    words = [PROGRAM, "regress", "curves", "--features", "40", "--samples", "28", "--runs", "100000", "--epochs", "1500",
+    words = [PROGRAM, "regress", "curves", "--features", "40", "--samples", "28", "--runs", "100000", "--epochs", "900",
              "--arms", "plain,lasso", "--method", "iterate", "--json", "--quiet"]
     for wait in (0.7, 1.0, 1.3):
         process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
