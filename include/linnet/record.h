@@ -42,6 +42,7 @@ typedef struct lnt_value {
 } lnt_value;
 
 LNT_API lnt_value lnt_number(double x);
+LNT_API lnt_value lnt_known(double x); /* a number, but nothing where it is not finite */
 LNT_API lnt_value lnt_integer(long i);
 LNT_API lnt_value lnt_flag(bool b);
 LNT_API lnt_value lnt_string(const char *s); /* NULL: nothing */

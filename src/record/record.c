@@ -1,5 +1,6 @@
 #include "internal.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -53,6 +54,11 @@ bool lnt_record_interrupted(const lnt_record *record)
 lnt_value lnt_number(double x)
 {
     return (lnt_value){.kind = LNT_NUMBER, .number = x};
+}
+
+lnt_value lnt_known(double x)
+{
+    return isfinite(x) ? lnt_number(x) : (lnt_value){0};
 }
 
 lnt_value lnt_integer(long i)

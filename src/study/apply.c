@@ -1,8 +1,8 @@
 #include "apply.h"
 #include "weights.h"
 
-#include "linnet/linalg.h"
 #include "linnet/store.h"
+#include "setup.h"
 
 #include <math.h>
 #include <string.h>
@@ -215,8 +215,9 @@ static lnt_status apply_network(lnt_ctx *ctx, lnt_record *record, const lnt_reco
     return status;
 }
 
-static lnt_status apply(lnt_ctx *ctx, lnt_record *record, const lnt_apply_opts *opts)
+static lnt_status apply(lnt_ctx *ctx, lnt_record *record, const void *user)
 {
+    const lnt_apply_opts *opts = user;
     lnt_record *saved;
     if (!opts->folder)
         return lnt_fail(ctx, LNT_EUSAGE, "which result? linnet apply DIR --inputs FILE --out FILE");
@@ -240,12 +241,5 @@ static lnt_status apply(lnt_ctx *ctx, lnt_record *record, const lnt_apply_opts *
 
 lnt_status lnt_apply_study(lnt_ctx *ctx, lnt_record *record, const lnt_apply_opts *opts)
 {
-    lnt_mark mark = lnt_ctx_mark(ctx);
-    lnt_blas_pin();
-    lnt_status status = apply(ctx, record, opts);
-    if (status == LNT_OK)
-        status = lnt_record_status(ctx, record);
-    lnt_blas_unpin();
-    lnt_ctx_reset(ctx, mark);
-    return status;
+    return lnt_study_run(ctx, record, NULL, opts, apply);
 }

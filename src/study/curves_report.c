@@ -9,11 +9,6 @@
 #define SETTLED 0.02
 #define NEGLIGIBLE 1e-3
 
-static lnt_value known(double x)
-{
-    return isfinite(x) ? lnt_number(x) : (lnt_value){0};
-}
-
 static double square(double x)
 {
     return x * x;
@@ -137,12 +132,12 @@ static lnt_status put_arms(lnt_ctx *ctx, lnt_record *record, const lnt_curves *c
         lnt_table_set(table, "arm", "", lnt_string(c->arm[a].name));
         lnt_table_set(table, "loss_gen", "", lnt_number(gen.mean[last]));
         lnt_table_set(table, "loss_gen_sd", "", c->done > 1 ? lnt_number(gen.sd[last]) : (lnt_value){0});
-        lnt_table_set(table, "theory_gen", "", p ? known(p->gen) : (lnt_value){0});
-        lnt_table_set(table, "band_gen", "", p ? known(p->gen_sd) : (lnt_value){0});
-        lnt_table_set(table, "limit_gen", "", known(c->limit[a].gen));
+        lnt_table_set(table, "theory_gen", "", p ? lnt_known(p->gen) : (lnt_value){0});
+        lnt_table_set(table, "band_gen", "", p ? lnt_known(p->gen_sd) : (lnt_value){0});
+        lnt_table_set(table, "limit_gen", "", lnt_known(c->limit[a].gen));
         lnt_table_set(table, "loss_train", "", lnt_number(train.mean[last]));
-        lnt_table_set(table, "theory_train", "", p ? known(p->train) : (lnt_value){0});
-        lnt_table_set(table, "limit_train", "", known(c->limit[a].train));
+        lnt_table_set(table, "theory_train", "", p ? lnt_known(p->train) : (lnt_value){0});
+        lnt_table_set(table, "limit_train", "", lnt_known(c->limit[a].train));
         lnt_table_set(table, "least_gen", "", lnt_number(gen.mean[best]));
         if (c->times)
             lnt_table_set(table, "least_at", "", lnt_number(c->times[best]));
@@ -179,7 +174,7 @@ static lnt_status put_hyperparameters(lnt_ctx *ctx, lnt_record *record, const ln
             if (!spread || !far)
                 return LNT_ENOMEM;
             lnt_table_set(table, names[what], "", lnt_number(mean));
-            lnt_table_set(table, spread, "", known(sd));
+            lnt_table_set(table, spread, "", lnt_known(sd));
             lnt_table_set(table, far, "", lnt_number(rate_of(&limit, what)));
         }
         lnt_table_set(table, "l1", "", lnt_number(l->l1));
@@ -223,11 +218,11 @@ static lnt_status put_sparsity(lnt_ctx *ctx, lnt_record *record, const lnt_curve
                       isnan(c->lasso[a].gen) ? (lnt_value){0} : lnt_number(D * c->lasso[a].active));
         moments(&mean, &sd, optima(x, c, a, false), c->done);
         lnt_table_set(table, "converged_gen", "", lnt_number(mean));
-        lnt_table_set(table, "converged_gen_sd", "", known(sd));
+        lnt_table_set(table, "converged_gen_sd", "", lnt_known(sd));
         moments(&mean, &sd, optima(x, c, a, true), c->done);
         lnt_table_set(table, "converged_train", "", lnt_number(mean));
         lnt_table_set(table, "largest_gap", "", lnt_number(gap));
-        lnt_table_set(table, "threshold", "", known(c->lasso[a].threshold));
+        lnt_table_set(table, "threshold", "", lnt_known(c->lasso[a].threshold));
     }
     return LNT_OK;
 }
@@ -249,12 +244,12 @@ static void put_facts(lnt_ctx *ctx, lnt_record *record, const lnt_curves *c)
     lnt_mp_edges(&low, &high, c->q);
     moments(&mean, &sd, c->low, c->done);
     lnt_record_fact(record, "spectrum", "smallest", "", lnt_number(mean));
-    lnt_record_fact(record, "spectrum", "smallest_sd", "", known(sd));
+    lnt_record_fact(record, "spectrum", "smallest_sd", "", lnt_known(sd));
     if (!c->teacher.variance)
         lnt_record_fact(record, "spectrum", "smallest_limit", "", lnt_number(low));
     moments(&mean, &sd, c->high, c->done);
     lnt_record_fact(record, "spectrum", "largest", "", lnt_number(mean));
-    lnt_record_fact(record, "spectrum", "largest_sd", "", known(sd));
+    lnt_record_fact(record, "spectrum", "largest_sd", "", lnt_known(sd));
     if (!c->teacher.variance)
         lnt_record_fact(record, "spectrum", "largest_limit", "", lnt_number(high));
     bool l1 = false;

@@ -1,6 +1,7 @@
 #include "setup.h"
 
 #include "linnet/builtin.h"
+#include "linnet/linalg.h"
 
 #include <math.h>
 
@@ -184,6 +185,21 @@ void lnt_setup_report(lnt_record *record, const lnt_setup *setup, const lnt_task
     }
     if (prep->mean)
         lnt_record_vector(record, "preparation/mean", "", prep->mean, prep->inputs);
+}
+
+lnt_status lnt_study_run(lnt_ctx *ctx, lnt_record *record, const lnt_option *table, const void *opts,
+                         lnt_study_body *body)
+{
+    lnt_mark mark = lnt_ctx_mark(ctx);
+    lnt_blas_pin();
+    if (table)
+        lnt_options_record(record, table, opts);
+    lnt_status status = body(ctx, record, opts);
+    if (status == LNT_OK)
+        status = lnt_record_status(ctx, record);
+    lnt_blas_unpin();
+    lnt_ctx_reset(ctx, mark);
+    return status;
 }
 
 lnt_status lnt_check_depths(lnt_ctx *ctx, const lnt_int_list *depths)
