@@ -1,7 +1,7 @@
 /* Times one job of the library, inside the process and without reading files: bench JOB THREADS, or
- * bench flow THREADS PROBLEM.bin RTOL ATOL, or bench learning|learning-iterated|lasso THREADS PROBLEM.bin. Prints one
- * line, "seconds accuracy peak-memory-in-MB operations"; the latter are those of the matrix products where only the run
- * itself knows them, else 0. */
+ * bench flow THREADS PROBLEM.bin RTOL ATOL, or bench learning|learning-iterated|lasso|match|match-linear THREADS
+ * PROBLEM.bin. Prints one line, "seconds accuracy peak-memory-in-MB operations"; the latter are those of the matrix
+ * products where only the run itself knows them, else 0. */
 #include "linnet.h"
 
 #include <math.h>
@@ -327,6 +327,72 @@ static lnt_status learning_file(lnt_ctx *ctx, const char *path, bool shortcut, d
     return status;
 }
 
+/* ---- Covariance matching ---- */
+
+/* The lambda of the best mean R^2 of held-out blocks, then the fit to all stimuli (bench/matching.py); accuracy: its
+ * loss, of the full problem. No folds: one fit. */
+static lnt_status match(lnt_ctx *ctx, double *loss, double *seconds, lnt_mat X, lnt_mat S, const double *p, int folds,
+                        int count, bool full, int threads)
+{
+    lnt_match m;
+    lnt_match_fit fit;
+    lnt_match_cv cv;
+    lnt_match_cv_opts opts;
+    lnt_mat W;
+    int best = 0, *fold = lnt_alloc(ctx, (size_t)X.cols, sizeof *fold);
+    double most = -INFINITY, start = now();
+    const double *lambda = p + X.cols;
+    lnt_status status = fold ? LNT_OK : LNT_ENOMEM;
+    lnt_match_cv_defaults(&opts);
+    opts.full = full;
+    opts.kept_blocks = false;
+    opts.threads = threads;
+    for (int j = 0; j < X.cols && fold; j++)
+        fold[j] = (int)p[j];
+    if (status == LNT_OK && folds > 0)
+        status = lnt_match_cross_validate(ctx, &cv, X, S, fold, folds, lambda, count, &opts);
+    for (int l = 0; l < count && folds > 0 && status == LNT_OK; l++) {
+        double mean = 0;
+        for (int f = 0; f < folds; f++)
+            mean += *lnt_at(cv.r2, f, l) / folds;
+        best = mean > most ? l : best;
+        most = fmax(most, mean);
+    }
+    if (status == LNT_OK)
+        status = lnt_match_make(ctx, &m, X, S, NULL);
+    if (status == LNT_OK && full)
+        status = lnt_match_full(ctx, &fit, &m, lambda[best], NULL);
+    if (status == LNT_OK && !full) { /* the weights alone, as the peer has them */
+        fit = (lnt_match_fit){0};
+        status = lnt_mat_alloc(ctx, &fit.D, m.rank, m.rank);
+        if (status == LNT_OK)
+            status = lnt_mat_alloc(ctx, &W, X.rows, X.rows);
+        if (status == LNT_OK)
+            status = lnt_match_linear_core(ctx, fit.D, &m, lambda[best]);
+        if (status == LNT_OK)
+            status = lnt_match_weights(ctx, W, &m, &fit);
+    }
+    *seconds = now() - start;
+    if (status == LNT_OK && !full)
+        status = lnt_match_linear(ctx, &fit, &m, lambda[best]);
+    *loss = status == LNT_OK ? fit.loss : NAN;
+    return status;
+}
+
+static lnt_status match_file(lnt_ctx *ctx, const char *path, bool full, double *accuracy, double *seconds, int threads)
+{
+    lnt_bytes bytes = {0};
+    lnt_status status = lnt_file_read(ctx, &bytes, path);
+    if (status != LNT_OK)
+        return status;
+    double *p = (double *)(void *)bytes.p;
+    int N = (int)p[0], M = (int)p[1];
+    lnt_mat X = lnt_mat_view(p + 4, N, M), S = lnt_mat_view(X.a + (size_t)N * (size_t)M, M, M);
+    status = match(ctx, accuracy, seconds, X, S, S.a + (size_t)M * (size_t)M, (int)p[2], (int)p[3], full, threads);
+    lnt_heap_free(bytes.p);
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     lnt_ctx *ctx = lnt_ctx_new();
@@ -352,12 +418,14 @@ int main(int argc, char **argv)
         status = flow_file(ctx, argv + 3, &accuracy, &seconds, &operations);
     else if (strncmp(job, "learning", 8) == 0 && argc == 4)
         status = learning_file(ctx, argv[3], strcmp(job, "learning") == 0, &accuracy, &seconds, threads);
+    else if (strncmp(job, "match", 5) == 0 && argc == 4)
+        status = match_file(ctx, argv[3], !strstr(job, "linear"), &accuracy, &seconds, threads);
     else if (strcmp(job, "lasso") == 0 && argc == 4)
         status = lasso_file(ctx, argv[3], &accuracy, &seconds, &operations);
     else
         fprintf(stderr, "usage: bench whiten|sgd|covariance-7000|covariance-70000|ensemble THREADS\n"
                         "       bench flow THREADS PROBLEM.bin RTOL ATOL\n"
-                        "       bench learning|learning-iterated|lasso THREADS PROBLEM.bin\n");
+                        "       bench learning|learning-iterated|lasso|match|match-linear THREADS PROBLEM.bin\n");
     lnt_blas_unpin();
     if (status == LNT_OK)
         printf("%.6f %.9g %.0f %.9g\n", seconds, accuracy, peak_megabytes(), operations);

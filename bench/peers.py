@@ -132,6 +132,10 @@ def learning():
     return curves.run_file(path, peer, int(threads))
 
 
+def match():
+    import matching
+    return matching.run_file(path, peer)
+
 def lasso_sklearn():
     """Its tolerance is on the gap over |y|^2, which is half of the null objective's."""
     import paths
@@ -154,5 +158,5 @@ if peer.startswith("glmnet"):
     import paths
     print("%.6f %.9g %.0f" % paths.run_glmnet(path, peer.split()[1]))
     sys.exit()
-seconds, accuracy = flow() if job.startswith("flow") else learning() if job.startswith("learning") else lasso_sklearn() if job.startswith("lasso") else jobs[job, peer]()
+seconds, accuracy = flow() if job.startswith("flow") else learning() if job.startswith("learning") else match() if job.startswith("match") else lasso_sklearn() if job.startswith("lasso") else jobs[job, peer]()
 print("%.6f %.9g %.0f" % (seconds, accuracy, peak_megabytes()))

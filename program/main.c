@@ -98,6 +98,21 @@ static lnt_status check_out_file(lnt_ctx *ctx, const lnt_command *command, const
     return LNT_OK;
 }
 
+/* Is there a file of weights already, in one of the two formats that hold nothing else? */
+static bool holds_weights(const char *path)
+{
+    static const char magic[] = "\x93NUMPY";
+    char start[sizeof magic - 1] = {0};
+    size_t n = strlen(path);
+    if (n < 5 || strcmp(path + n - 4, ".npy") != 0)
+        return lnt_hdf5_recognise(path);
+    FILE *file = fopen(path, "rb");
+    bool same = file && fread(start, 1, sizeof start, file) == sizeof start && memcmp(start, magic, sizeof start) == 0;
+    if (file)
+        fclose(file);
+    return same;
+}
+
 /* Said before a long run, not after it. */
 static lnt_status check_out_files(lnt_ctx *ctx, const lnt_command *command, const void *opts, const common_opts *common)
 {
@@ -117,7 +132,7 @@ static lnt_status check_out_files(lnt_ctx *ctx, const lnt_command *command, cons
             return lnt_fail(ctx, LNT_EIO, "--%s %s: its folder does not exist or cannot be written", o->name, path);
         if (!*path || (exists && !S_ISREG(info.st_mode)))
             return lnt_fail(ctx, LNT_EIO, "--%s '%s' is not the name of a file", o->name, path);
-        if (exists && !common->force && !lnt_hdf5_recognise(path))
+        if (exists && !common->force && !holds_weights(path))
             return lnt_fail(ctx, LNT_EEXIST, "--%s %s: that file exists and holds something else; --force replaces it",
                             o->name, path);
         status = check_out_file(ctx, command, opts, o->name, path);

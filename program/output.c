@@ -16,13 +16,18 @@ int put_failure(lnt_ctx *ctx, lnt_status status)
     return status == LNT_EUSAGE ? EXIT_USAGE : EXIT_FAILED;
 }
 
+static bool has_ending(const char *path, const char *ending)
+{
+    size_t n = strlen(path), k = strlen(ending);
+    return n > k && strcmp(path + n - k, ending) == 0;
+}
+
 /* The array a command is about, as NPY, or as CSV where the name of the file asks for it. */
 static lnt_status save_array(lnt_ctx *ctx, const lnt_record *record, const char *name, const char *path)
 {
     lnt_array array;
     lnt_text bytes = {0};
-    size_t n = strlen(path);
-    bool csv = n > 4 && strcmp(path + n - 4, ".csv") == 0;
+    bool csv = has_ending(path, ".csv");
     if (!lnt_record_array(record, name, &array))
         return lnt_fail(ctx, LNT_EINVAL, "there is no result '%s' to save", name);
     int count = array.rank == 3 ? array.dims[0] : 1, rows = array.dims[array.rank - 2],
@@ -42,14 +47,20 @@ static lnt_status save_array(lnt_ctx *ctx, const lnt_record *record, const char 
     return status;
 }
 
+/* The arrays below /weights as HDF5; a single matrix /weights as NPY or CSV, unless the name asks for HDF5. */
 static lnt_status save_weights(lnt_ctx *ctx, const lnt_record *record, const lnt_command *command, const void *opts)
 {
     lnt_status status = LNT_OK;
+    lnt_array matrix;
     for (const lnt_option *o = command->options; o->name && status == LNT_OK; o++) {
         const char *path = o->flags & LNT_OPT_WEIGHTS ? *(const char *const *)((const char *)opts + o->offset) : NULL;
         lnt_text bytes = {0};
         if (!path)
             continue;
+        if (lnt_record_array(record, "weights", &matrix) && !has_ending(path, ".h5") && !has_ending(path, ".hdf5")) {
+            status = save_array(ctx, record, "weights", path);
+            continue;
+        }
         status = lnt_store_group(ctx, &bytes, record, "weights");
         if (status == LNT_OK)
             status = lnt_write_atomic(ctx, path, bytes.p, bytes.n);

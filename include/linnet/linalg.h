@@ -117,13 +117,17 @@ LNT_API lnt_status lnt_eigh_coordinates(lnt_ctx *ctx, double *w, lnt_mat Z, lnt_
  * With U m x m and VT n x n: the full SVD, whose further columns of U and rows of VT complete orthogonal bases.
  * LAPACK dgesdd, then dgesvd if that fails. Errors as in lnt_eigh. */
 LNT_API lnt_status lnt_svd(lnt_ctx *ctx, lnt_mat U, double *s, lnt_mat VT, lnt_mat A);
-/* Symmetric positive definite A <- L, lower triangular with A = L L^T. Only the lower triangle is read and written.
- * LAPACK dpotrf, n^3/3 operations. False, with A spoilt, where A is not positive definite to rounding. */
-LNT_API bool lnt_cholesky(lnt_mat A);
 /* B <- op(L)^{-1} B for a lower triangular L without zeros on its diagonal; n^2 operations a column of B. */
 LNT_API void lnt_solve_lower(lnt_mat B, lnt_op op, lnt_mat L);
 /* A (m x n, m >= n) <- its Q factor; diag receives the n diagonal entries of R. LAPACK dgeqrf, dorgqr. */
 LNT_API lnt_status lnt_qr(lnt_ctx *ctx, lnt_mat A, double *diag);
+/* Symmetric A = L L^T (lower triangle read and overwritten; the upper one is left alone). False, with A in pieces,
+ * where A is not positive definite to rounding or not finite. n^3/3 operations. LAPACK dpotrf. */
+LNT_API bool lnt_cholesky(lnt_mat A);
+/* L <- the whole inverse of L L^T, from lnt_cholesky(). 2 n^3/3 operations. LAPACK dpotri. */
+LNT_API void lnt_cholesky_inverse(lnt_mat L);
+/* B <- (L L^T)^-1 B. LAPACK dpotrs. */
+LNT_API void lnt_cholesky_solve(lnt_mat B, lnt_mat L);
 
 #ifdef __cplusplus
 }

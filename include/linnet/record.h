@@ -119,14 +119,15 @@ LNT_API double lnt_record_cell_number(const lnt_record *record, const char *tabl
 
 /* ---- Figures ---- */
 
-/* Points are joined by a thin line, marks are not. Steps are a histogram with the centres x of its bins. */
+/* Points are joined by a thin line, marks are not; dots are small marks in the colour of the curve. Steps are a histogram with the centres x of its bins. */
 typedef enum lnt_curve_style {
     LNT_CURVE_LINE,
     LNT_CURVE_POINTS,
     LNT_CURVE_MARKS,
     LNT_CURVE_THEORY,
     LNT_CURVE_BAND,
-    LNT_CURVE_STEPS
+    LNT_CURVE_STEPS,
+    LNT_CURVE_DOTS
 } lnt_curve_style;
 
 /* n points; a band lies between y and y2. Theory is drawn dashed and grey, so that it stands out without colour. */

@@ -20,11 +20,11 @@ LNT_API lnt_status lnt_write_atomic(lnt_ctx *ctx, const char *path, const void *
  * assumptions, checks, one group per group of facts, arrays at their own paths, the strings warnings and figures/NAME
  * (captions); units as attribute "unit"; root attributes command, version, schema. Equal records give equal bytes. */
 LNT_API lnt_status lnt_store_hdf5(lnt_ctx *ctx, lnt_text *image, const lnt_record *record);
-/* The same with nothing but the arrays below `group` and the facts of the group "network". */
+/* The same with nothing but the array `group`, or the arrays below it, and the facts of the group "network". */
 LNT_API lnt_status lnt_store_group(lnt_ctx *ctx, lnt_text *image, const lnt_record *record, const char *group);
 /* The record in an HDF5 file that lnt_store_hdf5() wrote (flags come back as integers, figures as captions only),
- * to be freed by lnt_record_free(). Of other HDF5 files the arrays of floating-point numbers with at most three
- * dimensions, which stand below a group. LNT_EMISSING, LNT_EFORMAT. */
+ * to be freed by lnt_record_free(). Of other HDF5 files the arrays of floating-point numbers with one to three
+ * dimensions. LNT_EMISSING, LNT_EFORMAT. */
 LNT_API lnt_status lnt_store_load(lnt_ctx *ctx, lnt_record **record, const char *path);
 
 /* Samples (D x n) as an NPY file of shape (n, D), or as CSV lines without a header. */

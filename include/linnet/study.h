@@ -5,6 +5,7 @@
 
 #include "linnet/learn.h"
 #include "linnet/option.h"
+#include "linnet/study_match.h"
 #include "linnet/theory.h"
 
 #ifdef __cplusplus
@@ -294,14 +295,14 @@ LNT_API void lnt_curves_defaults(lnt_curves_opts *opts);
  * momentum, other thresholds, see lnt_learner), +fista (l1), +sgd (minibatches). Automatic hyper-parameters: the
  * fastest step and momentum for the arm (lnt_tune), with a given momentum the step (1 + beta)/(lam_+ + lambda); the
  * ridge lambda_R that makes ridge as fast as plain (lnt_equal_rate_ridge); with l1 the step 1/(lam_+ + lambda) (outer
- * 1 - beta times that) and the momentum of the plain arm; of sgd (1 - beta)/(1 + (D + 1)/batch). From the extreme eigenvalues of each data set that are not 0, or those of Marchenko and
- * Pastur.
+ * 1 - beta times that) and the momentum of the plain arm; of sgd (1 - beta)/(1 + (D + 1)/batch). From the extreme
+ * eigenvalues of each data set that are not 0, or those of Marchenko and Pastur.
  *
  * Theory of arms without l1: lnt_predict_curve() with the mean lambda of the data sets and the fastest rule for it on
  * infinitely large ones (where that is no rule, at q = 1, the mean of those used), with the realised |S0|^2, S0.T and
- * |T|^2; with l1 alone: where it ends, lnt_lasso_risk_of() (beyond 10,000 features lnt_lasso_risk_predict()); of sgd the first
- * epoch; with a spectrum: where ridge and plain descent end, lnt_ridge_risk_predict(). Flow: epoch k stands for the
- * time k lr; arms plain and ridge only.
+ * |T|^2; with l1 alone: where it ends, lnt_lasso_risk_of() (beyond 10,000 features lnt_lasso_risk_predict()); of sgd
+ * the first epoch; with a spectrum: where ridge and plain descent end, lnt_ridge_risk_predict(). Flow: epoch k stands
+ * for the time k lr; arms plain and ridge only.
  *
  * Record: series epoch (flow: t), ARM.loss_gen and ARM.loss_train, each mean, sd (over the data sets), theory, band
  * (its standard deviation over data sets); tables arms and hyperparameters; facts task, spectrum, recovery; arrays of
@@ -427,11 +428,10 @@ LNT_API void lnt_recovery_defaults(lnt_recovery_opts *opts);
  * not counted, with a warning. Interrupted, it keeps the problems that are solved.
  * Cost: at D = 400 about 4 ms a problem and thread on average. Memory: 30 D^2 bytes a thread, 13 a problem. */
 LNT_API lnt_status lnt_recovery_study(lnt_ctx *ctx, lnt_record *record, const lnt_recovery_opts *opts);
-
 /* ---- apply ---- */
 
 typedef struct lnt_apply_opts {
-    const char *folder;                  /* of a saved `train` or `regress path` result */
+    const char *folder;                  /* of a saved result of `train`, `regress path` or `match` */
     const char *data, *inputs, *targets; /* new rows; targets only to score them */
     bool one_hot;
     const char *run;    /* "mean" over the runs, "each", or the number of one, from 0 */
@@ -442,7 +442,8 @@ typedef struct lnt_apply_opts {
 LNT_API void lnt_apply_defaults(lnt_apply_opts *opts);
 /* Applies a saved network or regression path, its preparation included, to new rows. Between the penalties of a path
  * its coefficients are interpolated. Record: array "prediction" (rows, outputs), with a leading axis for "each"; table
- * classes where the model was trained on classes; score where targets are given. */
+ * classes where the model was trained on classes; score where targets are given.
+ * Of a match the inputs are cells x stimuli, prepared as those of the fit, and the prediction is Z X, in that shape. */
 LNT_API lnt_status lnt_apply_study(lnt_ctx *ctx, lnt_record *record, const lnt_apply_opts *opts);
 
 /* ---- reproduce ---- */

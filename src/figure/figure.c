@@ -89,6 +89,9 @@ static void put_style(lnt_text *out, const lnt_curve *curve, int colour, int das
     case LNT_CURVE_MARKS:
         lnt_text_add(out, "with points pt 7 ps 0.7 lc rgb '#202020'");
         break;
+    case LNT_CURVE_DOTS:
+        lnt_text_add(out, "with points pt 7 ps 0.3 lc rgb '%s'", colours[colour % COLOURS]);
+        break;
     case LNT_CURVE_THEORY:
         lnt_text_add(out, "with lines lw 2 dt %d lc rgb '#404040'", 2 + dash % 4);
         break;
@@ -166,7 +169,8 @@ static void put_panel(lnt_text *out, const lnt_panel *panel, const char *source,
         lnt_text_add(out, curve->label[0] ? " title " : " notitle");
         if (curve->label[0])
             lnt_put_quoted(out, curve->label);
-        colour += curve->style == LNT_CURVE_LINE || curve->style == LNT_CURVE_POINTS || curve->style == LNT_CURVE_STEPS;
+        colour += curve->style == LNT_CURVE_LINE || curve->style == LNT_CURVE_POINTS ||
+                  curve->style == LNT_CURVE_STEPS || curve->style == LNT_CURVE_DOTS;
     }
     for (int l = count_labels(panel); l < labels; l++)
         lnt_text_add(out, ", \\\n    NaN with lines lc rgb '#ffffff' title ' '");

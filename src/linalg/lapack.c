@@ -16,7 +16,6 @@ void dgesdd_(const char *jobz, const int *m, const int *n, double *a, const int 
              const int *ldu, double *vt, const int *ldvt, double *work, const int *lwork, int *iwork, int *info);
 void dgesvd_(const char *jobu, const char *jobvt, const int *m, const int *n, double *a, const int *lda, double *s,
              double *u, const int *ldu, double *vt, const int *ldvt, double *work, const int *lwork, int *info);
-void dpotrf_(const char *uplo, const int *n, double *a, const int *lda, int *info);
 void dgeqrf_(const int *m, const int *n, double *a, const int *lda, double *tau, double *work, const int *lwork,
              int *info);
 void dorgqr_(const int *m, const int *n, const int *k, double *a, const int *lda, const double *tau, double *work,
@@ -151,18 +150,6 @@ lnt_status lnt_svd(lnt_ctx *ctx, lnt_mat U, double *s, lnt_mat VT, lnt_mat A)
     lnt_blas_unpin();
     lnt_ctx_reset(ctx, mark);
     return status;
-}
-
-bool lnt_cholesky(lnt_mat A)
-{
-    int info = 0;
-    assert(A.rows == A.cols);
-    if (A.rows == 0)
-        return true;
-    lnt_blas_pin();
-    dpotrf_("L", &A.rows, A.a, &A.ld, &info);
-    lnt_blas_unpin();
-    return info == 0;
 }
 
 static lnt_status qr(lnt_ctx *ctx, lnt_mat A, double *diag)

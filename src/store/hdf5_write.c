@@ -272,7 +272,8 @@ lnt_status lnt_store_group(lnt_ctx *ctx, lnt_text *out, const lnt_record *record
     lnt_mark mark = lnt_ctx_mark(ctx);
     lnt_status status = LNT_OK;
     for (const lnt_array_node *a = record->arrays; a && status == LNT_OK; a = a->next) {
-        if (a->array.is_series || strncmp(a->array.path, group, n) != 0 || a->array.path[n] != '/')
+        if (a->array.is_series || strncmp(a->array.path, group, n) != 0 ||
+            (a->array.path[n] != '/' && a->array.path[n] != '\0'))
             continue;
         lnt_array_node *copy = *array = lnt_alloc(ctx, 1, sizeof *copy);
         if (copy)

@@ -96,6 +96,8 @@ static lnt_status load_item(lnt_ctx *ctx, const lnt_h5_item *item, void *user)
     if (!rest) {
         for (uint32_t i = 0; strcmp(path, "warnings") == 0 && item->header.rank == 1 && i < item->header.dims[0]; i++)
             lnt_record_warn(record, "%s", scalar_value(ctx, item, i).string);
+        if (item->header.kind == 'f' && item->header.rank > 0)
+            load_array(record, item, path, false);
         return LNT_OK;
     }
     *rest++ = '\0';

@@ -13,5 +13,7 @@ void lnt_apply_classes(lnt_ctx *ctx, lnt_record *record, lnt_mat F);
 /* Of a result of `regress path`. */
 lnt_status lnt_apply_path(lnt_ctx *ctx, lnt_record *record, const lnt_record *saved, const char *path,
                           const lnt_apply_opts *opts);
+/* Of a result of `match`, on new stimuli. */
+lnt_status lnt_apply_match(lnt_ctx *ctx, lnt_record *record, const lnt_record *saved, const lnt_apply_opts *opts);
 
 #endif

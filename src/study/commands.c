@@ -267,10 +267,12 @@ static const char complete_description[] =
 
 #define OPTS lnt_apply_opts
 static const lnt_option apply_options[] = {
-    TEXT("folder", folder, LNT_OPT_POSITIONAL, "DIR", "folder of a saved result of linnet train or regress path"),
+    TEXT("folder", folder, LNT_OPT_POSITIONAL, "DIR",
+         "folder of a saved result of linnet train, regress path or match"),
     TEXT("data", data, LNT_OPT_INPUT, "NAME", "rows to apply it to, as for linnet train"),
     TEXT("inputs", inputs, LNT_OPT_INPUT, "FILE",
-         "rows to apply it to, a file as for linnet train; prepared like the training rows"),
+         "rows to apply it to, a file as for linnet train; prepared like the training rows. Of match, new stimuli: a "
+         "column each"),
     TEXT("targets", targets, LNT_OPT_INPUT, "FILE", "their targets, to score the predictions"),
     FLAG("one-hot", one_hot, 0, "the targets are one column of classes 0, 1, ..."),
     TEXT("run", run, 0, "WHICH", "of several runs: mean of their predictions, each, or the number of one, from 0"),
@@ -292,7 +294,10 @@ static const char apply_description[] =
     "Predictions go to --out, as NPY (rows, outputs), with a leading "
     "axis "
     "for "
-    "--run each of several runs, or as CSV if its name ends in .csv.";
+    "--run each of several runs, or as CSV if its name ends in .csv.\n\n"
+    "Of linnet match the inputs are new stimuli, the same cells in rows: they are prepared as the stimuli of the fit "
+    "were "
+    "and become Z X (cells x stimuli). With --targets, outputs for them, the covariances are compared: table score.";
 
 /* ---- reproduce ---- */
 
@@ -325,6 +330,8 @@ DECLARE_COMMAND(curves);
 DECLARE_COMMAND(regress_theory);
 DECLARE_COMMAND(regress_path);
 DECLARE_COMMAND(regress_learning);
+DECLARE_COMMAND(matching);
+DECLARE_COMMAND(matching_flow);
 ADAPT(static, train)
 ADAPT(static, modes)
 ADAPT(static, phase)
@@ -359,8 +366,12 @@ const lnt_command lnt_commands[] = {
      "hyperparameters, lambdas"},
     {"regress recovery", "where basis pursuit recovers a sparse vector exactly", lnt_recovery_description,
      lnt_recovery_examples, lnt_recovery_options, ADAPTED(recovery), LNT_OUT_FOLDER, NULL, "grid, crossing"},
-    {"apply", "apply a trained network or a regression path to new rows", apply_description, apply_examples,
-     apply_options, ADAPTED(apply), LNT_OUT_ARRAY, "prediction", "score, classes"},
+    {"match", "the least change of wiring that explains a covariance", lnt_matching_description, lnt_matching_examples,
+     lnt_matching_options, ADAPTED(matching), LNT_OUT_FOLDER, NULL, "path, solution, comparison"},
+    {"match dynamics", "gradient flow of the wiring, in closed form and integrated", lnt_matching_flow_description,
+     lnt_matching_flow_examples, lnt_matching_flow_options, ADAPTED(matching_flow), LNT_OUT_FOLDER, NULL, "modes"},
+    {"apply", "apply a saved result to new rows or stimuli", apply_description, apply_examples, apply_options,
+     ADAPTED(apply), LNT_OUT_ARRAY, "prediction", "score, classes"},
     {"reproduce", "run the published experiments and write the report", reproduce_description, reproduce_examples,
      lnt_reproduce_options, ADAPTED(reproduce), LNT_OUT_OWN, NULL, "experiments"},
     {0}};

@@ -81,6 +81,33 @@ const lnt_experiment lnt_experiments[] = {
      "singular value by the same amount, whatever the factors; the sum of the products of column norms depends on the "
      "gauge.",
      NULL, lnt_attention_experiment},
+    {"match-linear", "Covariance matching: the linear model, as its source has it",
+     "Which least change of wiring gives one population the covariance of another? The source drops the square of W. "
+     "At "
+     "lam0 = 1e9 that is right; at 1e6, where the whole problem is at its best, the answer is off by 70 % and predicts "
+     "worse than no change at all.",
+     NULL, lnt_match_linear_experiment},
+    {"match-full", "Covariance matching: the whole problem, to its global optimum",
+     "The same with the square of W, solved with a certificate. Equation (1) of the source holds at lam0 = 1e9 and not "
+     "at 1e6.",
+     NULL, lnt_match_full_experiment},
+    {"match-diagonal", "Covariance matching: is a diagonal missing?",
+     "The source ends by asking for a diagonal of its own. Added to the linear model it makes predictions worse, since "
+     "it "
+     "only weakens the penalty there; what was missing is the square of W.",
+     NULL, lnt_match_diagonal_experiment},
+    {"match-sparse", "Covariance matching: populations that decorrelate",
+     "Private responses that double: weights of cells onto themselves become the largest, the more so the smaller "
+     "lambda.",
+     NULL, lnt_match_sparse_experiment},
+    {"match-transport", "Covariance matching: exact fits at lambda = 0",
+     "Least weights, optimal transport, CORAL: all fit exactly. The first changes wiring least, the second activity.",
+     NULL, lnt_match_transport_experiment},
+    {"match-dynamics", "Covariance matching: how wiring learns",
+     "Gradient flow in closed form: a Riccati equation and logistic modes for whitened inputs, exponentials for the "
+     "linear "
+     "model; beside integration.",
+     NULL, lnt_match_dynamics_experiment},
     {0}};
 
 lnt_status lnt_adopt(lnt_ctx *ctx, lnt_record *record, lnt_record *found, lnt_status status)
