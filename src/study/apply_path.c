@@ -125,7 +125,7 @@ static lnt_status put_score(lnt_ctx *ctx, lnt_record *record, const model *m, ln
 lnt_status lnt_apply_path(lnt_ctx *ctx, lnt_record *record, const lnt_record *saved, const char *path,
                           const lnt_apply_opts *opts)
 {
-    model m;
+    model m = {0};
     lnt_dataset data;
     lnt_mat Z, F;
     const lnt_source source = {opts->data, opts->inputs, opts->targets, opts->one_hot};

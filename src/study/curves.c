@@ -84,17 +84,23 @@ static lnt_status run_arms(lnt_ctx *ctx, lnt_curves *c, int run, int form, lnt_m
     return status;
 }
 
+/* Whether arms without threshold are iterated as well. */
+static bool twice(const lnt_curves_opts *o)
+{
+    return o->method == LNT_CURVES_BOTH && o->time != LNT_CURVES_FLOW;
+}
+
 static lnt_status learn(lnt_ctx *ctx, lnt_curves *c, int run, lnt_mat S, const lnt_quadratic *q)
 {
     int list[2][LNT_MOST_ARMS], count[2] = {0, 0}; /* by spectrum, and iterated */
     const lnt_curves_opts *o = c->opts;
-    bool flow = o->time == LNT_CURVES_FLOW, both = o->method == LNT_CURVES_BOTH && !flow;
+    bool flow = o->time == LNT_CURVES_FLOW;
     for (int a = 0; a < c->arms; a++) {
         int form = smooth(&c->arm[a]) && (flow || o->method != LNT_CURVES_ITERATE) ? 0 : 1;
         list[form][count[form]++] = a;
     }
     lnt_status status = run_arms(ctx, c, run, 0, S, q, list[1], count[1], false);
-    if (status == LNT_OK && both)
+    if (status == LNT_OK && twice(o))
         status = run_arms(ctx, c, run, 1, S, q, list[0], count[0], false);
     return status == LNT_OK ? run_arms(ctx, c, run, 0, S, q, list[0], count[0], true) : status;
 }
@@ -225,7 +231,7 @@ static lnt_status allocate(lnt_ctx *ctx, lnt_curves *c)
     size_t runs = (size_t)o->runs;
     int smaller = o->samples < o->features ? o->samples : o->features;
     lnt_status status = lnt_mat_alloc(ctx, &c->end, o->features, c->arms);
-    for (int form = 0; form < 2; form++) {
+    for (int form = 0; form < 1 + twice(o); form++) {
         c->gen[form] = lnt_alloc(ctx, runs, sizeof **c->gen);
         c->train[form] = lnt_alloc(ctx, runs, sizeof **c->train);
         if (!c->gen[form] || !c->train[form])
@@ -256,7 +262,7 @@ static void keep_finished(lnt_curves *c)
         if (!c->finished[r])
             continue;
         int to = c->done++;
-        for (int form = 0; form < 2; form++) {
+        for (int form = 0; form < 1 + twice(c->opts); form++) {
             c->gen[form][to] = c->gen[form][r];
             c->train[form][to] = c->train[form][r];
         }

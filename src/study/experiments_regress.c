@@ -117,5 +117,5 @@ lnt_status lnt_sparse_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_exp
         lnt_record_check(record, "lasso below ridge: share of its loss",
                          final / row_number(record, "arms", "ridge", "loss_gen"), 0.5, 0.499);
     }
-    return LNT_OK;
+    return status;
 }

@@ -296,8 +296,8 @@ static lnt_status along_penalties(lnt_ctx *ctx, lnt_learning *l)
     if (status == LNT_OK)
         status = lnt_ridge_make(ctx, &ridge, &r->X, r->Y, &o);
     for (int k = 0; k < l->count && status == LNT_OK; k++) {
-        lnt_ridge_score score;
-        lnt_ridge_forecast f;
+        lnt_ridge_score score = {0};
+        lnt_ridge_forecast f = {0};
         status = lnt_ridge_score_all(ctx, &score, &ridge, l->lambda[k]);
         if (status == LNT_OK)
             status = lnt_ridge_forecast_at(ctx, &f, &l->sample, r->n, l->lambda[k]);

@@ -216,7 +216,7 @@ static lnt_status one_fold(lnt_ctx *ctx, int index, void *user)
     const lnt_rows *rows = v->rows;
     lnt_path_opts o = *v->opts;
     lnt_ridge ridge;
-    lnt_mat X, Y, W;
+    lnt_mat X = {0}, Y, W;
     double *left = lnt_alloc(ctx, (size_t)rows->n, sizeof *left), *weight,
            *a = lnt_alloc(ctx, (size_t)rows->targets, sizeof *a);
     lnt_status status = left && a ? gather(ctx, &X, &Y, &weight, v, index) : LNT_ENOMEM;
