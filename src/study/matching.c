@@ -221,9 +221,12 @@ static lnt_status study(lnt_ctx *ctx, lnt_record *record, const void *user)
     lnt_status status = read_lambdas(ctx, c);
     if (status == LNT_OK)
         status = check_options(ctx, c);
-    bool zero = status == LNT_OK && c->lambda[0] == 0; /* then there is only one */
-    if (status == LNT_OK)
-        status = lnt_matching_read(ctx, &c->task, &o->data, zero || is_exact(o) || has_diagonal(o), o->reference);
+    if (status != LNT_OK)
+        return status;
+    bool needs_centred = is_exact(o) || has_diagonal(o);
+    for (int k = 0; k < c->count; k++)
+        needs_centred = needs_centred || c->lambda[k] == 0;
+    status = lnt_matching_read(ctx, &c->task, &o->data, needs_centred, o->reference);
     if (status != LNT_OK)
         return status;
     for (int k = 0; k < c->count && c->mean_form; k++)

@@ -53,7 +53,7 @@ static lnt_status gram_prediction(lnt_ctx *ctx, lnt_mat C, const lnt_matching *c
 static lnt_status score(lnt_ctx *ctx, lnt_matching_answer *a, const lnt_matching *c)
 {
     const lnt_matching_task *t = &c->task;
-    lnt_mat Z1, Zt, C;
+    lnt_mat Z1 = {0}, Zt, C;
     lnt_status status = lnt_mat_alloc(ctx, &C, t->stimuli, t->stimuli);
     if (status == LNT_OK && !t->G.a)
         status = lnt_mat_alloc(ctx, &Z1, t->cells, t->stimuli);
