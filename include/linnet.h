@@ -14,6 +14,7 @@
 #include "linnet/learn.h"
 #include "linnet/linalg.h"
 #include "linnet/mat.h"
+#include "linnet/model.h"
 #include "linnet/modes.h"
 #include "linnet/net.h"
 #include "linnet/option.h"
