@@ -124,6 +124,8 @@ LNT_API bool lnt_cholesky(lnt_mat A);
 LNT_API void lnt_solve_lower(lnt_mat B, lnt_op op, lnt_mat L);
 /* A (m x n, m >= n) <- its Q factor; diag receives the n diagonal entries of R. LAPACK dgeqrf, dorgqr. */
 LNT_API lnt_status lnt_qr(lnt_ctx *ctx, lnt_mat A, double *diag);
+/* A (m x n, m >= n) <- R above zeros, A = Q R, signs of the rows of R arbitrary. LAPACK dgeqrf, 2 n^2 (m - n/3). */
+LNT_API lnt_status lnt_qr_triangle(lnt_ctx *ctx, lnt_mat A);
 
 #ifdef __cplusplus
 }
