@@ -118,14 +118,19 @@ LNT_API lnt_status lnt_eigh_coordinates(lnt_ctx *ctx, double *w, lnt_mat Z, lnt_
  * LAPACK dgesdd, then dgesvd if that fails. Errors as in lnt_eigh. */
 LNT_API lnt_status lnt_svd(lnt_ctx *ctx, lnt_mat U, double *s, lnt_mat VT, lnt_mat A);
 /* Symmetric positive definite A <- L, lower triangular with A = L L^T. Only the lower triangle is read and written.
- * LAPACK dpotrf, n^3/3 operations. False, with A spoilt, where A is not positive definite to rounding. */
+ * LAPACK dpotrf, n^3/3 operations. False, with A spoilt, where A is not positive definite to rounding or not finite. */
 LNT_API bool lnt_cholesky(lnt_mat A);
 /* B <- op(L)^{-1} B for a lower triangular L without zeros on its diagonal; n^2 operations a column of B. */
 LNT_API void lnt_solve_lower(lnt_mat B, lnt_op op, lnt_mat L);
 /* A (m x n, m >= n) <- its Q factor; diag receives the n diagonal entries of R. LAPACK dgeqrf, dorgqr. */
 LNT_API lnt_status lnt_qr(lnt_ctx *ctx, lnt_mat A, double *diag);
-/* A (m x n, m >= n) <- R above zeros, A = Q R, signs of the rows of R arbitrary. LAPACK dgeqrf, 2 n^2 (m - n/3). */
-LNT_API lnt_status lnt_qr_triangle(lnt_ctx *ctx, lnt_mat A);
+/* R (n x n, zeros below its diagonal) <- the triangle of A = Q R without Q; A (m x n, any m) is overwritten. With a
+ * right side as the last column of A, that of R holds Q^T b. LAPACK dgeqrf, 2 m n^2 operations. Errors as in lnt_qr. */
+LNT_API lnt_status lnt_qr_triangle(lnt_ctx *ctx, lnt_mat R, lnt_mat A);
+/* R (n x n, upper triangle read and written) <- the triangle of [R; diag(e) 0] for count <= n numbers e: the least
+ * squares problem of R with rows e_j p_j = 0 added. LAPACK dtpqrt, which uses the zeros, or Givens rotations where R is
+ * small: n^3 operations or fewer. */
+LNT_API lnt_status lnt_qr_diagonal(lnt_ctx *ctx, lnt_mat R, const double *e, int count);
 
 #ifdef __cplusplus
 }

@@ -34,10 +34,12 @@ static lnt_status factor_tall(lnt_ctx *ctx, lnt_posterior *p, const lnt_model *m
                               const double *f)
 {
     int k = p->k, chunk = lnt_chunk_rows(model, likelihood);
-    lnt_mat X, stack;
+    lnt_mat X, stack, U, VT, R;
     lnt_status status = lnt_mat_alloc(ctx, &X, k, chunk);
     if (status == LNT_OK)
         status = lnt_mat_alloc_zero(ctx, &stack, k + chunk, k);
+    if (status == LNT_OK)
+        status = lnt_mat_alloc(ctx, &R, k, k);
     for (int i = 0; i < p->n && status == LNT_OK; i += chunk) {
         lnt_mat part = lnt_columns(X, 0, i + chunk < p->n ? chunk : p->n - i);
         lnt_mat rows = lnt_block(stack, 0, 0, k + part.cols, k);
@@ -46,9 +48,9 @@ static lnt_status factor_tall(lnt_ctx *ctx, lnt_posterior *p, const lnt_model *m
         lnt_likelihood_whiten(part, likelihood, f, (size_t)i);
         scale_rows(part, p->scale);
         lnt_mat_transpose(lnt_block(rows, k, 0, part.cols, k), part);
-        status = lnt_qr_triangle(ctx, rows);
+        status = lnt_qr_triangle(ctx, R, rows);
+        lnt_mat_copy(lnt_block(stack, 0, 0, k, k), R);
     }
-    lnt_mat U, VT, R = lnt_block(stack, 0, 0, k, k);
     if (status == LNT_OK)
         status = lnt_mat_alloc(ctx, &U, k, k);
     if (status == LNT_OK)

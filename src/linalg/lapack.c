@@ -162,6 +162,8 @@ bool lnt_cholesky(lnt_mat A)
     lnt_blas_pin();
     dpotrf_("L", &A.rows, A.a, &A.ld, &info);
     lnt_blas_unpin();
+    for (int i = 0; i < A.rows && info == 0; i++) /* NaN passes dpotrf */
+        info = !(*lnt_at(A, i, i) > 0);
     return info == 0;
 }
 
