@@ -197,33 +197,3 @@ lnt_status lnt_qr(lnt_ctx *ctx, lnt_mat A, double *diag)
     lnt_ctx_reset(ctx, mark);
     return status;
 }
-
-static lnt_status qr_triangle(lnt_ctx *ctx, lnt_mat A)
-{
-    lnt_status status = check_finite(ctx, A, "QR factorisation");
-    int query = -1, info = 0;
-    double size, *tau, *work;
-    if (status != LNT_OK || A.cols == 0)
-        return status;
-    dgeqrf_(&A.rows, &A.cols, A.a, &A.ld, &size, &size, &query, &info);
-    int lwork = (int)size;
-    tau = lnt_alloc(ctx, (size_t)A.cols, sizeof *tau);
-    work = lnt_alloc(ctx, (size_t)lwork, sizeof *work);
-    if (!tau || !work)
-        return LNT_ENOMEM;
-    dgeqrf_(&A.rows, &A.cols, A.a, &A.ld, tau, work, &lwork, &info);
-    return LNT_OK;
-}
-
-lnt_status lnt_qr_triangle(lnt_ctx *ctx, lnt_mat A)
-{
-    assert(A.rows >= A.cols);
-    lnt_mark mark = lnt_ctx_mark(ctx);
-    lnt_blas_pin();
-    lnt_status status = qr_triangle(ctx, A);
-    lnt_blas_unpin();
-    lnt_ctx_reset(ctx, mark);
-    for (int j = 0; j < A.cols; j++)
-        lnt_mat_fill(lnt_block(A, j + 1, j, A.rows - j - 1, 1), 0);
-    return status;
-}
