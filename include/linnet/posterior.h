@@ -69,7 +69,7 @@ typedef struct lnt_mode_opts {
     double tau;       /* first damping in units of the largest diagonal entry of A, >= 0; 0: none until a step fails */
 } lnt_mode_opts;
 
-/* 1e-9, 500 steps, tau 1e-3. */
+/* 1e-8, 500 steps, tau 1e-3. */
 LNT_API void lnt_mode_defaults(lnt_mode_opts *opts);
 
 typedef struct lnt_mode_info {
@@ -81,7 +81,8 @@ typedef struct lnt_mode_info {
 } lnt_mode_info;
 
 /* w (k; start, then answer) <- a local maximum of J: steps (A + mu I)^-1 dJ/dw, accepted where J rises, mu after Nielsen
- * 1999; undamped at the end, where J itself is rounding. Cost of a step: the Jacobian and min(n, k)^2 max(n, k) + 1/3
+ * 1999; at the end, where J itself is rounding, where the distance falls, undamped if possible. Convergence is linear, and
+ * quadratic for linear models. Cost of a step: the Jacobian and min(n, k)^2 max(n, k) + 1/3
  * min(n, k)^3; for n < k no k x k matrix is formed. For networks start from a fit. LNT_OK also where it ran out of steps
  * or was cancelled. LNT_ESHAPE: n differs; LNT_EDOMAIN: data, prior or start out of range, or the model has no value at
  * the start; LNT_EUSER: a callback says so. info and opts may be NULL. */

@@ -6,8 +6,10 @@
 #include <math.h>
 #include <string.h>
 
-/* Changes of J below this share of it are rounding: there the distance to the mode decides, not J. */
-#define NOISE 1e-12
+/* Changes of J below this share of it may be rounding: there the distance to the mode decides, not J, */
+#define NOISE 1e-14
+#define SLACK 1e-10 /* and J may fall by so much. */
+#define POLISHES 8
 
 typedef struct climb {
     lnt_ctx *ctx;
@@ -17,6 +19,7 @@ typedef struct climb {
     const lnt_mode_opts *opts;
     lnt_mode_info *info;
     bool dual;               /* n < k: steps from an n x n matrix */
+    bool damping;            /* undamped steps near the mode lead away from it */
     double *w, *trial;       /* k each: where the derivatives are, and the next point */
     double *f, *u;           /* n each: outputs, dlog p/df */
     double *gradient, *step; /* k each */
@@ -179,71 +182,78 @@ static lnt_status damped(climb *c, double *mu, bool *found)
     return LNT_OK;
 }
 
-/* An undamped step where J cannot tell any more: kept if it brings the mode nearer. */
-static lnt_status polish(climb *c, double *distance, bool *nearer)
+/* A step where J cannot tell any more: kept if it brings the mode nearer, else tried with more damping, which models far
+ * from linear need. */
+static lnt_status polish(climb *c, double *mu, bool *nearer, int most)
 {
-    double J = c->J, former = *distance, cosine = c->info->cosine;
-    bool rejected;
-    lnt_status status = try_step(c, &J, &rejected);
-    c->info->steps++;
+    double former = c->info->distance, cosine = c->info->cosine;
+    lnt_status status = LNT_OK;
     *nearer = false;
-    if (status != LNT_OK)
-        return status;
-    if (!rejected && J >= c->J - NOISE * (1 + fabs(c->J))) {
-        swap_points(c);
-        status = derivatives(c, &rejected);
-        *distance = status == LNT_OK && !rejected ? sqrt(solve(c, 0)) : INFINITY;
-        *nearer = *distance < former;
-        if (*nearer)
-            c->J = J;
-        else
+    for (int tries = 0; tries < most && !*nearer && status == LNT_OK && c->info->steps < c->opts->max_steps; tries++) {
+        double J = c->J, distance = INFINITY;
+        bool damping = tries > 0 || c->damping, rejected = !isfinite(solve(c, damping ? *mu : 0));
+        status = rejected ? LNT_OK : try_step(c, &J, &rejected);
+        c->info->steps++;
+        if (status == LNT_OK && !rejected && J >= c->J - SLACK * (1 + fabs(c->J))) {
             swap_points(c);
+            status = derivatives(c, &rejected);
+            distance = status == LNT_OK && !rejected ? sqrt(solve(c, 0)) : INFINITY;
+            *nearer = distance < former;
+            if (!*nearer)
+                swap_points(c);
+        }
+        c->J = *nearer ? J : c->J;
+        c->info->distance = *nearer ? distance : former;
+        if (damping)
+            *mu = *nearer ? *mu / 2 : fmax(4 * *mu, 1e-6 * c->top);
+        c->damping = damping || !*nearer;
+        if (!*nearer && status == LNT_OK && (status = value(c, &J, &rejected, c->w)) == LNT_OK)
+            status = derivatives(c, &rejected);
     }
-    if (!*nearer) {
-        *distance = former;
-        c->info->cosine = cosine;
-    }
+    c->info->cosine = *nearer ? c->info->cosine : cosine;
     return status;
 }
 
 static lnt_status run(climb *c)
 {
     lnt_mode_info *info = c->info;
-    bool rejected = false, going = true, fresh = false;
-    double mu = 0;
+    bool rejected = false, going = true;
     lnt_status status = value(c, &c->J, &rejected, c->w);
     if (status == LNT_OK && !rejected)
         status = derivatives(c, &rejected);
     if (status == LNT_OK && rejected)
         return lnt_fail(c->ctx, LNT_EDOMAIN, "the model has no value at the start");
-    mu = c->opts->tau * c->top;
+    double mu = c->opts->tau * c->top;
     while (status == LNT_OK && going) {
-        if (!fresh)
-            info->distance = sqrt(solve(c, 0));
-        fresh = false;
+        info->distance = sqrt(solve(c, 0));
         info->converged = info->distance <= c->opts->tolerance;
         if (info->converged || info->steps >= c->opts->max_steps || lnt_cancelled(c->ctx))
             break;
-        if (0.5 * info->distance * info->distance <= NOISE * (1 + fabs(c->J))) {
-            status = polish(c, &info->distance, &going);
-            info->converged = !going;
-            fresh = true;
-        } else {
+        double gain = 0.5 * info->distance * info->distance / (1 + fabs(c->J));
+        going = false;
+        if (gain > NOISE) {
             status = damped(c, &mu, &going);
             if (status == LNT_OK && going)
                 status = derivatives(c, &rejected);
             going = going && !rejected;
         }
+        if (status == LNT_OK && !going && !rejected && gain <= SLACK && info->steps < c->opts->max_steps) {
+            mu = fmin(mu, c->top);
+            status = polish(c, &mu, &going, POLISHES);
+            info->converged = !going && info->steps < c->opts->max_steps;
+        }
     }
     bool unused;
     double last;
+    if (status == LNT_OK && info->converged && !c->damping && info->steps < c->opts->max_steps)
+        status = polish(c, &mu, &going, 1); /* the last digits of models that are nearly linear */
     info->log_posterior = c->J;
     return status == LNT_OK ? value(c, &last, &unused, c->w) : status; /* the log likelihood of the answer */
 }
 
 void lnt_mode_defaults(lnt_mode_opts *opts)
 {
-    *opts = (lnt_mode_opts){.tolerance = 1e-9, .max_steps = 500, .tau = 1e-3};
+    *opts = (lnt_mode_opts){.tolerance = 1e-8, .max_steps = 500, .tau = 1e-3};
 }
 
 lnt_status lnt_posterior_mode(lnt_ctx *ctx, double *w, lnt_mode_info *info, const lnt_model *model,
