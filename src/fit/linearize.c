@@ -262,7 +262,7 @@ lnt_status lnt_width_law_fit(lnt_ctx *ctx, lnt_width_law *law, const double *wid
         rise += x * y[j];
         variance += x * x * v[j];
     }
-    if (!(spread > 0))
+    if (spread < 1e-20 * (1 + centre * centre))
         return lnt_fail(ctx, LNT_EINVAL, "a law of widths needs two widths that differ");
     law->exponent = rise / spread;
     law->constant = exp(level - law->exponent * centre);
