@@ -12,11 +12,11 @@
 extern "C" {
 #endif
 
-/* Every callback returns 0; a positive number where the model has no value at w, or not within reach, upon which solvers
- * reject the step that led there; or a negative number, which stops all work with LNT_EUSER. A value that is not finite
- * counts as a positive return. Callbacks must be thread-safe: starts of a fit call them from several threads at once,
- * with the same `user`. They must write all of their output, must not keep pointers to what they are given, and should
- * return the same bits for the same arguments. Outputs never overlap inputs. */
+/* Every callback returns 0; a positive number where the model has no value at w, or not within reach, upon which
+ * solvers reject the step that led there; or a negative number, which stops all work with LNT_EUSER. A value that is
+ * not finite counts as a positive return. Callbacks must be thread-safe: starts of a fit call them from several threads
+ * at once, with the same `user`. They must write all of their output, must not keep pointers to what they are given,
+ * and should return the same bits for the same arguments. Outputs never overlap inputs. */
 typedef struct lnt_model {
     size_t n, k; /* outputs and weights, 1 .. 2^31 - 1 */
     void *user;  /* handed to every callback */
@@ -56,9 +56,9 @@ LNT_API lnt_status lnt_model_jvp(lnt_ctx *ctx, double *out, bool *rejected, cons
  */
 LNT_API lnt_status lnt_model_vjp(lnt_ctx *ctx, double *out, bool *rejected, const lnt_model *model, const double *w,
                                  const double *u);
-/* out (n) <- fvv, given f = f(w) (n) and Bv = B v (n). Without callback 2/h ((f(w + h v) - f)/h - Bv), h = 0.02
- * (Transtrum and Sethna 2012): of first order in h, off by tens of percent where v is a large step, useless where f has
- * kinks. Good enough to bend a step, not to certify an optimum. */
+/* out (n) <- fvv, given f = f(w) (n) and Bv = B v (n), which a callback does not need: they may be NULL then. Without
+ * one 2/h ((f(w + h v) - f)/h - Bv), h = 0.02 (Transtrum and Sethna 2012): of first order in h, off by tens of percent
+ * where v is a large step, useless where f has kinks. Good enough to bend a step, not to certify an optimum. */
 LNT_API lnt_status lnt_model_fvv(lnt_ctx *ctx, double *out, bool *rejected, const lnt_model *model, const double *w,
                                  const double *v, const double *f, const double *Bv);
 
