@@ -6,8 +6,8 @@
  *     W(t) = W0 + B' a,   f(t) = f0 + Theta a = f0 + U (lam phi) c,   f*(t) = f0* + Theta* a,   a(t) = U phi c,
  * where phi(lam, t) is g of response.h for the rule with ridge m: -expm1(-(lam + m) t)/(lam + m) for the gradient flow.
  * Steps of descent on the mean of the squares over 2 n data are those of eta/n here. The flow takes the time 1/lam for
- * a mode to be learned but for 1/e of it, descent is stable for eta < lnt_stable_step(lam_max, beta, m), and the limit of
- * long times without pull is the interpolant of least |W - W0|, one Gauss-Newton step. */
+ * a mode to be learned but for 1/e of it, descent is stable for eta < lnt_stable_step(lam_max, beta, m), and the limit
+ * of long times without pull is the interpolant of least |W - W0|, one Gauss-Newton step. */
 #ifndef LINNET_LINEARIZE_H
 #define LINNET_LINEARIZE_H
 
@@ -55,19 +55,20 @@ typedef struct lnt_linearized {
  * an eigenvalue is below 0 by more than rounding (1e-10 lam_max). */
 LNT_API lnt_status lnt_linearize(lnt_ctx *ctx, lnt_linearized *lin, lnt_mat Theta, const double *f0, const double *d);
 
-/* phi(lam, t) for t >= 0: the flow at time t (rule->eta = 0), or whole numbers of steps. t = INFINITY: the limit, 1/(lam +
- * m), and 0 where lam = m = 0, which no output can see; infinite or NaN where the rule diverges. Accuracy as
+/* phi(lam, t) for t >= 0: the flow at time t (rule->eta = 0), or whole numbers of steps. t = INFINITY: the limit,
+ * 1/(lam + m), and 0 where lam = m = 0, which no output can see; infinite or NaN where the rule diverges. Accuracy as
  * lnt_response_at(). */
 LNT_API double lnt_linearized_phi(const lnt_smooth_rule *rule, double lam, double t);
 /* When p = 1 - (lam + m) phi has fallen to 1 - share, 0 < share < 1: -log1p(-share)/(lam + m) for the flow, a real
- * number of steps for descent; with momentum, of its envelope: log(1 - share)/log(factor a step), for long times. INFINITY for
- * lam + m = 0 and where the rule does not converge. */
+ * number of steps for descent; with momentum, of its envelope: log(1 - share)/log(factor a step), for long times.
+ * INFINITY for lam + m = 0 and where the rule does not converge. */
 LNT_API double lnt_learning_time(const lnt_smooth_rule *rule, double lam, double share);
 /* Column k of F (n x count) <- f at times[k], in any order. n^2 count operations. LNT_EDOMAIN for a time that is below
  * 0 or NaN. */
 LNT_API lnt_status lnt_linearized_outputs(lnt_ctx *ctx, lnt_mat F, const lnt_linearized *lin,
                                           const lnt_smooth_rule *rule, const double *times, int count);
-/* Column k of A (n x count) <- a at times[k], from which weights W0 + B' a (lnt_model_vjp()) and other outputs follow. */
+/* Column k of A (n x count) <- a at times[k], from which weights W0 + B' a (lnt_model_vjp()) and other outputs follow.
+ */
 LNT_API lnt_status lnt_linearized_coefficients(lnt_ctx *ctx, lnt_mat A, const lnt_linearized *lin,
                                                const lnt_smooth_rule *rule, const double *times, int count);
 /* F (r x count) <- f0* + Theta* A for other outputs, Theta* (r x n), f0* (r values). */
@@ -89,8 +90,8 @@ LNT_API lnt_status lnt_linearized_descent(lnt_ctx *ctx, lnt_mat A, lnt_flow_info
 /* deviation = constant width^exponent */
 typedef struct lnt_width_law {
     double exponent, constant;
-    double error; /* standard error of the exponent from the scatter over seeds, or of one seed from that about the line;
-                   * NaN where there is neither */
+    double error; /* standard error of the exponent from the scatter over seeds, or of one seed from that about the
+                   * line; NaN where there is neither */
 } lnt_width_law;
 
 /* The law through measured deviations, root mean square differences between f_lin(t) and trained networks at one time:

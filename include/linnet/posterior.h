@@ -32,12 +32,13 @@ typedef enum lnt_likelihood_kind {
 typedef struct lnt_likelihood {
     lnt_likelihood_kind kind;
     size_t n; /* outputs of the model */
-    /* n values, finite. Bernoulli: 0, 1 or a share between. Categorical: for each sample the shares of its classes, which
-     * sum to 1, so one-hot where the class is known. Shares count as so much of an observation. */
+    /* n values, finite. Bernoulli: 0, 1 or a share between. Categorical: for each sample the shares of its classes,
+     * which sum to 1, so one-hot where the class is known. Shares count as so much of an observation. */
     const double *d;
-    int classes;         /* categorical: q >= 2, sample i has the outputs i q .. i q + q - 1; else not read */
-    double beta;         /* Gaussian: precision of the noise, > 0; else not read */
-    const double *sqrtw; /* Gaussian: n values sqrt v_i > 0, such as 1/(known standard deviation) with beta 1; NULL: 1 */
+    int classes; /* categorical: q >= 2, sample i has the outputs i q .. i q + q - 1; else not read */
+    double beta; /* Gaussian: precision of the noise, > 0; else not read */
+    const double
+        *sqrtw; /* Gaussian: n values sqrt v_i > 0, such as 1/(known standard deviation) with beta 1; NULL: 1 */
 } lnt_likelihood;
 
 /* log p(d | f), with all constants. Relative accuracy 1e-15 also where a probability is close to 0 or 1. */
@@ -74,39 +75,39 @@ LNT_API void lnt_mode_defaults(lnt_mode_opts *opts);
 
 typedef struct lnt_mode_info {
     double log_posterior, log_likelihood; /* J and log p(d|f) at w */
-    double distance;                      /* sqrt(g' A^-1 g), the length of the next Gauss-Newton step in standard deviations */
-    double cosine;  /* |B' dlog p/df - D^2 w| / (|B' dlog p/df| + |D^2 w|): how well the two cancel */
+    double distance; /* sqrt(g' A^-1 g), the length of the next Gauss-Newton step in standard deviations */
+    double cosine;   /* |B' dlog p/df - D^2 w| / (|B' dlog p/df| + |D^2 w|): how well the two cancel */
     int steps, evaluations;
     bool converged; /* distance within the tolerance, or as small as rounding allows */
 } lnt_mode_info;
 
-/* w (k; start, then answer) <- a local maximum of J: steps (A + mu I)^-1 dJ/dw, accepted where J rises, mu after Nielsen
- * 1999; at the end, where J itself is rounding, where the distance falls, undamped if possible. Convergence is linear, and
- * quadratic for linear models. Cost of a step: the Jacobian and min(n, k)^2 max(n, k) + 1/3
- * min(n, k)^3; for n < k no k x k matrix is formed. For networks start from a fit. LNT_OK also where it ran out of steps
- * or was cancelled. LNT_ESHAPE: n differs; LNT_EDOMAIN: data, prior or start out of range, or the model has no value at
- * the start; LNT_EUSER: a callback says so. info and opts may be NULL. */
+/* w (k; start, then answer) <- a local maximum of J: steps (A + mu I)^-1 dJ/dw, accepted where J rises, mu after
+ * Nielsen 1999; at the end, where J itself is rounding, where the distance falls, undamped if possible. Convergence is
+ * linear, and quadratic for linear models. Cost of a step: the Jacobian and min(n, k)^2 max(n, k) + 1/3 min(n, k)^3;
+ * for n < k no k x k matrix is formed. For networks start from a fit. LNT_OK also where it ran out of steps or was
+ * cancelled. LNT_ESHAPE: n differs; LNT_EDOMAIN: data, prior or start out of range, or the model has no value at the
+ * start; LNT_EUSER: a callback says so. info and opts may be NULL. */
 LNT_API lnt_status lnt_posterior_mode(lnt_ctx *ctx, double *w, lnt_mode_info *info, const lnt_model *model,
                                       const lnt_likelihood *likelihood, const lnt_prior *prior,
                                       const lnt_mode_opts *opts);
 
 /* N(w, A^-1), in scratch memory; w is copied. The formulas hold at any w, what they mean only at a mode. */
 typedef struct lnt_posterior {
-    int n, k, rank;         /* rank: m = min(n, k) */
-    double *w, *scale;      /* k each: mean, and 1/sqrt(alpha_g(j)) */
-    lnt_mat V;              /* k x m, see above */
-    double *s;              /* m values, descending */
+    int n, k, rank;    /* rank: m = min(n, k) */
+    double *w, *scale; /* k each: mean, and 1/sqrt(alpha_g(j)) */
+    lnt_mat V;         /* k x m, see above */
+    double *s;         /* m values, descending */
     int groups;
-    int *size;              /* weights in each group */
-    double *gamma_group;    /* number of weights that the data determine, gamma_g = k_g - alpha_g tr_g(A^-1) */
-    double *square;         /* |w_g|^2 */
-    double *slope;          /* d log evidence/d log alpha_g = (gamma_g - alpha_g |w_g|^2)/2, with B fixed */
-    double gamma;           /* sum of gamma_g = sum s^2/(1 + s^2) */
-    double noise_slope;     /* Gaussian: d log evidence/d log beta = (n - gamma - beta SSE)/2; else 0 */
-    double sse;             /* Gaussian: sum v_i (d_i - f_i)^2; else NaN */
-    double log_likelihood;  /* log p(d|f(w)) */
-    double log_det;         /* log det A */
-    double log_evidence;    /* 1/2 sum k_g log alpha_g + log p(d|f) - 1/2 sum alpha_g |w_g|^2 - 1/2 log det A */
+    int *size;             /* weights in each group */
+    double *gamma_group;   /* number of weights that the data determine, gamma_g = k_g - alpha_g tr_g(A^-1) */
+    double *square;        /* |w_g|^2 */
+    double *slope;         /* d log evidence/d log alpha_g = (gamma_g - alpha_g |w_g|^2)/2, with B fixed */
+    double gamma;          /* sum of gamma_g = sum s^2/(1 + s^2) */
+    double noise_slope;    /* Gaussian: d log evidence/d log beta = (n - gamma - beta SSE)/2; else 0 */
+    double sse;            /* Gaussian: sum v_i (d_i - f_i)^2; else NaN */
+    double log_likelihood; /* log p(d|f(w)) */
+    double log_det;        /* log det A */
+    double log_evidence;   /* 1/2 sum k_g log alpha_g + log p(d|f) - 1/2 sum alpha_g |w_g|^2 - 1/2 log det A */
 } lnt_posterior;
 
 /* Decomposes L' B D^-1: for n > k by rows in chunks, QR with R kept, 3 n k^2 operations and 2 k (k + LNT_MODEL_CHUNK)
@@ -146,7 +147,8 @@ LNT_API lnt_status lnt_predictive_band(lnt_ctx *ctx, double *low, double *high, 
                                        const double *variance, size_t n, double noise, double coverage);
 
 /* E 1/(1 + e^-z), z ~ N(mean, variance), to 1e-15: the trapezoidal rule, exponentially convergent (Trefethen and
- * Weideman 2014), of at most some 200 nodes for any variance. Gauss-Hermite rules lose digits from a variance of 10 on. */
+ * Weideman 2014), of at most some 200 nodes for any variance. Gauss-Hermite rules lose digits from a variance of 10 on.
+ */
 LNT_API double lnt_logistic_mean(double mean, double variance);
 /* 1/(1 + e^-z) at z = mean/sqrt(1 + pi variance/8), the same to about 0.02 (MacKay 1992a). */
 LNT_API double lnt_logistic_probit(double mean, double variance);
@@ -158,8 +160,8 @@ LNT_API lnt_status lnt_softmax_mean(lnt_ctx *ctx, double *p, double *error, cons
 /* ---- Evidence ---------------------------------------------------------------------------------------------------- */
 
 typedef struct lnt_evidence_opts {
-    bool keep_alpha, keep_beta;    /* not re-estimated; beta of other likelihoods never is */
-    double tolerance;              /* of sum |change of log alpha_g| + |change of log beta| in one round */
+    bool keep_alpha, keep_beta; /* not re-estimated; beta of other likelihoods never is */
+    double tolerance;           /* of sum |change of log alpha_g| + |change of log beta| in one round */
     int max_rounds;
     double alpha_least, alpha_most; /* bounds > 0 */
     double beta_most;               /* upper bound, in units of 1/mean of v d^2 */
@@ -182,8 +184,8 @@ typedef struct lnt_evidence_info {
  * whose fixed points have slope 0. w (start, then mode), prior->alpha and likelihood->beta (start, then answer) are
  * overwritten, *posterior <- that of the answer, in scratch memory. A group that the data do not need runs away to
  * alpha_most, one with few and large weights to alpha_least, and a model that fits without error to beta_most: held
- * there, counted, and said in the log. There can be several fixed points. LNT_OK also where it ran out of rounds. Errors
- * as lnt_posterior_mode(); LNT_EINVAL: options out of range. info and opts may be NULL. */
+ * there, counted, and said in the log. There can be several fixed points. LNT_OK also where it ran out of rounds.
+ * Errors as lnt_posterior_mode(); LNT_EINVAL: options out of range. info and opts may be NULL. */
 LNT_API lnt_status lnt_evidence(lnt_ctx *ctx, double *w, lnt_posterior *posterior, lnt_evidence_info *info,
                                 const lnt_model *model, lnt_likelihood *likelihood, const lnt_prior *prior,
                                 const lnt_evidence_opts *opts);
@@ -194,15 +196,15 @@ LNT_API lnt_status lnt_evidence(lnt_ctx *ctx, double *w, lnt_posterior *posterio
  * neural tangent kernel over alpha): a Gaussian process. In scratch memory. */
 typedef struct lnt_process {
     int n;
-    const lnt_likelihood *likelihood; /* borrowed, with its data */
-    double *f;                        /* n values at the mode */
-    double *g;                        /* dlog p/df there; the mode of other outputs is f0* + K*' g */
-    lnt_mat U;                        /* L' K L = U diag(lam) U' */
-    double *lam;                      /* n values >= 0, ascending */
-    double gamma;                     /* sum lam/(1 + lam) */
-    double square;                    /* g' K g, which is sum alpha_g |w_g|^2 at the mode */
+    const lnt_likelihood *likelihood;    /* borrowed, with its data */
+    double *f;                           /* n values at the mode */
+    double *g;                           /* dlog p/df there; the mode of other outputs is f0* + K*' g */
+    lnt_mat U;                           /* L' K L = U diag(lam) U' */
+    double *lam;                         /* n values >= 0, ascending */
+    double gamma;                        /* sum lam/(1 + lam) */
+    double square;                       /* g' K g, which is sum alpha_g |w_g|^2 at the mode */
     double log_likelihood, log_evidence; /* log_evidence = log p(d|f) - 1/2 g' K g - 1/2 sum log(1 + lam) */
-    int steps;                        /* of Newton's method */
+    int steps;                           /* of Newton's method */
 } lnt_process;
 
 /* The posterior of K (n x n, symmetric positive semidefinite, both triangles) from the prior mean f0 (n; NULL: 0).
@@ -215,8 +217,8 @@ LNT_API lnt_status lnt_process_make(lnt_ctx *ctx, lnt_process *process, lnt_mat 
  * Jacobian there. */
 LNT_API lnt_status lnt_process_at(lnt_ctx *ctx, lnt_process *process, lnt_mat K, const double *f,
                                   const lnt_likelihood *likelihood);
-/* mean (r) <- f0* + Kx' g for other outputs with prior mean f0 (NULL: 0) and prior covariance Kx (n x r) with the n; may
- * be NULL. variance (r; may be NULL) <- those of K* - Kx' L (1 + L' K L)^-1 L' Kx from the prior variances K*_jj
+/* mean (r) <- f0* + Kx' g for other outputs with prior mean f0 (NULL: 0) and prior covariance Kx (n x r) with the n;
+ * may be NULL. variance (r; may be NULL) <- those of K* - Kx' L (1 + L' K L)^-1 L' Kx from the prior variances K*_jj
  * (prior), >= 0: what rounds below 0 is 0. 2 n^2 r operations. */
 LNT_API lnt_status lnt_process_predict(lnt_ctx *ctx, double *mean, double *variance, const lnt_process *process,
                                        lnt_mat Kx, const double *f0, const double *prior);
@@ -226,23 +228,23 @@ LNT_API lnt_status lnt_process_covariance(lnt_ctx *ctx, lnt_mat S, const lnt_pro
 /* ---- Classes that a line separates ------------------------------------------------------------------------------- */
 
 typedef struct lnt_separation {
-    bool separable;   /* there is v with margins M v >= 0, not all 0: the likelihood rises along it forever */
-    bool complete;    /* and one with M v > 0 */
-    double *v;        /* k: such a direction of norm 1, or zeros; scratch memory */
-    double least;     /* min and max over margins (M v), each of a row of M scaled to norm 1 */
+    bool separable; /* there is v with margins M v >= 0, not all 0: the likelihood rises along it forever */
+    bool complete;  /* and one with M v > 0 */
+    double *v;      /* k: such a direction of norm 1, or zeros; scratch memory */
+    double least;   /* min and max over margins (M v), each of a row of M scaled to norm 1 */
     double most;
-    double residual;  /* certificate that it is not: |M' u|/sum |M_i| u_i for some u >= 1 */
-    int margins;      /* rows of M */
+    double residual; /* certificate that it is not: |M' u|/sum |M_i| u_i for some u >= 1 */
+    int margins;     /* rows of M */
 } lnt_separation;
 
 /* Whether the likelihood of the model linearised at w, f(w) + B v, has no maximum over v (Albert and Anderson 1984):
  * weights of a fit without prior then grow without bound, standard errors mean nothing, and the evidence hangs on
  * the prior. The rows of M are (2 d_i - 1) B_i for Bernoulli, B_c - B_j for the class c and every other j for
- * categorical data, both signs where a share lies between. A finite maximum exists iff u > 0 with M' u = 0 does (Stiemke
- * 1915): the point of the cone {M' u, u >= 1} next to 0 is found by non-negative least squares in an orthonormal basis
- * of the rows (Lawson and Hanson 1974), and where it is not 0 it is v. What is below 1e-8 counts as 0. Logs one line
- * where the classes are separable. Gaussian: never separable. Cost: some margins k^2 for the basis and every step, as
- * many steps as rank. For a linear model the answer does not depend on w. */
+ * categorical data, both signs where a share lies between. A finite maximum exists iff u > 0 with M' u = 0 does
+ * (Stiemke 1915): the point of the cone {M' u, u >= 1} next to 0 is found by non-negative least squares in an
+ * orthonormal basis of the rows (Lawson and Hanson 1974), and where it is not 0 it is v. What is below 1e-8 counts as
+ * 0. Logs one line where the classes are separable. Gaussian: never separable. Cost: some margins k^2 for the basis and
+ * every step, as many steps as rank. For a linear model the answer does not depend on w. */
 LNT_API lnt_status lnt_separable(lnt_ctx *ctx, lnt_separation *separation, const lnt_model *model, const double *w,
                                  const lnt_likelihood *likelihood);
 

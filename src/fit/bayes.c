@@ -46,7 +46,8 @@ static lnt_status check_prior(lnt_ctx *ctx, const lnt_prior *p, size_t k)
         return lnt_fail(ctx, LNT_EINVAL, "a prior has at least one group of weights");
     for (int g = 0; g < p->groups; g++)
         if (!(p->alpha[g] > 0 && isfinite(p->alpha[g])))
-            return lnt_fail(ctx, LNT_EDOMAIN, "the prior precision of group %d is %g: it must be above 0", g, p->alpha[g]);
+            return lnt_fail(ctx, LNT_EDOMAIN, "the prior precision of group %d is %g: it must be above 0", g,
+                            p->alpha[g]);
     for (size_t j = 0; j < k && p->group; j++)
         if (p->group[j] < 0 || p->group[j] >= p->groups)
             return lnt_fail(ctx, LNT_EINVAL, "weight %zu is in group %d of %d", j, p->group[j], p->groups);
@@ -76,16 +77,17 @@ int lnt_chunk_rows(const lnt_model *model, const lnt_likelihood *likelihood)
 lnt_status lnt_rows_or_fail(lnt_ctx *ctx, lnt_mat X, const lnt_model *model, const double *w, size_t first)
 {
     bool rejected;
-    lnt_status status =
-        lnt_model_rows(ctx, X.a, (size_t)X.ld, &rejected, model, w, first, first + (size_t)X.cols);
-    return status == LNT_OK && rejected ? lnt_fail(ctx, LNT_EDOMAIN, "the model has no Jacobian at these weights") : status;
+    lnt_status status = lnt_model_rows(ctx, X.a, (size_t)X.ld, &rejected, model, w, first, first + (size_t)X.cols);
+    return status == LNT_OK && rejected ? lnt_fail(ctx, LNT_EDOMAIN, "the model has no Jacobian at these weights")
+                                        : status;
 }
 
 lnt_status lnt_outputs_or_fail(lnt_ctx *ctx, double *f, const lnt_model *model, const double *w)
 {
     bool rejected;
     lnt_status status = lnt_model_outputs(ctx, f, &rejected, model, w);
-    return status == LNT_OK && rejected ? lnt_fail(ctx, LNT_EDOMAIN, "the model has no value at these weights") : status;
+    return status == LNT_OK && rejected ? lnt_fail(ctx, LNT_EDOMAIN, "the model has no value at these weights")
+                                        : status;
 }
 
 static double log_prior(const double *w, const lnt_prior *prior, size_t k)

@@ -29,8 +29,8 @@ static double update(search *s, const lnt_posterior *p)
     for (int g = 0; g < p->groups && !s->opts->keep_alpha; g++) {
         if (p->size[g] == 0)
             continue;
-        double next = hold(p->gamma_group[g] / p->square[g], s->opts->alpha_least, s->opts->alpha_most,
-                           &s->info->at_bound);
+        double next =
+            hold(p->gamma_group[g] / p->square[g], s->opts->alpha_least, s->opts->alpha_most, &s->info->at_bound);
         moved += fabs(log(next / alpha[g]));
         alpha[g] = next;
     }
@@ -73,7 +73,8 @@ lnt_status lnt_evidence(lnt_ctx *ctx, double *w, lnt_posterior *posterior, lnt_e
     lnt_evidence_opts defaults;
     lnt_evidence_info unread;
     lnt_evidence_defaults(&defaults);
-    search s = {.opts = opts ? opts : &defaults, .info = info ? info : &unread, .likelihood = likelihood, .prior = prior};
+    search s = {
+        .opts = opts ? opts : &defaults, .info = info ? info : &unread, .likelihood = likelihood, .prior = prior};
     *s.info = (lnt_evidence_info){0};
     if (!(s.opts->tolerance > 0) || s.opts->max_rounds < 0 || !(s.opts->alpha_least > 0) ||
         !(s.opts->alpha_most > s.opts->alpha_least) || !(s.opts->beta_most > 0))

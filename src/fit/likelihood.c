@@ -62,7 +62,9 @@ static double categorical_log(const lnt_likelihood *l, const double *f)
 
 double lnt_log_likelihood(const lnt_likelihood *l, const double *f)
 {
-    return l->kind == LNT_GAUSSIAN ? gaussian_log(l, f) : l->kind == LNT_BERNOULLI ? bernoulli_log(l, f) : categorical_log(l, f);
+    return l->kind == LNT_GAUSSIAN    ? gaussian_log(l, f)
+           : l->kind == LNT_BERNOULLI ? bernoulli_log(l, f)
+                                      : categorical_log(l, f);
 }
 
 /* d - p = d (1 - p) - (1 - d) p, of which neither part cancels. */
@@ -100,8 +102,8 @@ void lnt_likelihood_gradient(double *g, const lnt_likelihood *l, const double *f
     }
 }
 
-/* x_j <- sqrt(p_j) (x_j - sum_i p_i x_i) over the columns of one sample. Differences from the likeliest come first: they
- * are what counts where its p is near 1. */
+/* x_j <- sqrt(p_j) (x_j - sum_i p_i x_i) over the columns of one sample. Differences from the likeliest come first:
+ * they are what counts where its p is near 1. */
 static void whiten_sample(lnt_mat X, const double *z)
 {
     int q = X.cols, top = lnt_largest(z, q);

@@ -27,7 +27,9 @@ static lnt_status decompose(lnt_ctx *ctx, lnt_linearized *lin, lnt_mat Theta, co
         r[i] = d[i] - lin->f0[i];
     }
     lnt_gemv(lin->c, 1, LNT_T, lin->U, r, 0);
-    return lnt_mat_finite(lnt_mat_view(lin->c, n, 1)) ? LNT_OK : lnt_fail(ctx, LNT_EDOMAIN, "the data or the outputs are not finite");
+    return lnt_mat_finite(lnt_mat_view(lin->c, n, 1))
+               ? LNT_OK
+               : lnt_fail(ctx, LNT_EDOMAIN, "the data or the outputs are not finite");
 }
 
 lnt_status lnt_linearize(lnt_ctx *ctx, lnt_linearized *lin, lnt_mat Theta, const double *f0, const double *d)

@@ -74,9 +74,9 @@ static lnt_status dual_derivatives(climb *c, bool *rejected)
 static lnt_status derivatives(climb *c, bool *rejected)
 {
     size_t k = c->model->k;
-    lnt_status status = c->dual ? dual_derivatives(c, rejected)
-                                : lnt_log_posterior(c->ctx, NULL, c->gradient, c->A, rejected, c->model, c->w,
-                                                    c->likelihood, c->prior);
+    lnt_status status =
+        c->dual ? dual_derivatives(c, rejected)
+                : lnt_log_posterior(c->ctx, NULL, c->gradient, c->A, rejected, c->model, c->w, c->likelihood, c->prior);
     if (status != LNT_OK || *rejected)
         return status;
     double left = 0, right = 0, rest = 0;
@@ -163,7 +163,8 @@ static lnt_status damped(climb *c, double *mu, bool *found)
 {
     int k = (int)c->model->k;
     double nu = 2;
-    for (*found = false; !*found && *mu <= c->top / DBL_EPSILON / DBL_EPSILON && c->info->steps < c->opts->max_steps; nu *= 2) {
+    for (*found = false; !*found && *mu <= c->top / DBL_EPSILON / DBL_EPSILON && c->info->steps < c->opts->max_steps;
+         nu *= 2) {
         double J = 0, square = solve(c, *mu);
         bool rejected = !isfinite(square);
         lnt_status status = rejected ? LNT_OK : try_step(c, &J, &rejected);
@@ -182,8 +183,8 @@ static lnt_status damped(climb *c, double *mu, bool *found)
     return LNT_OK;
 }
 
-/* A step where J cannot tell any more: kept if it brings the mode nearer, else tried with more damping, which models far
- * from linear need. */
+/* A step where J cannot tell any more: kept if it brings the mode nearer, else tried with more damping, which models
+ * far from linear need. */
 static lnt_status polish(climb *c, double *mu, bool *nearer, int most)
 {
     double former = c->info->distance, cosine = c->info->cosine;

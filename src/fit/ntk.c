@@ -94,7 +94,8 @@ static lnt_status fill_tile(lnt_ctx *ctx, int index, void *user)
     lnt_mat_fill(T, 0);
     for (int l = 1; l <= L; l++) {
         double s = lnt_layers_scale(k->net, l), t = k->net->biases ? lnt_layers_bias_scale(k->net) : 0;
-        lnt_gemm(G, 1, LNT_T, lnt_columns(k->row->Z[l - 1], i, rows), LNT_N, lnt_columns(k->column->Z[l - 1], j, cols), 0);
+        lnt_gemm(G, 1, LNT_T, lnt_columns(k->row->Z[l - 1], i, rows), LNT_N, lnt_columns(k->column->Z[l - 1], j, cols),
+                 0);
         lnt_gemm(H, 1, LNT_T, lnt_columns(k->row->D[l], i * q, rows * q), LNT_N,
                  lnt_columns(k->column->D[l], j * q, cols * q), 0);
         add_layer(T, G, H, q, s * s, t * t);
@@ -130,8 +131,8 @@ lnt_status lnt_ntk(lnt_ctx *ctx, lnt_mat Theta, const lnt_layers *net, const dou
     if (X.rows != net->net.width[0] || (X2.a && X2.rows != X.rows))
         return lnt_fail(ctx, LNT_ESHAPE, "samples of %d numbers for a network of %d inputs", X.rows, net->net.width[0]);
     if (Theta.rows != X.cols * q || Theta.cols != N2 * q)
-        return lnt_fail(ctx, LNT_ESHAPE, "a kernel of %d x %d for %d and %d outputs", Theta.rows, Theta.cols, X.cols * q,
-                        N2 * q);
+        return lnt_fail(ctx, LNT_ESHAPE, "a kernel of %d x %d for %d and %d outputs", Theta.rows, Theta.cols,
+                        X.cols * q, N2 * q);
     lnt_mark mark = lnt_ctx_mark(ctx);
     lnt_blas_pin();
     lnt_status status = fill(ctx, Theta, net, w, X, X2, threads);
@@ -170,8 +171,8 @@ lnt_status lnt_ntk_diagonal(lnt_ctx *ctx, double *theta, const lnt_layers *net, 
 static lnt_status rows(lnt_ctx *ctx, lnt_mat X, const lnt_model *model, const double *w, int first)
 {
     bool rejected;
-    lnt_status status = lnt_model_rows(ctx, X.a, (size_t)X.ld, &rejected, model, w, (size_t)first,
-                                       (size_t)(first + X.cols));
+    lnt_status status =
+        lnt_model_rows(ctx, X.a, (size_t)X.ld, &rejected, model, w, (size_t)first, (size_t)(first + X.cols));
     return status == LNT_OK && rejected ? lnt_fail(ctx, LNT_EDOMAIN, "the model has no Jacobian at these weights")
                                         : status;
 }

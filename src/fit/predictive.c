@@ -89,7 +89,8 @@ static lnt_status softmax_mean(lnt_ctx *ctx, double *p, double *error, const dou
     if (!work || lnt_mat_alloc(ctx, &F, q, q) != LNT_OK)
         return LNT_ENOMEM;
     lnt_status status = square_root(ctx, F, S);
-    double *x = work, *shift = work + q, *z = work + 2 * q, *up = work + 3 * q, *down = work + 4 * q, *m2 = work + 5 * q;
+    double *x = work, *shift = work + q, *z = work + 2 * q, *up = work + 3 * q, *down = work + 4 * q,
+           *m2 = work + 5 * q;
     for (int j = 0; j < q; j++)
         p[j] = m2[j] = 0;
     for (int draw = 0; draw < draws && status == LNT_OK; draw++) {

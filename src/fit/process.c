@@ -193,8 +193,7 @@ static lnt_status finish(lnt_ctx *ctx, lnt_status status, lnt_process *p, lnt_ma
     return status;
 }
 
-lnt_status lnt_process_make(lnt_ctx *ctx, lnt_process *p, lnt_mat K, const double *f0,
-                            const lnt_likelihood *likelihood)
+lnt_status lnt_process_make(lnt_ctx *ctx, lnt_process *p, lnt_mat K, const double *f0, const lnt_likelihood *likelihood)
 {
     lnt_status status = begin(ctx, p, K, f0, likelihood);
     if (status != LNT_OK)

@@ -8,8 +8,8 @@
 /* What counts as 0, of margins in units of the largest and of the hull's distance. */
 #define ZERO 1e-9
 
-/* min |A x + b|^2 over x >= 0 by active sets (Lawson and Hanson 1974), with the Cholesky factor of A_P' A_P kept for the
- * columns P that are in use. */
+/* min |A x + b|^2 over x >= 0 by active sets (Lawson and Hanson 1974), with the Cholesky factor of A_P' A_P kept for
+ * the columns P that are in use. */
 typedef struct nnls {
     lnt_mat A, G, L; /* r x m; Gram matrix of P and its factor */
     double *x, *y;   /* m; r: A x + b */
@@ -168,13 +168,15 @@ static int most_margins(const lnt_likelihood *l)
 {
     int count = 0, each = l->kind == LNT_CATEGORICAL ? l->classes - 1 : 1;
     for (size_t i = 0; i < l->n; i++)
-        count += l->kind == LNT_BERNOULLI && l->d[i] > 0 && l->d[i] < 1 ? 2 : l->kind == LNT_BERNOULLI || l->d[i] > 0 ? each : 0;
+        count += l->kind == LNT_BERNOULLI && l->d[i] > 0 && l->d[i] < 1 ? 2
+                 : l->kind == LNT_BERNOULLI || l->d[i] > 0              ? each
+                                                                        : 0;
     return count;
 }
 
 /* Margins of a direction y in the basis, and whether none is negative; v = V S^-1 y. */
-static bool verify(lnt_separation *out, lnt_mat Q, lnt_mat V, const double *s, double *y, int rank, const double *length,
-                   bool strict)
+static bool verify(lnt_separation *out, lnt_mat Q, lnt_mat V, const double *s, double *y, int rank,
+                   const double *length, bool strict)
 {
     double least = INFINITY, most = -INFINITY, norm = 0;
     for (int i = 0; i < Q.cols; i++) {

@@ -30,11 +30,8 @@ static inline int line_jacobian(const double *w, size_t first, size_t last, doub
 
 static inline lnt_model line_model(line *m)
 {
-    return (lnt_model){.n = (size_t)m->BT.cols,
-                       .k = (size_t)m->BT.rows,
-                       .user = m,
-                       .f = line_f,
-                       .jacobian = line_jacobian};
+    return (lnt_model){
+        .n = (size_t)m->BT.cols, .k = (size_t)m->BT.rows, .user = m, .f = line_f, .jacobian = line_jacobian};
 }
 
 static inline lnt_mat zeros(lnt_ctx *ctx, int rows, int cols)

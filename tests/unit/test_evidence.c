@@ -32,7 +32,8 @@ static void slopes_are_derivatives(void **state)
             check_status(ctx, lnt_posterior_mode(ctx, w.a, NULL, &m, &l, &prior, NULL), LNT_OK);
             check_status(ctx, lnt_posterior_make(ctx, &down, &m, w.a, &l, &prior), LNT_OK);
             *x = at;
-            check_near(g < 3 ? p.slope[g] : p.noise_slope, (up.log_evidence - down.log_evidence) / (2 * h), 1e-7, "slope");
+            check_near(g < 3 ? p.slope[g] : p.noise_slope, (up.log_evidence - down.log_evidence) / (2 * h), 1e-7,
+                       "slope");
         }
     }
 }

@@ -1,4 +1,5 @@
-/* Kernels against explicit Jacobians; linearised training against literal steps, integrated flows and trained networks. */
+/* Kernels against explicit Jacobians; linearised training against literal steps, integrated flows and trained networks.
+ */
 #include "bayes.h"
 
 #define SEED 63
@@ -188,7 +189,8 @@ static void the_limit_is_one_gauss_newton_step(void **state)
         int k = 10, least = n < k ? n : k;
         problem p = make_problem(ctx, n, k, &rng);
         lnt_mat U = zeros(ctx, k, least), VT = zeros(ctx, least, n), s = zeros(ctx, least, 1), A = zeros(ctx, n, 2);
-        lnt_mat F = zeros(ctx, n, 2), step = zeros(ctx, k, 1), w = zeros(ctx, k, 1), e = zeros(ctx, n, 1), c = zeros(ctx, least, 1);
+        lnt_mat F = zeros(ctx, n, 2), step = zeros(ctx, k, 1), w = zeros(ctx, k, 1), e = zeros(ctx, n, 1),
+                c = zeros(ctx, least, 1);
         check_status(ctx, lnt_svd(ctx, U, s.a, VT, p.train.BT), LNT_OK);
         lnt_mat_copy(e, p.d);
         lnt_mat_add(e, -1, p.f0);
@@ -223,7 +225,8 @@ static void modes_are_learned_when_it_says(void **state)
     check_near(pow(1 - 0.01 * h, lnt_learning_time(&slow, lam, 0.75)), 0.25, 1e-13, "descent");
     check_near(pow(0.4, lnt_learning_time(&fast, lam, 0.75)), 0.25, 1e-13, "swinging descent");
     double late = lnt_learning_time(&heavy, lam, 1 - 1e-6), later = lnt_learning_time(&heavy, lam, 1 - 1e-12);
-    double former = 1 - lam * lnt_linearized_phi(&heavy, lam, round(late)), now = lnt_response_at(&heavy, lam, round(later)).p;
+    double former = 1 - lam * lnt_linearized_phi(&heavy, lam, round(late)),
+           now = lnt_response_at(&heavy, lam, round(later)).p;
     check_near(now / former / 1e-6, 1, 0.02, "momentum");
     assert_true(isinf(lnt_learning_time(&fast, 3, 0.5)) && isinf(lnt_learning_time(&fast, 0, 0.5)));
     assert_true(lnt_linearized_phi(&flow, lam, INFINITY) == 1 / h && lnt_linearized_phi(&fast, 0, INFINITY) == 0);
@@ -240,7 +243,8 @@ static void classes_by_literal_descent(void **state)
     lnt_rng rng = lnt_rng_stream(SEED, 4, LNT_FOR_TESTS);
     int n = 12, k = 20;
     problem p = make_problem(ctx, n, k, &rng);
-    lnt_mat d = zeros(ctx, n, 1), A = zeros(ctx, n, 2), v = zeros(ctx, k, 1), m = zeros(ctx, k, 1), z = zeros(ctx, n, 1);
+    lnt_mat d = zeros(ctx, n, 1), A = zeros(ctx, n, 2), v = zeros(ctx, k, 1), m = zeros(ctx, k, 1),
+            z = zeros(ctx, n, 1);
     lnt_mat w = zeros(ctx, k, 1), g = zeros(ctx, n, 1), fine = zeros(ctx, n, 1), flow = zeros(ctx, n, 1);
     for (int kind = 1; kind <= 2; kind++) {
         for (int i = 0; i < n; i++)
@@ -292,13 +296,15 @@ static void on_sphere(lnt_mat X, double *d, lnt_rng *rng)
     }
 }
 
-/* Root mean square of f_lin(t) - f(t) on test points for a tanh layer, after `steps` of descent with eta = 1/lam_max. */
+/* Root mean square of f_lin(t) - f(t) on test points for a tanh layer, after `steps` of descent with eta = 1/lam_max.
+ */
 static double deviation_at(lnt_ctx *ctx, int width, int steps, unsigned seed)
 {
     lnt_mark mark = lnt_ctx_mark(ctx);
     lnt_rng data = lnt_rng_stream(SEED, seed, LNT_FOR_TASK), rng = lnt_rng_stream(SEED, seed, LNT_FOR_WEIGHTS);
     const int widths[] = {inputs, width, 1};
-    lnt_layers net = {.net = {.depth = 2, .width = widths, .activation = LNT_TANH}, .biases = true, .ntk = true, .bias_scale = 0.3};
+    lnt_layers net = {
+        .net = {.depth = 2, .width = widths, .activation = LNT_TANH}, .biases = true, .ntk = true, .bias_scale = 0.3};
     lnt_mat X = zeros(ctx, inputs, both), f = zeros(ctx, both, 1), Theta = zeros(ctx, both, both), none = {0};
     lnt_mat A = zeros(ctx, samples, 1), F = zeros(ctx, test_samples, 1), g, e = zeros(ctx, 1, samples);
     lnt_mat train = lnt_columns(X, 0, samples), K = lnt_block(Theta, 0, 0, samples, samples);
@@ -399,9 +405,11 @@ static void failures_say_why(void **state)
     lnt_likelihood l = {.kind = LNT_GAUSSIAN, .n = 4, .d = p.d.a, .beta = 1};
     rule.eta = 0.1;
     t = 0.5;
-    check_failure(ctx, lnt_linearized_descent(ctx, A, NULL, p.Theta, p.f0.a, &l, &rule, &t, 1, NULL), LNT_EINVAL, "whole numbers");
+    check_failure(ctx, lnt_linearized_descent(ctx, A, NULL, p.Theta, p.f0.a, &l, &rule, &t, 1, NULL), LNT_EINVAL,
+                  "whole numbers");
     l.n = 3;
-    check_failure(ctx, lnt_linearized_descent(ctx, A, NULL, p.Theta, p.f0.a, &l, &rule, &t, 1, NULL), LNT_ESHAPE, "3 data for 4");
+    check_failure(ctx, lnt_linearized_descent(ctx, A, NULL, p.Theta, p.f0.a, &l, &rule, &t, 1, NULL), LNT_ESHAPE,
+                  "3 data for 4");
     p.d.a[1] = NAN;
     check_failure(ctx, lnt_linearize(ctx, &lin, p.Theta, p.f0.a, p.d.a), LNT_EDOMAIN, "not finite");
     lnt_mat_scale(p.Theta, -1);
@@ -445,7 +453,8 @@ static lnt_status everything(lnt_ctx *ctx, void *user)
     if (status == LNT_OK)
         status = lnt_linearized_descent(ctx, A, NULL, Theta, f0, &l, &rule, &t, 1, NULL);
     lnt_width_law law;
-    return status == LNT_OK ? lnt_width_law_fit(ctx, &law, (double[]){1, 2, 4}, lnt_mat_view((double[]){3, 2, 1}, 1, 3)) : status;
+    return status == LNT_OK ? lnt_width_law_fit(ctx, &law, (double[]){1, 2, 4}, lnt_mat_view((double[]){3, 2, 1}, 1, 3))
+                            : status;
 }
 
 static void every_allocation_may_fail(void **state)

@@ -161,7 +161,8 @@ static void check_conjugate(lnt_ctx *ctx, int n, int k, lnt_rng *rng)
 {
     conjugate c = make_conjugate(ctx, n, k, rng);
     lnt_model m = line_model(&c.line);
-    lnt_mat w = random_matrix(ctx, k, 1, rng), S = zeros(ctx, k, k), X = random_matrix(ctx, k, 3, rng), SX = zeros(ctx, k, 3);
+    lnt_mat w = random_matrix(ctx, k, 1, rng), S = zeros(ctx, k, k), X = random_matrix(ctx, k, 3, rng),
+            SX = zeros(ctx, k, 3);
     lnt_mat Q = zeros(ctx, 3, 3), expected = zeros(ctx, 3, 3);
     lnt_mode_info info;
     lnt_posterior p;
@@ -234,13 +235,37 @@ static void kernels_give_what_weights_give(void **state)
             for (int j = 0; j < r; j++)
                 prior_variance.a[j] = *lnt_at(Kr, j, j);
             check_status(ctx, lnt_posterior_predict(ctx, mean.a, variance.a, &p, &mt), LNT_OK);
-            check_status(ctx, lnt_process_predict(ctx, mean.a + r, variance.a + r, &gp, Kx, g0.a, prior_variance.a), LNT_OK);
+            check_status(ctx, lnt_process_predict(ctx, mean.a + r, variance.a + r, &gp, Kx, g0.a, prior_variance.a),
+                         LNT_OK);
             check_close(lnt_columns(mean, 1, 1), lnt_columns(mean, 0, 1), 1e-9, "mean");
             check_close(lnt_columns(variance, 1, 1), lnt_columns(variance, 0, 1), 1e-10, "variance");
             check_status(ctx, lnt_posterior_project(ctx, S, &p, test.BT), LNT_OK);
             check_status(ctx, lnt_process_covariance(ctx, S2, &gp, Kx, Kr), LNT_OK);
             check_close(S2, S, 1e-10, "covariance");
         }
+}
+
+/* Rows of the Jacobian come in chunks, which must not cut samples of three classes apart. */
+static void chunks_hold_whole_samples(void **state)
+{
+    lnt_ctx *ctx = *state;
+    lnt_rng rng = lnt_rng_stream(SEED, 9, LNT_FOR_TESTS);
+    int n = 1200, k = 4;
+    line train = {.BT = random_matrix(ctx, k, n, &rng)};
+    lnt_likelihood l = random_likelihood(ctx, LNT_CATEGORICAL, n, 3, &rng);
+    lnt_model m = line_model(&train), whole = m;
+    double alpha = 0.5;
+    lnt_prior prior = {.groups = 1, .alpha = &alpha};
+    lnt_mat w = zeros(ctx, k, 1), w2 = zeros(ctx, k, 1);
+    lnt_posterior p, p2;
+    whole.jacobian = NULL; /* differences: all rows at once */
+    check_status(ctx, lnt_posterior_mode(ctx, w.a, NULL, &m, &l, &prior, NULL), LNT_OK);
+    check_status(ctx, lnt_posterior_mode(ctx, w2.a, NULL, &whole, &l, &prior, NULL), LNT_OK);
+    check_close(w2, w, 1e-9, "mode");
+    check_status(ctx, lnt_posterior_make(ctx, &p, &m, w.a, &l, &prior), LNT_OK);
+    check_status(ctx, lnt_posterior_make(ctx, &p2, &whole, w.a, &l, &prior), LNT_OK);
+    check_near(p2.log_evidence, p.log_evidence, 1e-9, "log evidence");
+    assert_true(p.gamma > 3 && p.gamma < 4);
 }
 
 /* Weights from the prior, data from the likelihood: the truth lies within the posterior as often as it says. */
@@ -349,7 +374,8 @@ static void known_modes_and_evidences(void **state)
     lnt_ctx *ctx = *state;
     lnt_likelihood gaussian = {.kind = LNT_GAUSSIAN, .n = 5, .d = tanh_data, .beta = 25};
     lnt_likelihood bernoulli = {.kind = LNT_BERNOULLI, .n = 5, .d = classes};
-    lnt_model M = {.n = 5, .k = 1, .f = one_tanh}, N = {.n = 5, .k = 2, .f = two_tanh}, C = {.n = 5, .k = 1, .f = slope_only};
+    lnt_model M = {.n = 5, .k = 1, .f = one_tanh}, N = {.n = 5, .k = 2, .f = two_tanh},
+              C = {.n = 5, .k = 1, .f = slope_only};
     lnt_model N1 = {.n = 1, .k = 2, .f = two_tanh_at_1};
     lnt_mode_info info;
     double w[2] = {0.3, 0}, sd[2], mean, variance;
@@ -401,7 +427,8 @@ static void pieces_of_the_log_posterior(void **state)
     lnt_prior prior = {.groups = 1, .alpha = &alpha};
     for (int kind = 0; kind < 3; kind++) {
         lnt_likelihood l = random_likelihood(ctx, (lnt_likelihood_kind)kind, n, 3, &rng);
-        lnt_mat w = random_matrix(ctx, k, 1, &rng), g = zeros(ctx, k, 1), g2 = zeros(ctx, k, 1), slope = zeros(ctx, k, 1);
+        lnt_mat w = random_matrix(ctx, k, 1, &rng), g = zeros(ctx, k, 1), g2 = zeros(ctx, k, 1),
+                slope = zeros(ctx, k, 1);
         lnt_mat A = zeros(ctx, k, k), S = zeros(ctx, k, k), none = {0};
         check_status(ctx, lnt_log_posterior(ctx, &J, g.a, A, &rejected, &m, w.a, &l, &prior), LNT_OK);
         check_status(ctx, lnt_log_posterior(ctx, NULL, g2.a, none, &rejected, &m, w.a, &l, &prior), LNT_OK);
@@ -471,7 +498,8 @@ static void probabilities_of_classes(void **state)
     check_status(ctx, lnt_predictive_band(ctx, &low, &high, &mean, &variance, 1, 5, 0.95), LNT_OK);
     check_near(high - 1, 3 * 1.959963984540054, 1e-14, "band");
     check_near(1 - low, 3 * 1.959963984540054, 1e-14, "band");
-    check_failure(ctx, lnt_predictive_band(ctx, &low, &high, &mean, &variance, 1, 0, 1), LNT_EDOMAIN, "between 0 and 1");
+    check_failure(ctx, lnt_predictive_band(ctx, &low, &high, &mean, &variance, 1, 0, 1), LNT_EDOMAIN,
+                  "between 0 and 1");
 }
 
 /* ---- What can go wrong ---- */
@@ -526,6 +554,33 @@ static void failures_say_why(void **state)
     opts.max_steps = 0;
     check_status(ctx, lnt_posterior_mode(ctx, &w, &info, &m, &l, &prior, &opts), LNT_OK);
     assert_true(!info.converged && w == 0.1 && info.distance > 1);
+}
+
+/* exp(w x), which has no value for w >= 1.2 and is too large to be any good below -50. */
+static int bounded(const double *w, double *out, void *user)
+{
+    (void)user;
+    for (int i = 0; i < 5; i++)
+        out[i] = w[0] < -50 ? NAN : exp(w[0] * five[i]);
+    return w[0] >= 1.2;
+}
+
+static void steps_out_of_bounds_are_taken_back(void **state)
+{
+    lnt_ctx *ctx = *state;
+    double d[5], alpha = 1e-6, w = -3;
+    for (int i = 0; i < 5; i++)
+        d[i] = exp(1.1 * five[i]);
+    lnt_model m = {.n = 5, .k = 1, .f = bounded};
+    lnt_likelihood l = {.kind = LNT_GAUSSIAN, .n = 5, .d = d, .beta = 100};
+    lnt_prior prior = {.groups = 1, .alpha = &alpha};
+    lnt_mode_info info;
+    lnt_mode_opts opts;
+    lnt_mode_defaults(&opts);
+    opts.tau = 0;
+    check_status(ctx, lnt_posterior_mode(ctx, &w, &info, &m, &l, &prior, &opts), LNT_OK);
+    assert_true(info.converged);
+    check_near(w, 1.1, 1e-6, "weight");
 }
 
 /* Outputs that do not depend on some weights, or on any: they stay at their prior. */
@@ -603,7 +658,9 @@ int main(void)
                                        WITH_CTX(two_classes_are_a_bernoulli),
                                        WITH_CTX(linear_models_are_exact),
                                        WITH_CTX(kernels_give_what_weights_give),
+                                       WITH_CTX(chunks_hold_whole_samples),
                                        WITH_CTX(linear_posteriors_are_calibrated),
+                                       WITH_CTX(steps_out_of_bounds_are_taken_back),
                                        WITH_CTX(known_modes_and_evidences),
                                        WITH_CTX(symmetries_are_counted),
                                        WITH_CTX(pieces_of_the_log_posterior),
