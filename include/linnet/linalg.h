@@ -128,6 +128,13 @@ LNT_API bool lnt_cholesky(lnt_mat A);
 LNT_API void lnt_cholesky_inverse(lnt_mat L);
 /* B <- (L L^T)^-1 B. LAPACK dpotrs. */
 LNT_API void lnt_cholesky_solve(lnt_mat B, lnt_mat L);
+/* R (n x n, zeros below its diagonal) <- the triangle of A = Q R without Q; A (m x n, any m) is overwritten. With a
+ * right side as the last column of A, that of R holds Q^T b. LAPACK dgeqrf, 2 m n^2 operations. Errors as in lnt_qr. */
+LNT_API lnt_status lnt_qr_triangle(lnt_ctx *ctx, lnt_mat R, lnt_mat A);
+/* R (n x n, upper triangle read and written) <- the triangle of [R; diag(e) 0] for count <= n numbers e: the least
+ * squares problem of R with rows e_j p_j = 0 added. LAPACK dtpqrt, which uses the zeros, or Givens rotations where R is
+ * small: n^3 operations or fewer. */
+LNT_API lnt_status lnt_qr_diagonal(lnt_ctx *ctx, lnt_mat R, const double *e, int count);
 
 #ifdef __cplusplus
 }

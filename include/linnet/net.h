@@ -24,6 +24,9 @@ typedef struct lnt_net {
 /* Z <- phi(Z), and slope <- phi'(Z) of the former Z, both to a few units in the last place also where phi saturates;
  * slope.a may be NULL. The linear activation touches neither. */
 LNT_API void lnt_activate(lnt_mat Z, lnt_mat slope, lnt_activation phi);
+/* The same with curve <- phi''(Z) besides, as accurate: tanh -2 h (1 - h^2), logistic s (1 - s)(1 - 2s), softplus
+ * s (1 - s), relu and linear 0. slope.a and curve.a may be NULL. The linear activation fills them too. */
+LNT_API void lnt_activate_twice(lnt_mat Z, lnt_mat slope, lnt_mat curve, lnt_activation phi);
 
 /* Number of weights, sum_l width[l] width[l-1]. */
 LNT_API size_t lnt_net_size(const lnt_net *net);
