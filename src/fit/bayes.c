@@ -107,7 +107,8 @@ static lnt_status add_curvature(lnt_ctx *ctx, double *gradient, lnt_mat A, bool 
     lnt_status status = lnt_mat_alloc(ctx, &X, (int)model->k, chunk);
     for (int i = 0; i < n && status == LNT_OK && !*rejected; i += chunk) {
         lnt_mat part = lnt_columns(X, 0, i + chunk < n ? chunk : n - i);
-        status = lnt_model_rows(ctx, part.a, (size_t)part.ld, rejected, model, w, (size_t)i, (size_t)(i + part.cols));
+        status =
+            lnt_model_rows(ctx, part.a, (size_t)part.ld, rejected, model, w, (size_t)i, (size_t)i + (size_t)part.cols);
         if (status != LNT_OK || *rejected)
             break;
         if (gradient)

@@ -14,7 +14,7 @@ static inline double lnt_alpha(const lnt_prior *prior, size_t j)
 {
     return prior->alpha[prior->group ? prior->group[j] : 0];
 }
-/* y (n) <- L y, with the L of lnt_likelihood_whiten(). */
+/* y (n) <- L y for a y = L' x, with the L of lnt_likelihood_whiten(). */
 void lnt_likelihood_lift(double *y, const lnt_likelihood *likelihood, const double *f);
 /* How many rows of the Jacobian to ask for at a time: whole samples. */
 int lnt_chunk_rows(const lnt_model *model, const lnt_likelihood *likelihood);

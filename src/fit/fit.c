@@ -124,7 +124,8 @@ static lnt_status start(lnt_ctx *ctx, lnt_fit_run *run, bool *rejected)
         return status;
     lnt_fit_accept(run, info->objective);
     info->accepted = 0;
-    run->zero = run->opts->zero * pow(lnt_mat_norm(lnt_mat_view(run->l.data, run->l.n, 1)), 2);
+    double size = pow(lnt_mat_norm(lnt_mat_view(run->l.data, run->l.n, 1)), 2);
+    run->zero = run->opts->zero * (size > 0 ? size : info->sse);
     return LNT_OK;
 }
 

@@ -9,7 +9,9 @@
 #define FLAT_STEPS 5
 #define HALVINGS 40
 #define ARMIJO 1e-4
-#define LAST_STEPS 5
+#define LAST_STEPS 20
+#define LAST_GAIN 0.9
+#define LAST_COSINE 1e-14
 
 /* The undamped step from here; *ok = false where there is none. */
 static lnt_status undamped(lnt_ctx *ctx, lnt_fit_run *run, bool *ok)
@@ -129,7 +131,7 @@ lnt_status lnt_fit_polish(lnt_ctx *ctx, lnt_fit_run *run)
     double objective;
     if (l->solver == LNT_SOLVER_DUAL || l->solver == LNT_SOLVER_LSMR || info->sse <= run->zero)
         return LNT_OK;
-    for (int i = 0; i < LAST_STEPS && info->cosine > 0; i++) {
+    for (int i = 0; i < LAST_STEPS && info->cosine > LAST_COSINE; i++) {
         lnt_status status = undamped(ctx, run, &ok);
         if (status == LNT_OK && ok)
             status = lnt_fit_try(ctx, run, &objective, &rejected, run->p, 1);
@@ -139,7 +141,7 @@ lnt_status lnt_fit_polish(lnt_ctx *ctx, lnt_fit_run *run)
         info->jacobians++;
         status = lnt_local_at(ctx, l, &rejected, run->trial, run->trial_r);
         double cosine = status == LNT_OK && !rejected ? lnt_local_cosine(l, objective) : INFINITY;
-        if (status != LNT_OK || !(cosine < info->cosine))
+        if (status != LNT_OK || !(cosine < LAST_GAIN * info->cosine))
             return status;
         lnt_fit_accept(run, objective);
         l->w = run->w;

@@ -139,18 +139,14 @@ void lnt_likelihood_whiten(lnt_mat X, const lnt_likelihood *l, const double *f, 
     }
 }
 
-/* (L y)_j = sqrt(p_j) y_j - p_j sum_i sqrt(p_i) y_i. */
+/* (L y)_j = sqrt(p_j) y_j - p_j sum_i sqrt(p_i) y_i, whose sum is 0 for y = L' x. */
 static void lift_sample(double *y, const double *z, int q)
 {
-    double most = z[lnt_largest(z, q)], sum = 0, mean = 0;
+    double most = z[lnt_largest(z, q)], sum = 0;
     for (int j = 0; j < q; j++)
         sum += exp(z[j] - most);
     for (int j = 0; j < q; j++)
-        mean += sqrt(exp(z[j] - most) / sum) * y[j];
-    for (int j = 0; j < q; j++) {
-        double p = exp(z[j] - most) / sum;
-        y[j] = sqrt(p) * y[j] - p * mean;
-    }
+        y[j] *= sqrt(exp(z[j] - most) / sum);
 }
 
 void lnt_likelihood_lift(double *y, const lnt_likelihood *l, const double *f)

@@ -72,7 +72,7 @@ typedef struct lnt_fit_run {
 lnt_status lnt_fit_lm(lnt_ctx *ctx, lnt_fit_run *run);
 lnt_status lnt_fit_gauss_newton(lnt_ctx *ctx, lnt_fit_run *run);
 lnt_status lnt_fit_lbfgs(lnt_ctx *ctx, lnt_fit_run *run);
-/* Up to five steps with mu = 0 at the end. */
+/* Up to twenty steps with mu = 0 at the end. */
 lnt_status lnt_fit_polish(lnt_ctx *ctx, lnt_fit_run *run);
 /* The method with projection: w holds all weights. */
 lnt_status lnt_fit_projected(lnt_ctx *ctx, double *w, lnt_fit_info *info, const lnt_fit_problem *problem,

@@ -172,7 +172,7 @@ static lnt_status rows(lnt_ctx *ctx, lnt_mat X, const lnt_model *model, const do
 {
     bool rejected;
     lnt_status status =
-        lnt_model_rows(ctx, X.a, (size_t)X.ld, &rejected, model, w, (size_t)first, (size_t)(first + X.cols));
+        lnt_model_rows(ctx, X.a, (size_t)X.ld, &rejected, model, w, (size_t)first, (size_t)first + (size_t)X.cols);
     return status == LNT_OK && rejected ? lnt_fail(ctx, LNT_EDOMAIN, "the model has no Jacobian at these weights")
                                         : status;
 }
@@ -195,7 +195,7 @@ static lnt_status model_kernel(lnt_ctx *ctx, lnt_mat K, const lnt_model *model, 
         status = rows(ctx, y, other, w, j);
         for (int c = 0; c < y.cols && v && status == LNT_OK; c++)
             lnt_mat_multiply(lnt_columns(y, c, 1), lnt_mat_view((double *)v, k, 1));
-        for (int i = model == other ? j / a * a : 0; i < K.rows && status == LNT_OK; i += a) {
+        for (int i = model == other ? j : 0; i < K.rows && status == LNT_OK; i += a) {
             lnt_mat x = lnt_columns(X, 0, K.rows - i < a ? K.rows - i : a);
             status = rows(ctx, x, model, w, i);
             if (status == LNT_OK)

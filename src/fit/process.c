@@ -260,7 +260,7 @@ lnt_status lnt_process_covariance(lnt_ctx *ctx, lnt_mat S, const lnt_process *p,
     if (Kr.rows != Kx.cols || Kr.cols != Kx.cols || S.rows != Kx.cols || S.cols != Kx.cols)
         return lnt_fail(ctx, LNT_ESHAPE, "a covariance of %d x %d for %d outputs", S.rows, S.cols, Kx.cols);
     lnt_mark mark = lnt_ctx_mark(ctx);
-    lnt_mat G;
+    lnt_mat G = {0};
     lnt_blas_pin();
     lnt_status status = reduce(ctx, &G, p, Kx);
     if (status == LNT_OK) {

@@ -228,6 +228,8 @@ static void modes_are_learned_when_it_says(void **state)
     double former = 1 - lam * lnt_linearized_phi(&heavy, lam, round(late)),
            now = lnt_response_at(&heavy, lam, round(later)).p;
     check_near(now / former / 1e-6, 1, 0.02, "momentum");
+    const lnt_smooth_rule swing = {.eta = 0.1, .beta = 0.5};
+    check_near(pow(0.5, lnt_learning_time(&swing, lam, 0.75) / 2), 0.25, 1e-13, "swinging momentum");
     assert_true(isinf(lnt_learning_time(&fast, 3, 0.5)) && isinf(lnt_learning_time(&fast, 0, 0.5)));
     assert_true(lnt_linearized_phi(&flow, lam, INFINITY) == 1 / h && lnt_linearized_phi(&fast, 0, INFINITY) == 0);
     assert_true(isinf(lnt_linearized_phi(&fast, 3, INFINITY)) && lnt_linearized_phi(&fast, 0, 10) == 7);

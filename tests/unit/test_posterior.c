@@ -322,6 +322,31 @@ static void linear_posteriors_are_calibrated(void **state)
     assert_true(fabs(wrong - k) > 0.5); /* A is no covariance */
 }
 
+/* Covariance of draws, for either of n and k larger: entries within 5 standard errors. */
+static void draws_have_the_covariance(void **state)
+{
+    lnt_ctx *ctx = *state;
+    lnt_rng rng = lnt_rng_stream(SEED, 10, LNT_FOR_TESTS);
+    enum { k = 5, draws = 20000 };
+    for (int n = 2; n <= 9; n += 7) {
+        conjugate c = make_conjugate(ctx, n, k, &rng);
+        lnt_model m = line_model(&c.line);
+        lnt_posterior p;
+        lnt_mat w = zeros(ctx, k, 1), S = zeros(ctx, k, k);
+        check_status(ctx, lnt_posterior_make(ctx, &p, &m, c.w.a, &c.likelihood, &c.prior), LNT_OK);
+        for (int draw = 0; draw < draws; draw++) {
+            check_status(ctx, lnt_posterior_draw(ctx, w.a, &p, 1, &rng), LNT_OK);
+            lnt_mat_add(w, -1, c.w);
+            lnt_gemm(S, 1.0 / draws, LNT_N, w, LNT_T, w, 1);
+        }
+        for (int i = 0; i < k; i++)
+            for (int j = 0; j < k; j++) {
+                double s = *lnt_at(c.S, i, j), own = *lnt_at(c.S, i, i) * *lnt_at(c.S, j, j);
+                assert_true(fabs(*lnt_at(S, i, j) - s) < 5 * sqrt((own + s * s) / draws));
+            }
+    }
+}
+
 /* ---- Models with one or two weights, against quadrature ---- */
 
 static const double five[] = {-2, -1, 0, 1, 2}, tanh_data[] = {-.9, -.7, .1, .6, 1}, classes[] = {0, 0, 1, 1, 1};
@@ -661,6 +686,7 @@ int main(void)
                                        WITH_CTX(chunks_hold_whole_samples),
                                        WITH_CTX(linear_posteriors_are_calibrated),
                                        WITH_CTX(steps_out_of_bounds_are_taken_back),
+                                       WITH_CTX(draws_have_the_covariance),
                                        WITH_CTX(known_modes_and_evidences),
                                        WITH_CTX(symmetries_are_counted),
                                        WITH_CTX(pieces_of_the_log_posterior),

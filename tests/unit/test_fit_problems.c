@@ -1,0 +1,351 @@
+/* Classic fitting problems with published solutions: data and certified values of the NIST Statistical Reference
+ * Datasets (nonlinear regression), and of More, Garbow and Hillstrom (1981). */
+#include "check.h"
+
+#include <complex.h>
+
+typedef double complex number;
+
+/* Derivatives by a complex step, exact to rounding. */
+typedef struct classic {
+    const char *name;
+    int n, k;
+    void (*f)(const number *b, number *out, const double *x, int n);
+    const double *x, *y;          /* y NULL: zeros */
+    double start[2][7];           /* poor, good; the second may be all zero: none */
+    double answer[7], sse, error; /* relative, of the answer; 0: do not compare weights */
+} classic;
+
+static int outputs(const double *w, double *out, void *user)
+{
+    const classic *c = user;
+    number b[7], f[64];
+    for (int j = 0; j < c->k; j++)
+        b[j] = w[j];
+    c->f(b, f, c->x, c->n);
+    for (int i = 0; i < c->n; i++)
+        out[i] = creal(f[i]);
+    return 0;
+}
+
+static int jacobian(const double *w, size_t first, size_t last, double *B, size_t ld, void *user)
+{
+    const classic *c = user;
+    number b[7], f[64];
+    for (int j = 0; j < c->k; j++)
+        b[j] = w[j];
+    for (int j = 0; j < c->k; j++) {
+        double h = 1e-100;
+        b[j] = w[j] + h * I;
+        c->f(b, f, c->x, c->n);
+        b[j] = w[j];
+        for (size_t i = first; i < last; i++)
+            B[(i - first) * ld + (size_t)j] = cimag(f[i]) / h;
+    }
+    return 0;
+}
+
+/* ---- NIST ---- */
+
+static const double misra_x[] = {77.6, 114.9, 141.1, 190.8, 239.9, 289.0, 332.8,
+                                 378.4, 434.8, 477.3, 536.8, 593.1, 689.1, 760.0};
+static const double misra_y[] = {10.07, 14.73, 17.94, 23.93, 29.61, 35.18, 40.02,
+                                 44.82, 50.76, 55.05, 61.01, 66.40, 75.47, 81.78};
+
+static void saturation(const number *b, number *out, const double *x, int n)
+{
+    for (int i = 0; i < n; i++)
+        out[i] = b[0] * (1 - cexp(-b[1] * x[i]));
+}
+
+static const double box_x[] = {1, 2, 3, 5, 7, 10}, box_y[] = {109, 149, 149, 191, 213, 224};
+
+static const double rat42_x[] = {9, 14, 21, 28, 42, 57, 63, 70, 79};
+static const double rat42_y[] = {8.930, 10.800, 18.590, 22.330, 39.350, 56.110, 61.730, 64.620, 67.080};
+
+static void rat42(const number *b, number *out, const double *x, int n)
+{
+    for (int i = 0; i < n; i++)
+        out[i] = b[0] / (1 + cexp(b[1] - b[2] * x[i]));
+}
+
+static const double rat43_x[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+static const double rat43_y[] = {16.08,  33.83,  65.80,  97.20,  191.55, 326.20, 386.87, 520.53,
+                                 590.03, 651.92, 724.93, 699.56, 689.96, 637.56, 717.41};
+
+static void rat43(const number *b, number *out, const double *x, int n)
+{
+    for (int i = 0; i < n; i++)
+        out[i] = b[0] / cpow(1 + cexp(b[1] - b[2] * x[i]), 1 / b[3]);
+}
+
+static const double mgh09_x[] = {4, 2, 1, .5, .25, .167, .125, .1, .0833, .0714, .0625};
+static const double mgh09_y[] = {.1957, .1947, .1735, .16, .0844, .0627, .0456, .0342, .0323, .0235, .0246};
+
+static void mgh09(const number *b, number *out, const double *x, int n)
+{
+    for (int i = 0; i < n; i++)
+        out[i] = b[0] * (x[i] * x[i] + x[i] * b[1]) / (x[i] * x[i] + x[i] * b[2] + b[3]);
+}
+
+static const double mgh10_x[] = {50, 55, 60, 65, 70, 75, 80, 85, 90, 95, 100, 105, 110, 115, 120, 125};
+static const double mgh10_y[] = {34780, 28610, 23650, 19630, 16370, 13720, 11540, 9744,
+                                 8261,  7030,  6005,  5147,  4427,  3820,  3307,  2872};
+
+static void mgh10(const number *b, number *out, const double *x, int n)
+{
+    for (int i = 0; i < n; i++)
+        out[i] = b[0] * cexp(b[1] / (x[i] + b[2]));
+}
+
+static const double mgh17_x[] = {0,   10,  20,  30,  40,  50,  60,  70,  80,  90,  100, 110, 120, 130, 140, 150, 160,
+                                 170, 180, 190, 200, 210, 220, 230, 240, 250, 260, 270, 280, 290, 300, 310, 320};
+static const double mgh17_y[] = {.844, .908, .932, .936, .925, .908, .881, .850, .818, .784, .751,
+                                 .718, .685, .658, .628, .603, .580, .558, .538, .522, .506, .490,
+                                 .478, .467, .457, .448, .438, .431, .424, .420, .414, .411, .406};
+
+static void mgh17(const number *b, number *out, const double *x, int n)
+{
+    for (int i = 0; i < n; i++)
+        out[i] = b[0] + b[1] * cexp(-x[i] * b[3]) + b[2] * cexp(-x[i] * b[4]);
+}
+
+static const double thurber_x[] = {-3.067, -2.981, -2.921, -2.912, -2.840, -2.797, -2.702, -2.699, -2.633, -2.481,
+                                   -2.363, -2.322, -1.501, -1.460, -1.274, -1.212, -1.100, -1.046, -0.915, -0.714,
+                                   -0.566, -0.545, -0.400, -0.309, -0.109, -0.103, 0.010,  0.119,  0.377,  0.790,
+                                   0.963,  1.006,  1.115,  1.572,  1.841,  2.047,  2.200};
+static const double thurber_y[] = {80.574,   84.248,   87.264,   87.195,   89.076,   89.608,   89.868,  90.101,
+                                   92.405,   95.854,   100.696,  101.060,  401.672,  390.724,  567.534, 635.316,
+                                   733.054,  759.087,  894.206,  990.785,  1090.109, 1080.914, 1122.643, 1178.351,
+                                   1260.531, 1273.514, 1288.339, 1327.543, 1353.863, 1414.509, 1425.208, 1421.384,
+                                   1442.962, 1464.350, 1468.705, 1447.894, 1457.628};
+
+static void thurber(const number *b, number *out, const double *x, int n)
+{
+    for (int i = 0; i < n; i++)
+        out[i] = (b[0] + x[i] * (b[1] + x[i] * (b[2] + x[i] * b[3]))) /
+                 (1 + x[i] * (b[4] + x[i] * (b[5] + x[i] * b[6])));
+}
+
+static const double eckerle_x[] = {400,   405,   410,   415,   420,   425,   430, 435,   436.5, 438,   439.5, 441,
+                                   442.5, 444,   445.5, 447,   448.5, 450,   451.5, 453,   454.5, 456,   457.5, 459,
+                                   460.5, 462,   463.5, 465,   470,   475,   480, 485,   490,   495,   500};
+static const double eckerle_y[] = {.0001575, .0001699, .0002350, .0003102, .0004917, .0008710, .0017418,
+                                   .0046400, .0065895, .0097302, .0149002, .0237310, .0401683, .0712559,
+                                   .1264458, .2073413, .2902366, .3445623, .3698049, .3668534, .3106727,
+                                   .2078154, .1164354, .0616764, .0337200, .0194023, .0117831, .0074357,
+                                   .0022732, .0008800, .0004579, .0002345, .0001586, .0001143, .0000710};
+
+static void eckerle(const number *b, number *out, const double *x, int n)
+{
+    for (int i = 0; i < n; i++)
+        out[i] = b[0] / b[1] * cexp(-0.5 * ((x[i] - b[2]) / b[1]) * ((x[i] - b[2]) / b[1]));
+}
+
+static const double danwood_x[] = {1.309, 1.471, 1.490, 1.565, 1.611, 1.680};
+static const double danwood_y[] = {2.138, 3.421, 3.597, 4.340, 4.882, 5.660};
+
+static void danwood(const number *b, number *out, const double *x, int n)
+{
+    for (int i = 0; i < n; i++)
+        out[i] = b[0] * cpow(x[i], b[1]);
+}
+
+/* Lanczos: three exponentials that hardly anything tells from two; here without rounding. */
+static double lanczos_x[24], lanczos_y[24];
+
+static void lanczos(const number *b, number *out, const double *x, int n)
+{
+    for (int i = 0; i < n; i++)
+        out[i] = b[0] * cexp(-b[1] * x[i]) + b[2] * cexp(-b[3] * x[i]) + b[4] * cexp(-b[5] * x[i]);
+}
+
+/* ---- More, Garbow and Hillstrom ---- */
+
+static void rosenbrock(const number *b, number *out, const double *x, int n)
+{
+    (void)x, (void)n;
+    out[0] = 10 * (b[1] - b[0] * b[0]);
+    out[1] = 1 - b[0];
+}
+
+static void powell_singular(const number *b, number *out, const double *x, int n)
+{
+    (void)x, (void)n;
+    out[0] = b[0] + 10 * b[1];
+    out[1] = sqrt(5) * (b[2] - b[3]);
+    out[2] = (b[1] - 2 * b[2]) * (b[1] - 2 * b[2]);
+    out[3] = sqrt(10) * (b[0] - b[3]) * (b[0] - b[3]);
+}
+
+static void brown_badly_scaled(const number *b, number *out, const double *x, int n)
+{
+    (void)x, (void)n;
+    out[0] = b[0] - 1e6;
+    out[1] = b[1] - 2e-6;
+    out[2] = b[0] * b[1] - 2;
+}
+
+static void freudenstein_roth(const number *b, number *out, const double *x, int n)
+{
+    (void)x, (void)n;
+    out[0] = -13 + b[0] + ((5 - b[1]) * b[1] - 2) * b[1];
+    out[1] = -29 + b[0] + ((b[1] + 1) * b[1] - 14) * b[1];
+}
+
+static void jennrich_sampson(const number *b, number *out, const double *x, int n)
+{
+    (void)x;
+    for (int i = 1; i <= n; i++)
+        out[i - 1] = 2 + 2 * i - (cexp(i * b[0]) + cexp(i * b[1]));
+}
+
+static const double bard_x[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+static const double bard_y[] = {.14, .18, .22, .25, .29, .32, .35, .39, .37, .58, .73, .96, 1.34, 2.10, 4.39};
+
+static void bard(const number *b, number *out, const double *x, int n)
+{
+    for (int i = 0; i < n; i++) {
+        double u = x[i], v = 16 - u, m = fmin(u, v);
+        out[i] = b[0] + u / (v * b[1] + m * b[2]);
+    }
+}
+
+static void box3(const number *b, number *out, const double *x, int n)
+{
+    (void)x;
+    for (int i = 1; i <= n; i++) {
+        double t = 0.1 * i;
+        out[i - 1] = cexp(-t * b[0]) - cexp(-t * b[1]) - b[2] * (exp(-t) - exp(-10 * t));
+    }
+}
+
+static void wood(const number *b, number *out, const double *x, int n)
+{
+    (void)x, (void)n;
+    out[0] = 10 * (b[1] - b[0] * b[0]);
+    out[1] = 1 - b[0];
+    out[2] = sqrt(90) * (b[3] - b[2] * b[2]);
+    out[3] = 1 - b[2];
+    out[4] = sqrt(10) * (b[1] + b[3] - 2);
+    out[5] = (b[1] - b[3]) / sqrt(10);
+}
+
+static void beale(const number *b, number *out, const double *x, int n)
+{
+    static const double y[] = {1.5, 2.25, 2.625};
+    (void)x;
+    number power = 1;
+    for (int i = 0; i < n; i++) {
+        power *= b[1];
+        out[i] = y[i] - b[0] * (1 - power);
+    }
+}
+
+static classic classics[] = {
+    {"Misra1a", 14, 2, saturation, misra_x, misra_y, {{500, 1e-4}, {250, 5e-4}},
+     {238.94212918, 5.5015643181e-4}, .12455138894, 1e-9},
+    {"BoxBOD", 6, 2, saturation, box_x, box_y, {{1, 1}, {100, .75}}, {213.80940889, .54723748542}, 1168.0088766, 1e-9},
+    {"Rat42", 9, 3, rat42, rat42_x, rat42_y, {{100, 1, .1}, {75, 2.5, .07}},
+     {72.462237576, 2.6180768402, .067359200066}, 8.0565229338, 1e-9},
+    {"Rat43", 15, 4, rat43, rat43_x, rat43_y, {{100, 10, 1, 1}, {700, 5, .75, 1.3}},
+     {699.64151270, 5.2771253025, .75962938329, 1.2792483859}, 8786.4049080, 1e-9},
+    {"MGH09", 11, 4, mgh09, mgh09_x, mgh09_y, {{25, 39, 41.5, 39}, {.25, .39, .415, .39}},
+     {.19280693458, .19128232873, .12305650693, .13606233068}, 3.0750560385e-4, 1e-9},
+    {"MGH10", 16, 3, mgh10, mgh10_x, mgh10_y, {{2, 4e5, 25000}, {.02, 4000, 250}},
+     {5.6096364710e-3, 6181.3463463, 345.22363462}, 87.945855171, 1e-9},
+    {"MGH17", 33, 5, mgh17, mgh17_x, mgh17_y, {{50, 150, -100, 1, 2}, {.5, 1.5, -1, .01, .02}},
+     {.37541005211, 1.9358469127, -1.4646871366, .012867534640, .022122699662}, 5.4648946975e-5, 1e-9},
+    {"Thurber", 37, 7, thurber, thurber_x, thurber_y, {{1000, 1000, 400, 40, .7, .3, .03}, {1300, 1500, 500, 75, 1, .4, .05}},
+     {1288.1396800, 1491.0792535, 583.23836877, 75.416644291, .96629502864, .39797285797, .049727297349},
+     5642.7082397, 1e-9},
+    {"Eckerle4", 35, 3, eckerle, eckerle_x, eckerle_y, {{1, 10, 500}, {1.5, 5, 450}},
+     {1.5543827178, 4.0888321754, 451.54121844}, 1.4635887487e-3, 1e-9},
+    {"DanWood", 6, 2, danwood, danwood_x, danwood_y, {{1, 5}, {.7, 4}}, {.76886226176, 3.8604055871}, 4.3173084083e-3, 1e-9},
+    {"Lanczos1", 24, 6, lanczos, lanczos_x, lanczos_y, {{1.2, .3, 5.6, 5.5, 6.5, 7.6}, {.5, .7, 3.6, 4.2, 4, 6.3}},
+     {.0951, 1, .8607, 3, 1.5576, 5}, 0, 1e-6},
+    {"Rosenbrock", 2, 2, rosenbrock, NULL, NULL, {{-1.2, 1}, {-12, 10}}, {1, 1}, 0, 1e-12},
+    {"Powell singular", 4, 4, powell_singular, NULL, NULL, {{3, -1, 0, 1}, {30, -10, 0, 10}}, {0}, 0, 0},
+    {"Brown badly scaled", 3, 2, brown_badly_scaled, NULL, NULL, {{1, 1}, {10, 10}}, {1e6, 2e-6}, 0, 1e-9},
+    {"Freudenstein and Roth", 2, 2, freudenstein_roth, NULL, NULL, {{0.5, -2}, {0}}, {11.41278, -.89680525}, 48.9842536792, 1e-6},
+    {"Jennrich and Sampson", 10, 2, jennrich_sampson, NULL, NULL, {{.3, .4}, {0}}, {.2578252137, .2578252137}, 124.362182356, 1e-6},
+    {"Bard", 15, 3, bard, bard_x, bard_y, {{1, 1, 1}, {0}}, {.08241056, 1.13303609, 2.34369518}, 8.21487730657e-3, 1e-7},
+    {"Box three-dimensional", 10, 3, box3, NULL, NULL, {{0, 10, 20}, {0}}, {1, 10, 1}, 0, 0},
+    {"Wood", 6, 4, wood, NULL, NULL, {{-3, -1, -3, -1}, {0}}, {1, 1, 1, 1}, 0, 1e-10},
+    {"Beale", 3, 2, beale, NULL, NULL, {{1, 1}, {0}}, {3, .5}, 0, 1e-10},
+};
+
+#define CLASSICS (int)(sizeof classics / sizeof *classics)
+
+static int fill_lanczos(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 24; i++) {
+        double x = 0.05 * i;
+        lanczos_x[i] = x;
+        lanczos_y[i] = .0951 * exp(-x) + .8607 * exp(-3 * x) + 1.5576 * exp(-5 * x);
+    }
+    return 0;
+}
+
+static bool solved(const classic *c, const double *w, const lnt_fit_info *info, bool say)
+{
+    double scale = fmax(c->sse, 1e-20), worst = 0;
+    for (int j = 0; j < c->k && c->error > 0; j++)
+        worst = fmax(worst, fabs(w[j] - c->answer[j]) / fabs(c->answer[j]));
+    bool good = info->sse <= c->sse * (1 + 1e-9) + 1e-18 && worst <= c->error;
+    if (!good && say)
+        printf("%s: sse %.12g (not %.12g, %.2g), weights off by %.2g, stop %s, cosine %.2g after %d steps\n", c->name,
+               info->sse, c->sse, info->sse / scale - 1, worst, lnt_fit_stop_name(info->stop), info->cosine, info->steps);
+    return good;
+}
+
+static lnt_fit_info fit(lnt_ctx *ctx, classic *c, double *w, const double *start, const lnt_fit_opts *opts, bool fvv)
+{
+    static const double zeros[64];
+    lnt_fit_info info;
+    lnt_model model = {.n = (size_t)c->n, .k = (size_t)c->k, .user = c, .f = outputs, .jacobian = jacobian};
+    lnt_fit_problem problem = {.model = &model, .d = c->y ? c->y : zeros};
+    (void)fvv;
+    memcpy(w, start, (size_t)c->k * sizeof *w);
+    check_status(ctx, lnt_fit(ctx, w, &info, &problem, opts), LNT_OK);
+    return info;
+}
+
+static bool has_start(const classic *c, int which)
+{
+    for (int j = 0; j < c->k; j++)
+        if (c->start[which][j] != 0)
+            return true;
+    return false;
+}
+
+static void published_solutions_are_found(void **state)
+{
+    lnt_ctx *ctx = *state;
+    int failed = 0;
+    for (int i = 0; i < CLASSICS; i++)
+        for (int which = 0; which < 2; which++) {
+            lnt_fit_opts opts;
+            double w[7];
+            lnt_fit_defaults(&opts);
+            opts.scaling = LNT_SCALING_MORE;
+                opts.tau = 1e-3;
+            opts.accelerate = !getenv("PLAIN");
+            opts.max_steps = 5000;
+            if (!has_start(&classics[i], which))
+                continue;
+            lnt_fit_info info = fit(ctx, &classics[i], w, classics[i].start[which], &opts, false);
+            if (getenv("SAY"))
+                printf("%-22s %d: %4d steps, %s, cosine %.1e\n", classics[i].name, which, info.steps,
+                       lnt_fit_stop_name(info.stop), info.cosine);
+            failed += !solved(&classics[i], w, &info, true);
+        }
+    assert_int_equal(failed, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {WITH_CTX(published_solutions_are_found)};
+    return cmocka_run_group_tests(tests, fill_lanczos, NULL);
+}
