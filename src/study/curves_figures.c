@@ -27,11 +27,12 @@ static void add(panel_curves *p, const char *label, lnt_curve_style style, int n
 static lnt_status add_arm(lnt_ctx *ctx, panel_curves *p, const lnt_curves *c, int a, bool train, const double *x)
 {
     int rows = c->opts->epochs + 1;
-    double *all = lnt_alloc(ctx, 3 * (size_t)rows, sizeof *all), *theory = all, *low = all + rows, *high = low + rows;
+    double *theory = lnt_alloc(ctx, 3 * (size_t)rows, sizeof *theory);
     lnt_average average;
-    lnt_status status = all ? lnt_curves_average(ctx, &average, c, train ? c->train[0] : c->gen[0], a) : LNT_ENOMEM;
+    lnt_status status = theory ? lnt_curves_average(ctx, &average, c, train ? c->train[0] : c->gen[0], a) : LNT_ENOMEM;
     if (status != LNT_OK)
         return status;
+    double *low = theory + rows, *high = low + rows;
     for (int k = 0; k < rows; k++) {
         const lnt_predicted_loss *t = c->curve[a] ? &c->curve[a][k] : &c->limit[a];
         double sd = train ? t->train_sd : t->gen_sd;
@@ -124,9 +125,10 @@ static lnt_status put_spectrum(lnt_ctx *ctx, lnt_record *record, const lnt_curve
 {
     int D = c->opts->features, k = c->opts->samples < D ? c->opts->samples : D;
     histogram *h = lnt_alloc(ctx, 1, sizeof *h);
-    double *x = lnt_alloc(ctx, 2 * SMOOTH, sizeof *x), *f = x + SMOOTH, low, high;
+    double *x = lnt_alloc(ctx, 2 * SMOOTH, sizeof *x), low, high;
     if (!h || !x)
         return LNT_ENOMEM;
+    double *f = x + SMOOTH;
     lnt_mp_edges(&low, &high, c->q);
     double end = 1.05 * fmax(high, c->eigenvalues[k - 1]);
     count(h, c->eigenvalues, k, INSIDE * end, end, fmin(c->q, 1));

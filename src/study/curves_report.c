@@ -63,11 +63,12 @@ static lnt_status put_loss(lnt_ctx *ctx, lnt_record *record, const lnt_curves *c
 {
     const char *arm = c->arm[a].name, *loss = train ? "loss_train" : "loss_gen";
     int rows = c->opts->epochs + 1;
-    double *theory = lnt_alloc(ctx, 2 * (size_t)rows, sizeof *theory), *band = theory + rows;
+    double *theory = lnt_alloc(ctx, 2 * (size_t)rows, sizeof *theory);
+    if (!theory)
+        return LNT_ENOMEM;
+    double *band = theory + rows;
     lnt_average average;
-    lnt_status status = theory ? LNT_OK : LNT_ENOMEM;
-    if (status == LNT_OK)
-        status = lnt_curves_average(ctx, &average, c, train ? c->train[0] : c->gen[0], a);
+    lnt_status status = lnt_curves_average(ctx, &average, c, train ? c->train[0] : c->gen[0], a);
     if (status == LNT_OK)
         status = put_series(ctx, record, arm, loss, "mean", average.mean, rows);
     if (status == LNT_OK && c->done > 1)

@@ -113,9 +113,10 @@ static lnt_status read_classes(lnt_ctx *ctx, int **class, const lnt_matching *c)
 static lnt_status output_sums(lnt_ctx *ctx, lnt_match_cv_opts *cv, const lnt_matching_task *t)
 {
     lnt_mat Y = t->Y[0];
-    double *sum = lnt_alloc_zero(ctx, 2 * (size_t)t->stimuli, sizeof *sum), *sum2 = sum + t->stimuli;
+    double *sum = lnt_alloc_zero(ctx, 2 * (size_t)t->stimuli, sizeof *sum);
     if (!sum)
         return LNT_ENOMEM;
+    double *sum2 = sum + t->stimuli;
     for (int j = 0; j < t->stimuli; j++)
         for (int i = 0; i < Y.rows; i++) {
             double y = *lnt_at(Y, i, j);

@@ -136,10 +136,10 @@ static lnt_status make_balance(lnt_ctx *ctx, balance *b, const lnt_matching *c, 
     const lnt_match *m = &c->task.problem;
     lnt_mat left, right;
     double misfit, r2;
-    b->x = lnt_alloc(ctx, 2 * BINS * BINS, sizeof *b->x);
-    b->y = b->x + BINS * BINS;
+    b->x = lnt_alloc(ctx, BINS * BINS, sizeof *b->x);
+    b->y = lnt_alloc(ctx, BINS * BINS, sizeof *b->y);
     lnt_mark mark = lnt_ctx_mark(ctx);
-    lnt_status status = b->x ? lnt_mat_alloc(ctx, &left, m->cells, m->cells) : LNT_ENOMEM;
+    lnt_status status = b->x && b->y ? lnt_mat_alloc(ctx, &left, m->cells, m->cells) : LNT_ENOMEM;
     if (status == LNT_OK)
         status = lnt_mat_alloc(ctx, &right, m->cells, m->cells);
     if (status == LNT_OK)

@@ -238,10 +238,10 @@ static lnt_status put_lambdas(lnt_ctx *ctx, lnt_record *record, const prediction
 {
     bool l1 = p->opts->penalty == LNT_PENALTY_LASSO;
     double centre = p->lambda > 0 ? p->lambda : 0.1, *x = lnt_alloc(ctx, 3 * LAMBDAS, sizeof *x);
-    double *gen = x + LAMBDAS, *train = gen + LAMBDAS;
     int best = 0;
     if (!x)
         return LNT_ENOMEM;
+    double *gen = x + LAMBDAS, *train = gen + LAMBDAS;
     lnt_table *table = lnt_record_table(record, "lambdas");
     for (int k = 0; k < LAMBDAS; k++) {
         lnt_lasso_risk lasso = {.gen = NAN};
