@@ -13,14 +13,12 @@
 #define LAST_GAIN 0.9
 #define LAST_COSINE 1e-14
 
-/* The undamped step from here; *ok = false where there is none. */
-static lnt_status undamped(lnt_ctx *ctx, lnt_fit_run *run, bool *ok)
+/* The step with mu = 0, or nearly so, from here; *ok = false where there is none. */
+static lnt_status undamped(lnt_ctx *ctx, lnt_fit_run *run, bool *ok, double mu)
 {
     lnt_local *l = &run->l;
     bool rejected = false;
-    for (int j = 0; j < l->k; j++)
-        run->D2[j] = 1;
-    lnt_status status = lnt_local_damp(ctx, l, ok, 0, run->D2);
+    lnt_status status = lnt_local_damp(ctx, l, ok, mu, run->D2);
     if (status == LNT_OK && *ok)
         status = lnt_local_step(ctx, run->p, &rejected, l);
     *ok = *ok && !rejected && lnt_mat_finite(lnt_mat_view(run->p, l->k, 1));
@@ -80,7 +78,7 @@ static lnt_status one_step(lnt_ctx *ctx, lnt_fit_run *run, bool *done)
     lnt_fit_info *info = run->info;
     bool ok, rejected = true;
     double objective = INFINITY;
-    lnt_status status = undamped(ctx, run, &ok);
+    lnt_status status = undamped(ctx, run, &ok, 0);
     if (status == LNT_OK && ok)
         status = search(ctx, run, &objective, &rejected);
     if (status != LNT_OK)
@@ -110,6 +108,8 @@ static lnt_status one_step(lnt_ctx *ctx, lnt_fit_run *run, bool *done)
 lnt_status lnt_fit_gauss_newton(lnt_ctx *ctx, lnt_fit_run *run)
 {
     bool done = false;
+    for (int j = 0; j < run->l.k; j++)
+        run->D2[j] = 1;
     lnt_status status = arrive(ctx, run, &done);
     while (status == LNT_OK && !done) {
         run->info->stop = LNT_FIT_LIMIT;
@@ -121,18 +121,18 @@ lnt_status lnt_fit_gauss_newton(lnt_ctx *ctx, lnt_fit_run *run)
     return status;
 }
 
-/* F is flat to the square root of the precision; the gradient is not. */
+/* F is flat to the square root of the precision; the gradient is not. Where mu = 0 is singular, the least mu will do.
+ */
 lnt_status lnt_fit_polish(lnt_ctx *ctx, lnt_fit_run *run)
 {
     lnt_fit_info *info = run->info;
     lnt_local *l = &run->l;
-    lnt_fit_stop stop = info->stop;
-    bool ok, rejected;
-    double objective;
-    if (l->solver == LNT_SOLVER_DUAL || l->solver == LNT_SOLVER_LSMR || info->sse <= run->zero)
-        return LNT_OK;
-    for (int i = 0; i < LAST_STEPS && info->cosine > LAST_COSINE; i++) {
-        lnt_status status = undamped(ctx, run, &ok);
+    bool ok, rejected, scaled = l->solver == LNT_SOLVER_DUAL || l->solver == LNT_SOLVER_LSMR;
+    double objective, least = LNT_FIT_LEAST_MU * lnt_fit_mu_scale(run);
+    for (int i = 0; i < LAST_STEPS && info->cosine > LAST_COSINE && info->sse > run->zero; i++) {
+        lnt_status status = scaled ? LNT_OK : undamped(ctx, run, &ok, 0);
+        if (status == LNT_OK && (scaled || !ok))
+            status = undamped(ctx, run, &ok, least);
         if (status == LNT_OK && ok)
             status = lnt_fit_try(ctx, run, &objective, &rejected, run->p, 1);
         if (status != LNT_OK || !ok || rejected || !(objective <= info->objective * (1 + 1e-12)))
@@ -148,6 +148,5 @@ lnt_status lnt_fit_polish(lnt_ctx *ctx, lnt_fit_run *run)
         l->r = run->r;
         info->cosine = cosine;
     }
-    info->stop = stop;
     return LNT_OK;
 }

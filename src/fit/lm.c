@@ -7,7 +7,6 @@
 #include <string.h>
 
 #define FLAT_STEPS 5
-#define LEAST_MU 1e-14
 
 /* Squares of D: ones, or the largest |b_j|^2 so far. */
 static void update_scale(lnt_fit_run *run)
@@ -20,8 +19,7 @@ static void update_scale(lnt_fit_run *run)
             run->D2[j] = 1;
 }
 
-/* The size of B^T B in units of D^2. */
-static double scale_of_mu(const lnt_fit_run *run)
+double lnt_fit_mu_scale(const lnt_fit_run *run)
 {
     double largest = 0;
     for (int j = 0; j < run->l.k; j++)
@@ -123,7 +121,7 @@ lnt_status lnt_fit_lm(lnt_ctx *ctx, lnt_fit_run *run)
     bool done = false, good;
     lnt_status status = arrive(ctx, run, &done);
     double nu = 2, fall = 0;
-    info->mu = run->opts->tau * scale_of_mu(run);
+    info->mu = run->opts->tau * lnt_fit_mu_scale(run);
     while (status == LNT_OK && !done) {
         double objective = INFINITY;
         bool rejected = true;
@@ -142,7 +140,7 @@ lnt_status lnt_fit_lm(lnt_ctx *ctx, lnt_fit_run *run)
             run->flat = info->objective - objective <= run->opts->flat * info->objective ? run->flat + 1 : 0;
             lnt_fit_accept(run, objective);
             info->mu *= fmax(1.0 / 3, 1 - pow(2 * fmin(rho, 2) - 1, 3));
-            info->mu = fmax(info->mu, LEAST_MU * scale_of_mu(run));
+            info->mu = fmax(info->mu, LNT_FIT_LEAST_MU * lnt_fit_mu_scale(run));
             nu = 2;
             status = arrive(ctx, run, &done);
             if (!done && small) {

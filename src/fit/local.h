@@ -72,6 +72,9 @@ typedef struct lnt_fit_run {
 lnt_status lnt_fit_lm(lnt_ctx *ctx, lnt_fit_run *run);
 lnt_status lnt_fit_gauss_newton(lnt_ctx *ctx, lnt_fit_run *run);
 lnt_status lnt_fit_lbfgs(lnt_ctx *ctx, lnt_fit_run *run);
+/* The size of B^T B in units of D^2, and the least mu in these units. */
+double lnt_fit_mu_scale(const lnt_fit_run *run);
+#define LNT_FIT_LEAST_MU 1e-14
 /* Up to twenty steps with mu = 0 at the end. */
 lnt_status lnt_fit_polish(lnt_ctx *ctx, lnt_fit_run *run);
 /* The method with projection: w holds all weights. */

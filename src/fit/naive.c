@@ -24,8 +24,8 @@ typedef struct naive {
     lnt_mat U, VT; /* B^T = U diag(s) V^T */
     double *s, *c, *r;
     int rank;
-    lnt_mat past; /* weights in turn; their SSE */
-    double *past_sse;
+    lnt_mat past; /* weights in turn; their SSE and norms */
+    double *past_sse, *past_norm;
 } naive;
 
 static lnt_mat column(double *x, int n)
@@ -116,7 +116,7 @@ static bool repeats(const naive *v, int t, int period)
     if (t < 4 * period)
         return false;
     for (int i = 0; i < 4 * period; i++)
-        largest = fmax(largest, norm(iterate(v, t - i), v->l.k));
+        largest = fmax(largest, v->past_norm[(t - i) % v->past.cols]);
     for (int i = 0; i < 3 * period; i++) {
         const double *a = iterate(v, t - i), *b = iterate(v, t - i - period);
         double sum = 0;
@@ -128,7 +128,6 @@ static bool repeats(const naive *v, int t, int period)
     return true;
 }
 
-/* A look at the two last alone, before anything is summed up. */
 static int find_period(const naive *v, int t)
 {
     for (int period = 1; period <= v->opts->max_period; period++)
@@ -184,6 +183,7 @@ static lnt_status iterate_all(lnt_ctx *ctx, double *w, lnt_naive_info *info, lnt
     if (status == LNT_OK && rejected)
         status = lnt_fail(ctx, LNT_EDOMAIN, "the model has no value at the start: take another one");
     v->past_sse[0] = info->best_sse = sse;
+    v->past_norm[0] = norm(w, k);
     for (info->status = LNT_NAIVE_LIMIT; status == LNT_OK && t < v->opts->max_steps; t++) {
         lnt_naive_step unused;
         status = advance(ctx, v, info, path ? &path[t] : &unused, t, &done);
@@ -192,6 +192,7 @@ static lnt_status iterate_all(lnt_ctx *ctx, double *w, lnt_naive_info *info, lnt
         if (status != LNT_OK || done || rejected || lnt_cancelled(ctx))
             break;
         v->past_sse[(t + 1) % v->past.cols] = sse;
+        v->past_norm[(t + 1) % v->past.cols] = norm(iterate(v, t + 1), k);
         info->best_sse = fmin(info->best_sse, sse);
         info->period = find_period(v, t + 1);
         info->status = info->period == 1 ? LNT_NAIVE_FIXED_POINT : info->period ? LNT_NAIVE_CYCLE : LNT_NAIVE_LIMIT;
@@ -227,7 +228,8 @@ static lnt_status make(lnt_ctx *ctx, naive *v, const lnt_fit_problem *problem, i
     v->c = lnt_alloc(ctx, (size_t)least, sizeof *v->c);
     v->r = lnt_alloc(ctx, (size_t)n, sizeof *v->r);
     v->past_sse = lnt_alloc(ctx, (size_t)history, sizeof *v->past_sse);
-    status = v->s && v->c && v->r && v->past_sse ? lnt_mat_alloc(ctx, &v->U, k, least) : LNT_ENOMEM;
+    v->past_norm = lnt_alloc(ctx, (size_t)history, sizeof *v->past_norm);
+    status = v->s && v->c && v->r && v->past_sse && v->past_norm ? lnt_mat_alloc(ctx, &v->U, k, least) : LNT_ENOMEM;
     if (status == LNT_OK)
         status = lnt_mat_alloc(ctx, &v->VT, least, n);
     return status == LNT_OK ? lnt_mat_alloc(ctx, &v->past, k, history) : status;
