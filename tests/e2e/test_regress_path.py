@@ -420,6 +420,7 @@ def test_bad_inputs():
         refused(2, ["--penalty"], more=["--penalty", text])
     for text in ("-1", "a", "", "1,,2", "nan"):
         refused(2, ["--lambda"], more=["--lambda", text])
+    refused(2, ["below 1e100"], more=["--lambda", "1,1e100"])
     refused(2, ["--cv 1"], more=["--cv", 1])
     refused(2, ["--cv 21", "20"], more=["--cv", 21])
     for kind in ("lasso", "ridge"):
