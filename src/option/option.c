@@ -79,13 +79,16 @@ static lnt_status set_choice(lnt_ctx *ctx, int *field, const lnt_option *o, cons
 static lnt_status set_integers(lnt_ctx *ctx, lnt_int_list *field, const lnt_option *o, const char *text)
 {
     lnt_int_list list = {0};
+    char wanted[128];
+    snprintf(wanted, sizeof wanted,
+             "whole numbers of at least %g separated by commas are needed, as in 40,20,10 (8x3 is 8,8,8)", o->min);
     for (const char *s = text; *text;) {
         size_t n = strcspn(s, ",");
         const char *times = memchr(s, 'x', n);
         double value, repeat = 1;
         if (!read_integer(&value, s, times ? (size_t)(times - s) : n, o->min, o->max) ||
             (times && !read_integer(&repeat, times + 1, n - (size_t)(times + 1 - s), 1, LNT_MOST_WIDTHS)))
-            return bad(ctx, o, text, "whole numbers separated by commas are needed, as in 40,20,10 (8x3 is 8,8,8)");
+            return bad(ctx, o, text, wanted);
         for (int k = 0; k < (int)repeat; k++) {
             if (list.count == LNT_MOST_WIDTHS)
                 return bad(ctx, o, text, "at most 512 numbers");

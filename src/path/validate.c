@@ -93,8 +93,8 @@ static lnt_status weigh_folds(lnt_ctx *ctx, validation *v, double *total)
     }
     for (int f = 0; f < folds; f++)
         if (!(v->share[f] > 0 && v->share[f] < *total))
-            return lnt_fail(ctx, LNT_EINVAL, "fold %d has %s samples: choose fewer folds", f,
-                            v->share[f] > 0 ? "all" : "no");
+            return lnt_fail(ctx, LNT_EINVAL, "fold %d of %d has %s weight: choose fewer folds", f, folds,
+                            v->share[f] > 0 ? "all the" : "no");
     return LNT_OK;
 }
 

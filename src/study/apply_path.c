@@ -34,9 +34,13 @@ static lnt_status choose_lambda(lnt_ctx *ctx, double *lambda, const lnt_record *
     *lambda = one_se ? lnt_record_fact_number(saved, "cv", "lambda_1se") : !isnan(best) ? best : last;
     if (!text || min || one_se)
         return LNT_OK;
-    if (!lnt_number_read(text, strlen(text), lambda) || !(*lambda >= last && *lambda <= first))
+    /* The ends as tables show them, rounded, are meant to be the ends. */
+    const double shown = 1e-5;
+    if (!lnt_number_read(text, strlen(text), lambda) ||
+        !(*lambda >= last * (1 - shown) && *lambda <= first * (1 + shown)))
         return lnt_fail(ctx, LNT_EUSAGE, "--lambda %.80s: use min, 1se, or a number from %.9g to %.9g", text, last,
                         first);
+    *lambda = fmax(last, fmin(first, *lambda));
     return LNT_OK;
 }
 

@@ -51,7 +51,9 @@ const char lnt_regress_path_description[] =
     "least, and lambda.1se, the largest lambda within one standard error of it. Ridge has leave-one-out and GCV for "
     "every lambda too, without refitting; the lasso has GCV, with its number of coefficients as degrees of freedom.\n\n"
     "With --out, result.h5 holds /path/lambda, /path/coefficients (lambdas, features) and /path/intercept, for several "
-    "targets with a last axis of targets; linnet apply predicts new rows from it.";
+    "targets with a last axis of targets; linnet apply predicts new rows from it. With --cv, /cv/fold says which fold, "
+    "from 0, each row that was fitted belongs to, and /cv/errors what every fold (a row) had for an error at every "
+    "lambda.";
 
 /* ---- regress learning ---- */
 

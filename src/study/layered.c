@@ -199,8 +199,10 @@ static lnt_status keep_finished(lnt_ctx *ctx, lnt_record *record, lnt_layered *l
         memmove(lnt_layered_value(l, l->runs, 0), lnt_layered_value(l, run, 0), values * sizeof(double));
         l->runs++;
     }
-    if (l->runs < l->opts->seeds)
+    if (l->runs < l->opts->seeds) {
         lnt_record_set_interrupted(record);
+        lnt_record_warn(record, "interrupted: %d of %d runs were finished", l->runs, l->opts->seeds);
+    }
     return l->runs > 0 ? LNT_OK
                        : lnt_fail(ctx, LNT_EUSER,
                                   "interrupted before the arms of any run were finished: there is nothing "

@@ -344,9 +344,10 @@ static lnt_status study(lnt_ctx *ctx, lnt_record *record, const lnt_regress_lear
         status = lnt_rows_make(ctx, record, &l.rows, &rows);
     if (status != LNT_OK)
         return status;
-    if (l.rows.n < LEAST_ROWS || o->cv > l.rows.n)
-        return lnt_fail(ctx, LNT_EUSAGE, "there are %d rows; at least %d are needed", l.rows.n,
-                        o->cv > LEAST_ROWS ? o->cv : LEAST_ROWS);
+    if (l.rows.n < LEAST_ROWS)
+        return lnt_fail(ctx, LNT_EUSAGE, "there are %d rows; at least %d are needed", l.rows.n, LEAST_ROWS);
+    if (o->cv > l.rows.n)
+        return lnt_fail(ctx, LNT_EUSAGE, "--cv %d: there are %d rows, at most as many folds", o->cv, l.rows.n);
     if (l.rows.constant == l.rows.features)
         return lnt_fail(ctx, LNT_EDOMAIN, "every feature is constant: there is nothing to learn from");
     prepare(&l);

@@ -53,7 +53,7 @@ static lnt_status read_penalties(lnt_ctx *ctx, lnt_regress_run *r, const char *t
     if (!r->lambda)
         return LNT_ENOMEM;
     if (!lnt_numbers_read(text, r->lambda, MOST_PENALTIES, &r->count))
-        return lnt_fail(ctx, LNT_EUSAGE, "--lambda %.80s: numbers separated by commas are needed", text);
+        return lnt_fail(ctx, LNT_EUSAGE, "--lambda %.80s: numbers below 1e100 separated by commas are needed", text);
     for (int k = 0; k < r->count; k++)
         if (!(r->lambda[k] >= 0) || !isfinite(r->lambda[k]))
             return lnt_fail(ctx, LNT_EUSAGE, "--lambda %.80s: penalties must be finite and not negative", text);

@@ -71,7 +71,7 @@ lnt_status lnt_regress_certify(lnt_ctx *ctx, lnt_regress_run *r, int k)
     at->explained = 1 - at->loss / r->null_loss;
     at->primal = at->loss + o.l1 * o.norm1 + o.l2 * o.norm2 / 2;
     at->gap = gap_of(&o);
-    at->kkt = o.kkt / (r->lambda_max * r->alpha);
+    at->kkt = r->lambda_max > 0 ? o.kkt / (r->lambda_max * r->alpha) : 0;
     at->converged = at->gap <= r->opts->gap * r->null_loss;
     return LNT_OK;
 }

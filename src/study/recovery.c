@@ -106,8 +106,10 @@ static lnt_status study(lnt_ctx *ctx, lnt_record *record, const void *user)
     }
     if (status == LNT_OK && done == 0)
         return lnt_fail(ctx, LNT_EUSER, "interrupted before the first result: there is nothing to keep");
-    if (done < r.problems)
+    if (done < r.problems) {
         lnt_record_set_interrupted(record);
+        lnt_record_warn(record, "interrupted: %d of %d problems were finished", done, r.problems);
+    }
     return status == LNT_OK ? lnt_recovery_report(ctx, record, &r) : status;
 }
 

@@ -137,7 +137,7 @@ def test_path_is_that_of_coordinate_descent():
                     check_path(data(X, y, "--penalty", kind, *more), Problem(X, y, alpha, intercept, standardize, v), 1e-6)
 
 
-def test_command_of_the_issue():
+def test_lasso_without_preparation():
     X, y = problem(200, 30)
     words = "--penalty lasso --lambdas 100 --min-ratio 0.01 --gap 1e-8 --no-intercept --no-standardize".split()
     result, h5, _ = run(*data(X, y), *words)
@@ -320,6 +320,11 @@ def test_apply():
     result, h5, folder = run(*data(X, y, "--penalty", "ridge", "--lambdas", 7, "--pca", 3))
     mean, A = h5["preparation/mean"], h5["preparation/map"]
     close(predicted(folder, N)[:, 0], (N - mean) @ A.T @ h5["path/coefficients"][6] + h5["path/intercept"][6], 1e-11)
+    for k in (0, 6):  # the ends as a table shows them, which is outside of one of them
+        close(predicted(folder, N, "--lambda", f"{h5['path/lambda'][k]:.6g}"),
+              predicted(folder, N, "--lambda", repr(h5["path/lambda"][k])), 1e-5)
+        for side in (-9e-6, 9e-6):
+            predicted(folder, N, "--lambda", repr(h5["path/lambda"][k] * (1 + side)))
     for bad in (["--lambda", "min"], ["--lambda", "x"], ["--lambda", 1e9], ["--run", "each"]):
         one_line(["apply", folder, "--inputs", path("new.npy"), *bad], 2)
     one_line(["apply", folder, "--inputs", save("few.npy", N[:, :4])], 1, ["4", "6"])
@@ -355,6 +360,10 @@ def test_constant_and_equal_columns():
             close(W[:, 1], W[:, 5], 1e-6)
     result, _, _ = run(*data(X, y, "--no-intercept", "--no-standardize"))
     assert result["problem"]["constant_features"] == 0
+    for words in ([], ["--method", "homotopy"], ["--penalty", "ridge"]):
+        result, h5, _ = run(*data(np.ones((20, 2)), y[:20], *words, "--lambdas", 3))
+        assert not h5["path/coefficients"].any() and not np.isnan(h5["tables/path/kkt"]).any()
+        assert not any("not finite" in line for line in result["warnings"])
 
 
 def test_extreme_shapes():
@@ -411,8 +420,12 @@ def test_bad_inputs():
         refused(2, ["--penalty"], more=["--penalty", text])
     for text in ("-1", "a", "", "1,,2", "nan"):
         refused(2, ["--lambda"], more=["--lambda", text])
+    refused(2, ["below 1e100"], more=["--lambda", "1,1e100"])
     refused(2, ["--cv 1"], more=["--cv", 1])
     refused(2, ["--cv 21", "20"], more=["--cv", 21])
+    for kind in ("lasso", "ridge"):
+        weight = save("v.npy", np.array([0.0] + 19 * [1.0]))
+        refused(1, ["of 20 has no weight"], more=["--penalty", kind, "--cv", 20, "--row-weights", weight])
     refused(2, ["--min-ratio"], more=["--lambda", "1", "--min-ratio", 0.1])
     refused(1, ["row 3", "negative"], more=["--row-weights", save("v.npy", np.array([1, 1, -1] + 17 * [1.0]))])
     refused(1, ["0"], more=["--row-weights", save("v.npy", np.zeros(20))])
@@ -548,6 +561,7 @@ def test_learning_is_right_on_gaussian_rows():
 def test_learning_refused():
     X, y = problem(30, 3)
     for words, code, says in ((["--split", 0.2], 2, "--split"), (["--sizes", "30"], 2, "--sizes"), (["--sizes", "2"], 2, "--sizes"),
+                              (["--sizes", "1,2"], 2, "at least 2"), (["--cv", 31], 2, "--cv 31"),
                               (["--cv", 1], 2, "--cv"), (["--penalty", "lasso"], 2, "ridge")):
         one_line(["regress", "learning", *data(X, y, *words)], code, [says])
     one_line(["regress", "learning", *data(X[:10], y[:10])], 2, ["10 rows"])

@@ -505,6 +505,10 @@ static void interruption_keeps_whole_runs(void **state)
     lnt_ctx_set_cancel(ctx, stop_at, &polls);
     check_status(ctx, lnt_layered_study(ctx, first, &o), LNT_OK);
     assert_true(lnt_record_interrupted(first) && !lnt_record_interrupted(whole));
+    lnt_text said = {0};
+    check_status(ctx, lnt_record_warnings(ctx, &said, first), LNT_OK);
+    assert_non_null(strstr(said.p, "interrupted: 1 of 2 runs"));
+    lnt_text_free(&said);
     lnt_array a, b;
     assert_true(lnt_record_array(whole, "ridge/loss_gen", &a) && lnt_record_array(first, "ridge/loss_gen", &b));
     assert_int_equal(a.dims[0], b.dims[0]);

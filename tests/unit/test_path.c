@@ -880,7 +880,7 @@ static void wrong_input_is_refused(void **state)
     w[1] = NAN;
     check_failure(ctx, lnt_lasso_fit(ctx, w, NULL, &s.design, s.y, 0.1, &o, true), LNT_EDOMAIN, "coefficient 1");
     check_failure(ctx, lnt_path_validate(ctx, &cv, &s.design, s.y, fold, 1, 1, &o), LNT_EINVAL, "at least 2 folds");
-    check_failure(ctx, lnt_path_validate(ctx, &cv, &s.design, s.y, fold, 3, 1, &o), LNT_EINVAL, "fold 2 has no");
+    check_failure(ctx, lnt_path_validate(ctx, &cv, &s.design, s.y, fold, 3, 1, &o), LNT_EINVAL, "fold 2 of 3 has no weight");
     fold[4] = 5;
     check_failure(ctx, lnt_path_validate(ctx, &cv, &s.design, s.y, fold, 2, 1, &o), LNT_EINVAL, "sample 4");
 }

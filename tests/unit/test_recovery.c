@@ -44,6 +44,10 @@ static void interruption_keeps_what_is_finished(void **state)
     lnt_record *record = lnt_record_new("regress recovery");
     check_status(ctx, lnt_recovery_study(ctx, record, &o), LNT_OK);
     assert_true(lnt_record_interrupted(record));
+    lnt_text said = {0};
+    check_status(ctx, lnt_record_warnings(ctx, &said, record), LNT_OK);
+    assert_non_null(strstr(said.p, "interrupted: "));
+    lnt_text_free(&said);
     int solved = (int)lnt_record_fact_number(record, "problems", "solved");
     assert_true(solved > 9 && solved <= 20);
     /* run by run, so that cells have equally many, but for one more in the first */
