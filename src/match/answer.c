@@ -306,8 +306,8 @@ static lnt_status truncate(lnt_ctx *ctx, lnt_match_fit *cut, const lnt_match *m,
     double *w = lnt_alloc(ctx, (size_t)r, sizeof *w);
     lnt_mat A, O, L;
     lnt_status status;
-    if (!w || (status = lnt_mat_alloc(ctx, &A, r, r)) != LNT_OK || (status = lnt_mat_alloc(ctx, &O, r, r)) != LNT_OK ||
-        (status = lnt_mat_alloc(ctx, &L, r, k)) != LNT_OK)
+    if (!w || lnt_mat_alloc(ctx, &A, r, r) != LNT_OK || lnt_mat_alloc(ctx, &O, r, r) != LNT_OK ||
+        lnt_mat_alloc(ctx, &L, r, k) != LNT_OK)
         return LNT_ENOMEM;
     if ((status = square(ctx, A, m, fit)) != LNT_OK || (status = lnt_eigh(ctx, w, O, A)) != LNT_OK)
         return status;

@@ -204,8 +204,8 @@ static lnt_status riccati(lnt_ctx *ctx, lnt_mat C, lnt_mat S, lnt_mat C0, double
     lnt_mat Q, A, B;
     lnt_status status;
     double *w = lnt_alloc(ctx, (size_t)n, sizeof *w);
-    if (!w || (status = lnt_mat_alloc(ctx, &Q, n, n)) != LNT_OK || (status = lnt_mat_alloc(ctx, &A, n, n)) != LNT_OK ||
-        (status = lnt_mat_alloc(ctx, &B, n, n)) != LNT_OK)
+    if (!w || lnt_mat_alloc(ctx, &Q, n, n) != LNT_OK || lnt_mat_alloc(ctx, &A, n, n) != LNT_OK ||
+        lnt_mat_alloc(ctx, &B, n, n) != LNT_OK)
         return LNT_ENOMEM;
     lnt_mat_transpose(A, S);
     lnt_mat_add(A, 1, S);

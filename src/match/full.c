@@ -32,7 +32,8 @@ static bool accepted(const lnt_dual *dual, double t, double slope, bool polishin
 static bool search(lnt_dual *dual, bool polishing)
 {
     double slope = lnt_match_dot(dual->at.g, dual->step);
-    for (double t = 1; t > 1e-12; t /= 2) {
+    double t = 1;
+    for (int halvings = 0; halvings < 40; halvings++, t /= 2) {
         lnt_mat_copy(dual->trial.E, dual->at.E);
         lnt_mat_add(dual->trial.E, t, dual->step);
         if (lnt_dual_evaluate(dual, &dual->trial) && accepted(dual, t, slope, polishing)) {
@@ -71,7 +72,7 @@ lnt_status lnt_match_newton(lnt_ctx *ctx, lnt_dual *dual, const lnt_match_opts *
             *stop = LNT_MATCH_CONVERGED;
         if (dual->at.size <= NOISE * DBL_EPSILON * scale && !done)
             *stop = LNT_MATCH_ROUNDING;
-        if (dual->at.size <= NOISE / 10 * DBL_EPSILON * scale || *stop == LNT_MATCH_ROUNDING ||
+        if (dual->at.size <= 0.1 * NOISE * DBL_EPSILON * scale || *stop == LNT_MATCH_ROUNDING ||
             (done && (!opts->polish || polished++ == POLISHING)) || (k >= opts->max_steps && !done))
             return LNT_OK;
         if (lnt_cancelled(ctx)) {

@@ -319,10 +319,10 @@ static lnt_status gains_only(lnt_ctx *ctx, double *best, lnt_match_search_info *
     lnt_rng rng = lnt_rng_stream(o->seed, 0, LNT_FOR_WEIGHTS);
     double *z = lnt_alloc(ctx, N, sizeof *z), f;
     s->n = lnt_alloc(ctx, r, sizeof *s->n);
-    lnt_status status;
-    if (!z || !s->n || (status = lnt_mat_alloc(ctx, &s->Y, m->cells, m->rank)) != LNT_OK ||
-        (status = lnt_mat_alloc(ctx, &s->JA, m->cells, m->rank)) != LNT_OK ||
-        (status = lnt_mat_alloc(ctx, &s->F, m->rank, m->rank)) != LNT_OK)
+    lnt_status status = LNT_OK;
+    if (!z || !s->n || lnt_mat_alloc(ctx, &s->Y, m->cells, m->rank) != LNT_OK ||
+        lnt_mat_alloc(ctx, &s->JA, m->cells, m->rank) != LNT_OK ||
+        lnt_mat_alloc(ctx, &s->F, m->rank, m->rank) != LNT_OK)
         return LNT_ENOMEM;
     for (int j = 0; j < m->rank; j++) {
         lnt_mat_copy(lnt_columns(s->Y, j, 1), lnt_columns(m->U, j, 1));

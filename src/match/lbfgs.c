@@ -34,7 +34,7 @@ static void add(double *b, double alpha, const double *a, size_t n)
 /* p <- -H g by the two loops. */
 static void direction(double *p, const double *g, const memory *m, size_t n)
 {
-    double alpha[MEMORY];
+    double alpha[MEMORY] = {0};
     int used = m->count < MEMORY ? m->count : MEMORY;
     for (size_t i = 0; i < n; i++)
         p[i] = -g[i];

@@ -80,9 +80,8 @@ static lnt_status iterative(lnt_ctx *ctx, double *x, const quartic *s)
     lnt_mat A, work, square;
     double *res = lnt_alloc(ctx, n, sizeof *res), *z = lnt_alloc(ctx, n, sizeof *z), *p = lnt_alloc(ctx, n, sizeof *p),
            *q = lnt_alloc(ctx, n, sizeof *q), *diagonal = lnt_alloc(ctx, n, sizeof *diagonal);
-    lnt_status status;
-    if (!res || !z || !p || !q || !diagonal || (status = lnt_mat_alloc(ctx, &A, r, r)) != LNT_OK ||
-        (status = lnt_mat_alloc(ctx, &work, N, r)) != LNT_OK || (status = lnt_mat_alloc(ctx, &square, N, r)) != LNT_OK)
+    if (!res || !z || !p || !q || !diagonal || lnt_mat_alloc(ctx, &A, r, r) != LNT_OK ||
+        lnt_mat_alloc(ctx, &work, N, r) != LNT_OK || lnt_mat_alloc(ctx, &square, N, r) != LNT_OK)
         return LNT_ENOMEM;
     for (int j = 0; j < r; j++)
         for (int i = 0; i < N; i++)

@@ -71,7 +71,7 @@ static lnt_status descend(lnt_ctx *ctx, local *s, double *best, int *steps)
             return status;
         double t = 1, trial = INFINITY;
         lnt_mat_add(s->next, -1, s->T);
-        for (; t > 1e-6; t /= 2) {
+        for (int halvings = 0; halvings < 20; halvings++, t /= 2) {
             lnt_mat_copy(s->YD, s->T);
             lnt_mat_add(s->YD, t, s->next);
             trial = loss(s, s->YD);
@@ -109,9 +109,9 @@ static lnt_status procrustes(lnt_ctx *ctx, lnt_mat T, const lnt_match *m, lnt_ma
     lnt_mat O, B, U, VT, A;
     double *w = lnt_alloc(ctx, (size_t)r, sizeof *w);
     lnt_status status;
-    if (!w || (status = lnt_mat_alloc(ctx, &O, r, r)) != LNT_OK || (status = lnt_mat_alloc(ctx, &B, r, r)) != LNT_OK ||
-        (status = lnt_mat_alloc(ctx, &U, N, r)) != LNT_OK || (status = lnt_mat_alloc(ctx, &VT, r, r)) != LNT_OK ||
-        (status = lnt_mat_alloc(ctx, &A, N, r)) != LNT_OK)
+    if (!w || lnt_mat_alloc(ctx, &O, r, r) != LNT_OK || lnt_mat_alloc(ctx, &B, r, r) != LNT_OK ||
+        lnt_mat_alloc(ctx, &U, N, r) != LNT_OK || lnt_mat_alloc(ctx, &VT, r, r) != LNT_OK ||
+        lnt_mat_alloc(ctx, &A, N, r) != LNT_OK)
         return LNT_ENOMEM;
     if ((status = lnt_eigh(ctx, w, O, P)) != LNT_OK)
         return status;

@@ -144,7 +144,7 @@ lnt_status lnt_apply_path(lnt_ctx *ctx, lnt_record *record, const lnt_record *sa
         status = lnt_prep_apply(ctx, Z, &m.prep, &data.inputs, opts->threads);
     if (status == LNT_OK)
         status = lnt_mat_alloc(ctx, &F, m.targets, data.inputs.n);
-    if (status != LNT_OK)
+    if (status != LNT_OK || !m.intercept)
         return status;
     for (int i = 0; i < F.cols; i++)
         memcpy(lnt_at(F, 0, i), m.intercept, (size_t)m.targets * sizeof *F.a);
