@@ -160,10 +160,10 @@ static void large_jacobians_are_streamed(void **state)
 {
     lnt_ctx *ctx = *state;
     lnt_rng rng = lnt_rng_stream(SEED, 100, LNT_FOR_TESTS);
-    int n = 30000, k = 30;
+    int n = 40000, k = 80; /* two blocks */
     lnt_mat A = random_matrix(ctx, n, k, &rng);
     lnt_model model = linear_model(&A);
-    double *w = random_vector(ctx, (size_t)k, &rng), p[30], q[30], again[30];
+    double *w = random_vector(ctx, (size_t)k, &rng), p[80], q[80], again[80];
     lnt_fit_problem problem = {.model = &model, .d = random_vector(ctx, (size_t)n, &rng)};
     static const lnt_fit_solver solvers[] = {LNT_SOLVER_QR, LNT_SOLVER_CHOLESKY, LNT_SOLVER_LSMR};
     for (int s = 0; s < 3; s++) {
@@ -175,10 +175,10 @@ static void large_jacobians_are_streamed(void **state)
         check_status(ctx, lnt_fit_step(ctx, q, &problem, w, 0.1, &opts), LNT_OK);
         opts.memory = 100000;
         check_status(ctx, lnt_fit_step(ctx, p, &problem, w, 0.1, &opts), LNT_OK);
-        check_close(as_column(p, 30), as_column(q, 30), 1e-12, "streamed step");
+        check_close(as_column(p, 80), as_column(q, 80), 1e-12, "streamed step");
         opts.threads = 3;
         check_status(ctx, lnt_fit_step(ctx, again, &problem, w, 0.1, &opts), LNT_OK);
-        check_close(as_column(again, 30), as_column(p, 30), 0, "step on three threads");
+        check_close(as_column(again, 80), as_column(p, 80), 0, "step on three threads");
     }
     lnt_fit_opts opts;
     lnt_fit_defaults(&opts);
