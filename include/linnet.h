@@ -27,6 +27,7 @@
 #include "linnet/report.h"
 #include "linnet/response.h"
 #include "linnet/rng.h"
+#include "linnet/sample_risk.h"
 #include "linnet/spectrum.h"
 #include "linnet/status.h"
 #include "linnet/store.h"

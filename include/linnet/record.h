@@ -42,6 +42,7 @@ typedef struct lnt_value {
 } lnt_value;
 
 LNT_API lnt_value lnt_number(double x);
+LNT_API lnt_value lnt_known(double x); /* a number, but nothing where it is not finite */
 LNT_API lnt_value lnt_integer(long i);
 LNT_API lnt_value lnt_flag(bool b);
 LNT_API lnt_value lnt_string(const char *s); /* NULL: nothing */
@@ -61,6 +62,8 @@ LNT_API void lnt_record_warn(lnt_record *record, const char *format, ...) LNT_PR
 LNT_API void lnt_record_series(lnt_record *record, const char *path, const char *unit, const double *values, int count);
 /* `count` matrices of one shape, in files as (rows, cols), file[i,j] = A_ij; several get a leading axis. */
 LNT_API void lnt_record_matrix(lnt_record *record, const char *path, const char *unit, const lnt_mat *A, int count);
+/* The same with the leading axis also for a single one. */
+LNT_API void lnt_record_stack(lnt_record *record, const char *path, const char *unit, const lnt_mat *A, int count);
 /* Samples in columns (D x n), in files as (n, D). */
 LNT_API void lnt_record_samples(lnt_record *record, const char *path, const char *unit, lnt_mat X);
 LNT_API void lnt_record_vector(lnt_record *record, const char *path, const char *unit, const double *values, int count);
@@ -150,7 +153,7 @@ typedef struct lnt_image {
 
 typedef struct lnt_panel {
     const char *title, *xlabel, *ylabel;
-    bool logx, logy;
+    bool logx, logy; /* y: where any curve is above 0 */
     int curves;
     const lnt_curve *curve;
     const lnt_image *image; /* NULL: none */

@@ -292,13 +292,14 @@ LNT_API void lnt_curves_defaults(lnt_curves_opts *opts);
  * Arms: plain, ridge (penalty lambda/2 |S|^2), lasso (lasso_lambda |S|_1) and elastic (both), each alone or with
  * +momentum (heavy ball; with l1 and the threshold that solves the same problem), +naive or +outer (with l1 and
  * momentum, other thresholds, see lnt_learner), +fista (l1), +sgd (minibatches). Automatic hyper-parameters: the
- * fastest step and momentum for the arm (lnt_tune), the ridge lambda_R that makes ridge as fast as plain
- * (lnt_equal_rate_ridge); with l1 the step 1/lam_+ (outer (1 - beta)/lam_+) and the momentum of the plain arm; of sgd
- * 1/(1 + (D + 1)/batch). From the extreme eigenvalues of each data set that are not 0, or those of Marchenko and
+ * fastest step and momentum for the arm (lnt_tune), with a given momentum the step (1 + beta)/(lam_+ + lambda); the
+ * ridge lambda_R that makes ridge as fast as plain (lnt_equal_rate_ridge); with l1 the step 1/(lam_+ + lambda) (outer
+ * 1 - beta times that) and the momentum of the plain arm; of sgd (1 - beta)/(1 + (D + 1)/batch). From the extreme eigenvalues of each data set that are not 0, or those of Marchenko and
  * Pastur.
  *
- * Theory of arms without l1: lnt_predict_curve(), which takes automatic hyper-parameters in their asymptotic values,
- * with the realised |S0|^2, S0.T and |T|^2; with l1 alone: where it ends, lnt_lasso_risk_predict(); of sgd the first
+ * Theory of arms without l1: lnt_predict_curve() with the mean lambda of the data sets and the fastest rule for it on
+ * infinitely large ones (where that is no rule, at q = 1, the mean of those used), with the realised |S0|^2, S0.T and
+ * |T|^2; with l1 alone: where it ends, lnt_lasso_risk_of() (beyond 10,000 features lnt_lasso_risk_predict()); of sgd the first
  * epoch; with a spectrum: where ridge and plain descent end, lnt_ridge_risk_predict(). Flow: epoch k stands for the
  * time k lr; arms plain and ridge only.
  *
@@ -330,6 +331,73 @@ LNT_API void lnt_regress_theory_defaults(lnt_regress_theory_opts *opts);
  * parts), hyperparameters, recovery, stopping; series epoch, ARM.loss_gen, ...; a table over lambda with the best one;
  * figures. */
 LNT_API lnt_status lnt_regress_theory_study(lnt_ctx *ctx, lnt_record *record, const lnt_regress_theory_opts *opts);
+
+/* ---- regress path ---- */
+
+typedef enum lnt_path_method { LNT_PATH_DESCENT, LNT_PATH_HOMOTOPY } lnt_path_method;
+
+typedef struct lnt_regress_path_opts {
+    lnt_task_opts task;          /* with rows */
+    const char *row_weights;     /* file of a weight >= 0 for each row, of any scale; NULL: equal */
+    int target;                  /* which of several targets, from 0; LNT_AUTO: all for ridge, else the only one */
+    const char *penalty;         /* ridge, lasso, or elastic:ALPHA */
+    bool intercept, standardize; /* see lnt_path_opts */
+    int lambdas;                 /* number of penalties */
+    double min_ratio;            /* last over first; 0: 1e-6 for ridge, else as lnt_path_opts has it */
+    const char *lambda;          /* or the penalties themselves, separated by commas */
+    int method;                  /* lnt_path_method; homotopy for the lasso alone */
+    double gap;                  /* tolerance of the duality gap, relative to the objective without features */
+    int max_epochs;              /* of descent, for each penalty */
+    int cv;                      /* folds; 0: none */
+    uint64_t seed;               /* of folds and split */
+    int threads;                 /* 0: all processors */
+} lnt_regress_path_opts;
+
+LNT_API void lnt_regress_path_defaults(lnt_regress_path_opts *opts);
+/* The whole path of ridge, lasso or elastic net on rows of data, as path.h defines it: objective 1/(2n) sum v (y - a -
+ * x.w)^2 + lambda sum_j (alpha |u_j| + (1 - alpha)/2 u_j^2), v weights of mean 1, u_j = s_j w_j. Ridge takes several
+ * targets, whose objectives, gaps and errors are summed. Rows are cut into folds by lnt_path_folds() with the stream
+ * (seed, 0, LNT_FOR_SHUFFLE). Rows held out are predicted at every lambda, and used for nothing else.
+ * Inputs of which at most a tenth is not 0 are kept sparse for lasso and elastic net. Memory: the prepared inputs once
+ * (twice while they are read); ridge three times as much.
+ *
+ * Record: table path, a row per lambda, descending: lambda, primal, gap (a certificate: primal less the minimum is at
+ * most that), nnz, iterations, loo and gcv (ridge; gcv for the lasso too, with its df), cv and cv_se, test; explained,
+ * df (ridge: trace of the hat matrix; lasso: nnz; with the intercept), loss, relative_gap (to the primal without
+ * features), kkt; errors are mean squares. Table choices: the penalties that cross-validation, leave-one-out and GCV
+ * choose. Arrays path/lambda, /coefficients (lambdas, features), /intercept; for several targets with a last axis of
+ * targets; cv/errors (folds, lambdas), cv/fold; path/knots with the homotopy. Facts preparation, problem, certificate,
+ * cv, ridge, homotopy; deviations between estimates of the error; a check of the gap, which fails where it was not
+ * reached; a figure. LNT_EDOMAIN for a target that is constant. */
+LNT_API lnt_status lnt_regress_path_study(lnt_ctx *ctx, lnt_record *record, const lnt_regress_path_opts *opts);
+
+/* ---- regress learning ---- */
+
+typedef struct lnt_regress_learning_opts {
+    lnt_task_opts task;          /* with rows, none held out */
+    int target;                  /* which of several targets, from 0; LNT_AUTO: all */
+    int penalty;                 /* ridge */
+    bool intercept, standardize; /* scales are those of all rows */
+    double lambda;               /* NaN: the best one at each number of rows */
+    lnt_int_list sizes;          /* numbers of rows to train on; empty: eight, up to nine tenths of the rows */
+    int draws;                   /* of that many rows at random, for each number */
+    int cv;                      /* folds, for comparison; 0: none */
+    uint64_t seed;
+    int threads; /* 0: all processors */
+} lnt_regress_learning_opts;
+
+LNT_API void lnt_regress_learning_defaults(lnt_regress_learning_opts *opts);
+/* How much more data would help: the test error (mean square, summed over the targets) of ridge regression on n rows,
+ * predicted from all rows by lnt_ridge_forecast_best(), beside that of random draws of n rows tested on the others, up
+ * to 2 and 4 times as many rows as there are. Draw r takes the first n rows of a permutation by the stream (seed, r,
+ * LNT_FOR_SPLIT). Beside the prediction stands that of lnt_ridge_risk_predict() with all rows as the population, sure
+ * where there are many rows a feature only; its noise variance and coefficients are freed of the bias of their noise.
+ *
+ * Record: table sizes: rows, lambda, predicted, predicted_se, omniscient, measured, measured_sd, measured_se, df; table
+ * ridges: the lambda that the prediction, the omniscient risk, leave-one-out and k-fold cross-validation choose for all
+ * rows; table lambdas over lambda at all rows; facts preparation, problem, noise, answer; arrays spectrum/eigenvalues,
+ * spectrum/power (p_i), draws/error (draws, numbers of rows); deviations per number of rows; assumptions; a figure. */
+LNT_API lnt_status lnt_regress_learning_study(lnt_ctx *ctx, lnt_record *record, const lnt_regress_learning_opts *opts);
 
 /* ---- regress recovery ---- */
 
@@ -363,16 +431,18 @@ LNT_API lnt_status lnt_recovery_study(lnt_ctx *ctx, lnt_record *record, const ln
 /* ---- apply ---- */
 
 typedef struct lnt_apply_opts {
-    const char *folder;                  /* of a saved `train` result */
+    const char *folder;                  /* of a saved `train` or `regress path` result */
     const char *data, *inputs, *targets; /* new rows; targets only to score them */
     bool one_hot;
-    const char *run; /* "mean" over the runs, "each", or the number of one, from 0 */
+    const char *run;    /* "mean" over the runs, "each", or the number of one, from 0 */
+    const char *lambda; /* of a path: "min", "1se", or a number; NULL: min where cross-validated, else the last */
     int threads;
 } lnt_apply_opts;
 
 LNT_API void lnt_apply_defaults(lnt_apply_opts *opts);
-/* Applies a saved network, its preparation included, to new rows. Record: array "prediction" (rows, outputs), with a
- * leading axis for "each"; table classes where the model was trained on classes; score where targets are given. */
+/* Applies a saved network or regression path, its preparation included, to new rows. Between the penalties of a path
+ * its coefficients are interpolated. Record: array "prediction" (rows, outputs), with a leading axis for "each"; table
+ * classes where the model was trained on classes; score where targets are given. */
 LNT_API lnt_status lnt_apply_study(lnt_ctx *ctx, lnt_record *record, const lnt_apply_opts *opts);
 
 /* ---- reproduce ---- */

@@ -109,14 +109,34 @@ static int count_labels(const lnt_panel *panel)
     return labels;
 }
 
-/* Room for the outer halves of a histogram's first and last bins. */
+/* Room for the outer halves of a histogram's first and last bins, unless other curves give it. */
 static void put_offsets(lnt_text *out, const lnt_panel *panel)
 {
-    double half = 0;
-    for (int c = 0; c < panel->curves && !panel->image; c++)
-        if (panel->curve[c].style == LNT_CURVE_STEPS && panel->curve[c].n > 1)
-            half = fmax(half, (panel->curve[c].x[1] - panel->curve[c].x[0]) / 2);
-    lnt_text_add(out, half > 0 ? "set offsets %g,%g,0,0\n" : "unset offsets\n", half, half);
+    double low = INFINITY, high = -INFINITY, first = INFINITY, last = -INFINITY;
+    for (int c = 0; c < panel->curves && !panel->image; c++) {
+        const lnt_curve *curve = &panel->curve[c];
+        double half = curve->style == LNT_CURVE_STEPS && curve->n > 1 ? (curve->x[1] - curve->x[0]) / 2 : 0;
+        for (int i = 0; i < curve->n; i++) {
+            low = fmin(low, curve->x[i]);
+            high = fmax(high, curve->x[i]);
+            first = fmin(first, curve->x[i] - half);
+            last = fmax(last, curve->x[i] + half);
+        }
+    }
+    if (first < low || last > high)
+        lnt_text_add(out, "set offsets %.15g,%.15g,0,0\n", low - first, last - high);
+    else
+        lnt_text_add(out, "unset offsets\n");
+}
+
+/* Whether a logarithmic axis of y has something to show. */
+static bool has_positive(const lnt_panel *panel)
+{
+    for (int c = 0; c < panel->curves; c++)
+        for (int i = 0; i < panel->curve[c].n; i++)
+            if (panel->curve[c].y[i] > 0)
+                return true;
+    return panel->image != NULL;
 }
 
 /* Every panel gets as many lines of key, so that the axes of all are aligned. */
@@ -128,7 +148,8 @@ static void put_panel(lnt_text *out, const lnt_panel *panel, const char *source,
     lnt_put_quoted(out, panel->xlabel);
     lnt_text_add(out, "\nset ylabel ");
     lnt_put_quoted(out, panel->ylabel);
-    lnt_text_add(out, "\n%s logscale x\n%s logscale y\n", panel->logx ? "set" : "unset", panel->logy ? "set" : "unset");
+    lnt_text_add(out, "\n%s logscale x\n%s logscale y\n", panel->logx ? "set" : "unset",
+                 panel->logy && has_positive(panel) ? "set" : "unset");
     lnt_image_axes(out, panel);
     put_offsets(out, panel);
     lnt_text_add(out, "plot");

@@ -102,12 +102,16 @@ static void put_series(lnt_text *out, const lnt_record *record)
 
 typedef struct table_grid {
     const lnt_column *column[SHOWN_COLUMNS];
+    int rows, shown;
 } table_grid;
 
+/* Long tables are thinned like series. */
 static const char *table_cell(const void *user, int row, int col, char *buffer, size_t size)
 {
-    const lnt_column *column = ((const table_grid *)user)->column[col];
-    return row < 0 ? column->name : cell_text(lnt_table_cell(column, row), buffer, size);
+    const table_grid *g = user;
+    const lnt_column *column = g->column[col];
+    int at = g->shown < 2 ? 0 : (int)((long)row * (g->rows - 1) / (g->shown - 1));
+    return row < 0 ? column->name : cell_text(lnt_table_cell(column, at), buffer, size);
 }
 
 static void put_table(lnt_text *out, const lnt_table *table)
@@ -121,6 +125,8 @@ static void put_table(lnt_text *out, const lnt_table *table)
     }
     if (rows == 0)
         return;
+    g.rows = table->rows;
+    g.shown = rows;
     lnt_text_add(out, "\n%s\n", table->name);
     put_grid(out, rows, count, left, table_cell, &g);
     if (rows < table->rows)

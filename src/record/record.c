@@ -1,5 +1,6 @@
 #include "internal.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -53,6 +54,11 @@ bool lnt_record_interrupted(const lnt_record *record)
 lnt_value lnt_number(double x)
 {
     return (lnt_value){.kind = LNT_NUMBER, .number = x};
+}
+
+lnt_value lnt_known(double x)
+{
+    return isfinite(x) ? lnt_number(x) : (lnt_value){0};
 }
 
 lnt_value lnt_integer(long i)
@@ -214,12 +220,23 @@ void lnt_record_vector(lnt_record *record, const char *path, const char *unit, c
     add_vector(record, path, unit, false, values, count);
 }
 
-void lnt_record_matrix(lnt_record *record, const char *path, const char *unit, const lnt_mat *A, int count)
+static void add_matrices(lnt_record *record, const char *path, const char *unit, const lnt_mat *A, int count,
+                         bool stack)
 {
     int rows = A[0].rows, cols = A[0].cols, many[3] = {count, rows, cols}, one[3] = {rows, cols};
-    double *values = add_array(record, path, unit, false, count > 1 ? 3 : 2, count > 1 ? many : one);
+    double *values = add_array(record, path, unit, false, stack ? 3 : 2, stack ? many : one);
     for (int k = 0; k < count && values; k++, values += (size_t)rows * (size_t)cols)
         lnt_mat_transpose(lnt_mat_view(values, cols, rows), A[k]);
+}
+
+void lnt_record_matrix(lnt_record *record, const char *path, const char *unit, const lnt_mat *A, int count)
+{
+    add_matrices(record, path, unit, A, count, count > 1);
+}
+
+void lnt_record_stack(lnt_record *record, const char *path, const char *unit, const lnt_mat *A, int count)
+{
+    add_matrices(record, path, unit, A, count, true);
 }
 
 void lnt_record_samples(lnt_record *record, const char *path, const char *unit, lnt_mat X)

@@ -1,7 +1,8 @@
+#include "apply.h"
 #include "weights.h"
 
-#include "linnet/linalg.h"
 #include "linnet/store.h"
+#include "setup.h"
 
 #include <math.h>
 #include <string.h>
@@ -21,7 +22,7 @@ typedef struct model {
 
 static lnt_status damaged(lnt_ctx *ctx, const char *path, const char *what)
 {
-    return lnt_fail(ctx, LNT_EFORMAT, "%s: not a saved network of linnet train (%s)", path, what);
+    return lnt_fail(ctx, LNT_EFORMAT, "%s: not a saved result of linnet train or regress path (%s)", path, what);
 }
 
 /* What the kind of preparation says that there must be. */
@@ -35,12 +36,13 @@ static bool preparation_is_whole(const lnt_record *record, bool has_mean, bool h
     return has_map == needs_map && has_mean == needs_mean && (needs_mean || strcmp(kind.string, "none") == 0);
 }
 
-static lnt_status load_preparation(lnt_ctx *ctx, model *m, const lnt_record *record, int components, const char *path)
+lnt_status lnt_saved_preparation(lnt_ctx *ctx, lnt_prep *prep, const lnt_record *record, int components,
+                                 const char *path)
 {
     lnt_array mean, map;
     bool has_mean = lnt_record_array(record, "preparation/mean", &mean),
          has_map = lnt_record_array(record, "preparation/map", &map);
-    m->prep = (lnt_prep){.inputs = components, .outputs = components};
+    *prep = (lnt_prep){.inputs = components, .outputs = components};
     if (!preparation_is_whole(record, has_mean, has_map))
         return damaged(ctx, path, "its preparation is incomplete");
     if ((has_mean && !lnt_array_finite(&mean)) || (has_map && !lnt_array_finite(&map)))
@@ -48,44 +50,33 @@ static lnt_status load_preparation(lnt_ctx *ctx, model *m, const lnt_record *rec
     if (has_map) {
         if (map.rank != 2 || map.dims[0] != components)
             return damaged(ctx, path, "/preparation/map does not fit the weights");
-        m->prep.inputs = map.dims[1];
-        lnt_status status = lnt_array_matrix(ctx, &m->prep.map, &map, 0);
+        prep->inputs = map.dims[1];
+        lnt_status status = lnt_array_matrix(ctx, &prep->map, &map, 0);
         if (status != LNT_OK)
             return status;
     }
     if (has_mean) {
-        if (mean.rank != 1 || mean.dims[0] != m->prep.inputs)
+        if (mean.rank != 1 || mean.dims[0] != prep->inputs)
             return damaged(ctx, path, "/preparation/mean does not fit the map");
-        m->prep.mean = lnt_alloc(ctx, (size_t)mean.dims[0], sizeof *m->prep.mean);
-        if (!m->prep.mean)
+        prep->mean = lnt_alloc(ctx, (size_t)mean.dims[0], sizeof *prep->mean);
+        if (!prep->mean)
             return LNT_ENOMEM;
-        memcpy(m->prep.mean, mean.values, (size_t)mean.dims[0] * sizeof *m->prep.mean);
+        memcpy(prep->mean, mean.values, (size_t)mean.dims[0] * sizeof *prep->mean);
     }
     return LNT_OK;
 }
 
-static lnt_status load_model(lnt_ctx *ctx, model *m, const char *folder)
+static lnt_status load_model(lnt_ctx *ctx, model *m, const lnt_record *record, const char *path)
 {
-    lnt_record *record;
     lnt_value classes = {0};
-    const char *path = lnt_sprintf(ctx, "%s/result.h5", folder);
-    if (!path)
-        return LNT_ENOMEM;
-    if (access(path, F_OK) != 0)
-        return lnt_fail(ctx, LNT_EMISSING, "%s is not the folder of a saved linnet train (there is no result.h5 in it)",
-                        folder);
-    lnt_status status = lnt_store_load(ctx, &record, path);
-    if (status != LNT_OK)
-        return status;
-    status = lnt_saved_net_get(ctx, &m->saved, record, path);
+    lnt_status status = lnt_saved_net_get(ctx, &m->saved, record, path);
     if (status == LNT_OK)
-        status = load_preparation(ctx, m, record, m->saved.net.width[0], path);
+        status = lnt_saved_preparation(ctx, &m->prep, record, m->saved.net.width[0], path);
     if (status == LNT_OK)
         m->outputs = m->saved.net.width[m->saved.net.depth];
     if (status == LNT_OK && lnt_record_get_fact(record, "preparation", "classes", &classes) &&
         classes.integer == m->outputs)
         m->classes = m->outputs;
-    lnt_record_free(record);
     return status;
 }
 
@@ -131,7 +122,7 @@ static lnt_status predict(lnt_ctx *ctx, lnt_mat **F, int *count, const model *m,
     return status;
 }
 
-static void put_classes(lnt_record *record, lnt_mat F, lnt_ctx *ctx)
+void lnt_apply_classes(lnt_ctx *ctx, lnt_record *record, lnt_mat F)
 {
     long *count = lnt_alloc_zero(ctx, (size_t)F.rows, sizeof *count);
     lnt_table *table = lnt_record_table(record, "classes");
@@ -188,20 +179,19 @@ static void put_predictions(lnt_ctx *ctx, lnt_record *record, const lnt_mat *F, 
         lnt_record_matrix(record, "prediction", "", T, runs);
 }
 
-static lnt_status apply(lnt_ctx *ctx, lnt_record *record, const lnt_apply_opts *opts)
+static lnt_status apply_network(lnt_ctx *ctx, lnt_record *record, const lnt_record *saved, const char *path,
+                                const lnt_apply_opts *opts)
 {
     model m = {0};
     lnt_dataset data;
     lnt_mat Z;
     lnt_source source = {opts->data, opts->inputs, opts->targets, opts->one_hot};
-    if (!opts->folder)
-        return lnt_fail(ctx, LNT_EUSAGE, "which result? linnet apply DIR --inputs FILE --out FILE");
-    if (!opts->data && !opts->inputs)
-        return lnt_fail(ctx, LNT_EUSAGE, "which rows? linnet apply %s --inputs FILE --out FILE", opts->folder);
     lnt_mat *F;
     selection s;
     int count;
-    lnt_status status = load_model(ctx, &m, opts->folder);
+    if (opts->lambda)
+        return lnt_fail(ctx, LNT_EUSAGE, "--lambda is for results of linnet regress path; %s holds a network", path);
+    lnt_status status = load_model(ctx, &m, saved, path);
     if (status == LNT_OK)
         status = choose_runs(ctx, &s, &m, opts->run);
     if (status == LNT_OK)
@@ -219,20 +209,37 @@ static lnt_status apply(lnt_ctx *ctx, lnt_record *record, const lnt_apply_opts *
     lnt_record_fact(record, "applied", "runs", "", lnt_integer(m.saved.runs));
     put_predictions(ctx, record, F, count);
     if (m.classes)
-        put_classes(record, F[0], ctx);
+        lnt_apply_classes(ctx, record, F[0]);
     if (lnt_dataset_outputs(&data))
         status = put_score(ctx, record, &m, &data, F, &s, count);
     return status;
 }
 
+static lnt_status apply(lnt_ctx *ctx, lnt_record *record, const void *user)
+{
+    const lnt_apply_opts *opts = user;
+    lnt_record *saved;
+    if (!opts->folder)
+        return lnt_fail(ctx, LNT_EUSAGE, "which result? linnet apply DIR --inputs FILE --out FILE");
+    if (!opts->data && !opts->inputs)
+        return lnt_fail(ctx, LNT_EUSAGE, "which rows? linnet apply %s --inputs FILE --out FILE", opts->folder);
+    const char *path = lnt_sprintf(ctx, "%s/result.h5", opts->folder);
+    if (!path)
+        return LNT_ENOMEM;
+    if (access(path, F_OK) != 0)
+        return lnt_fail(ctx, LNT_EMISSING,
+                        "%s is not the folder of a saved linnet train or regress path (there is no result.h5 in it)",
+                        opts->folder);
+    lnt_status status = lnt_store_load(ctx, &saved, path);
+    if (status != LNT_OK)
+        return status;
+    status = strcmp(lnt_record_command(saved), "regress path") == 0 ? lnt_apply_path(ctx, record, saved, path, opts)
+                                                                    : apply_network(ctx, record, saved, path, opts);
+    lnt_record_free(saved);
+    return status;
+}
+
 lnt_status lnt_apply_study(lnt_ctx *ctx, lnt_record *record, const lnt_apply_opts *opts)
 {
-    lnt_mark mark = lnt_ctx_mark(ctx);
-    lnt_blas_pin();
-    lnt_status status = apply(ctx, record, opts);
-    if (status == LNT_OK)
-        status = lnt_record_status(ctx, record);
-    lnt_blas_unpin();
-    lnt_ctx_reset(ctx, mark);
-    return status;
+    return lnt_study_run(ctx, record, NULL, opts, apply);
 }

@@ -267,23 +267,29 @@ static const char complete_description[] =
 
 #define OPTS lnt_apply_opts
 static const lnt_option apply_options[] = {
-    TEXT("folder", folder, LNT_OPT_POSITIONAL, "DIR", "folder of a saved result of linnet train"),
+    TEXT("folder", folder, LNT_OPT_POSITIONAL, "DIR", "folder of a saved result of linnet train or regress path"),
     TEXT("data", data, LNT_OPT_INPUT, "NAME", "rows to apply it to, as for linnet train"),
     TEXT("inputs", inputs, LNT_OPT_INPUT, "FILE",
          "rows to apply it to, a file as for linnet train; prepared like the training rows"),
     TEXT("targets", targets, LNT_OPT_INPUT, "FILE", "their targets, to score the predictions"),
     FLAG("one-hot", one_hot, 0, "the targets are one column of classes 0, 1, ..."),
     TEXT("run", run, 0, "WHICH", "of several runs: mean of their predictions, each, or the number of one, from 0"),
+    TEXT("lambda", lambda, 0, "WHICH",
+         "of a path: min, 1se, or a number, between penalties by linear interpolation (default: min where it was "
+         "cross-validated, else the last)"),
     THREADS,
     END};
 #undef OPTS
 
 static const char *const apply_examples[] = {"linnet apply d --inputs new.csv --out predicted.npy",
+                                             "linnet apply p --inputs new.csv --lambda 1se --out predicted.csv",
                                              "linnet apply d --data digits --json", NULL};
 
 static const char apply_description[] =
-    "Applies a network that linnet train saved to new rows: subtracts the training rows' mean, projects and scales as "
-    "they were, and passes them through the network. Predictions go to --out, as NPY (rows, outputs), with a leading "
+    "Applies a network that linnet train saved, or a path of linnet regress path, to new rows: subtracts the training "
+    "rows' mean, projects and scales as "
+    "they were, and passes them through the network, or through the coefficients and the intercept at one lambda. "
+    "Predictions go to --out, as NPY (rows, outputs), with a leading "
     "axis "
     "for "
     "--run each of several runs, or as CSV if its name ends in .csv.";
@@ -315,6 +321,10 @@ static const char reproduce_description[] =
     "DIR already, made with the same options, are kept, so that an interrupted call continues.\n\n"
     "The exit code is 3 if a verdict fails. Experiments whose data is missing are skipped, and listed as such.";
 
+DECLARE_COMMAND(curves);
+DECLARE_COMMAND(regress_theory);
+DECLARE_COMMAND(regress_path);
+DECLARE_COMMAND(regress_learning);
 ADAPT(static, train)
 ADAPT(static, modes)
 ADAPT(static, phase)
@@ -338,13 +348,19 @@ const lnt_command lnt_commands[] = {
     {"regress curves", "learning curves of plain, ridge and lasso regression, with their theory",
      lnt_curves_description, lnt_curves_examples, lnt_curves_options, ADAPTED(curves), LNT_OUT_FOLDER, NULL,
      "arms, hyperparameters, sparsity"},
+    {"regress path", "ridge, lasso and elastic-net paths with certificates and cross-validation",
+     lnt_regress_path_description, lnt_regress_path_examples, lnt_regress_path_options, ADAPTED(regress_path),
+     LNT_OUT_FOLDER, NULL, "choices, path"},
+    {"regress learning", "how much more data would help, from the data's own spectrum",
+     lnt_regress_learning_description, lnt_regress_learning_examples, lnt_regress_learning_options,
+     ADAPTED(regress_learning), LNT_OUT_FOLDER, NULL, "sizes, ridges, lambdas"},
     {"regress theory", "what theory says about a regression problem, without data", lnt_regress_theory_description,
      lnt_regress_theory_examples, lnt_regress_theory_options, ADAPTED(regress_theory), LNT_OUT_FOLDER, NULL,
      "hyperparameters, lambdas"},
     {"regress recovery", "where basis pursuit recovers a sparse vector exactly", lnt_recovery_description,
      lnt_recovery_examples, lnt_recovery_options, ADAPTED(recovery), LNT_OUT_FOLDER, NULL, "grid, crossing"},
-    {"apply", "apply a trained network to new rows", apply_description, apply_examples, apply_options, ADAPTED(apply),
-     LNT_OUT_ARRAY, "prediction", "score, classes"},
+    {"apply", "apply a trained network or a regression path to new rows", apply_description, apply_examples,
+     apply_options, ADAPTED(apply), LNT_OUT_ARRAY, "prediction", "score, classes"},
     {"reproduce", "run the published experiments and write the report", reproduce_description, reproduce_examples,
      lnt_reproduce_options, ADAPTED(reproduce), LNT_OUT_OWN, NULL, "experiments"},
     {0}};

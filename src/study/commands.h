@@ -24,8 +24,8 @@
 #define THREADS \
     INTEGER("threads", threads, LNT_OPT_HOW, 0, 1024, "threads; results do not depend on it; 0: all processors")
 #define END {NULL, LNT_OPT_FLAG, 0, 0, 0, 0, NULL, NULL, NULL}
-/* The rows of lnt_task_opts, as the field `task` of a command's options. */
-#define TASK_ROWS \
+/* The rows of lnt_task_opts, as the field `task` of a command's options: of data with rows, and all. */
+#define DATA_ROWS \
     TEXT("task", task.builtin, 0, "TASK", \
          "built-in task: exercise, illusory, hierarchy:depth=D, tree:depth=D,branching=B,flip=P,features=F, or " \
          "teacher:inputs=D,outputs=O,singular=S1/S2/...,noise=SD,samples=N"), \
@@ -42,7 +42,9 @@
     TEXT("test-targets", task.test_targets, LNT_OPT_INPUT, "FILE", "and their targets"), \
     FLAG("centre", task.centre, 0, "subtract the mean of the inputs"), \
     INTEGER("pca", task.pca, 0, 0, INT_MAX, "centre and keep N principal components; 0: off"), \
-    INTEGER("whiten", task.whiten, 0, 0, INT_MAX, "the same, scaled to unit variance; 0: off"), \
+    INTEGER("whiten", task.whiten, 0, 0, INT_MAX, "the same, scaled to unit variance; 0: off")
+#define TASK_ROWS \
+    DATA_ROWS, \
     TEXT("sigma-xx", task.sigma_xx, LNT_OPT_INPUT, "FILE", "in place of rows: 1/n sum x x', inputs x inputs (default: white)"), \
     TEXT("sigma-yx", task.sigma_yx, LNT_OPT_INPUT, "FILE", "and 1/n sum y x', outputs x inputs"), \
     REAL("trace-yy", task.trace_yy, 0, 1e300, "X", \

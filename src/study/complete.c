@@ -201,39 +201,32 @@ static lnt_status one_item(lnt_ctx *ctx, int index, void *user)
     return status;
 }
 
-static lnt_status study(lnt_ctx *ctx, lnt_record *record, lnt_complete_run *c)
+static lnt_status study(lnt_ctx *ctx, lnt_record *record, const void *user)
 {
-    const lnt_complete_opts *o = c->opts;
+    const lnt_complete_opts *o = user;
+    lnt_complete_run c = {.opts = o};
     int depths = o->depths.count;
-    lnt_status status = lnt_completion_make(ctx, &c->task, o);
+    lnt_status status = lnt_completion_make(ctx, &c.task, o);
     if (status == LNT_OK)
-        status = check_depths(ctx, o, &c->task);
+        status = check_depths(ctx, o, &c.task);
     if (status == LNT_OK)
-        status = make_start(ctx, c);
+        status = make_start(ctx, &c);
     if (status == LNT_OK)
-        status = allocate(ctx, c);
+        status = allocate(ctx, &c);
     if (status != LNT_OK)
         return status;
     lnt_progress_begin(ctx, "depths", o->time > 0 ? depths + 1 : 2 * depths + 1);
     if (!(o->time > 0))
-        status = lnt_parallel(ctx, depths, o->threads, settle, c);
-    make_times(c);
+        status = lnt_parallel(ctx, depths, o->threads, settle, &c);
+    make_times(&c);
     if (status == LNT_OK && !lnt_cancelled(ctx))
-        status = lnt_parallel(ctx, depths + 1, o->threads, one_item, c);
-    if (status == LNT_OK && !c->nuclear_done)
+        status = lnt_parallel(ctx, depths + 1, o->threads, one_item, &c);
+    if (status == LNT_OK && !c.nuclear_done)
         return lnt_fail(ctx, LNT_EUSER, "interrupted before the first result: there is nothing to keep");
-    return status == LNT_OK ? lnt_complete_report(ctx, record, c) : status;
+    return status == LNT_OK ? lnt_complete_report(ctx, record, &c) : status;
 }
 
 lnt_status lnt_complete_study(lnt_ctx *ctx, lnt_record *record, const lnt_complete_opts *opts)
 {
-    lnt_mark mark = lnt_ctx_mark(ctx);
-    lnt_complete_run c = {.opts = opts};
-    lnt_blas_pin();
-    lnt_status status = study(ctx, record, &c);
-    if (status == LNT_OK)
-        status = lnt_record_status(ctx, record);
-    lnt_blas_unpin();
-    lnt_ctx_reset(ctx, mark);
-    return status;
+    return lnt_study_run(ctx, record, lnt_complete_options, opts, study);
 }

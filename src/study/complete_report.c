@@ -9,11 +9,6 @@
 #define LEARNED_WELL 1e-6 /* training errors below this share of the data are not drawn: they end at rounding */
 #define NEGLIGIBLE 1e-12  /* singular values below this share of the largest are not drawn */
 
-static lnt_value known(double x)
-{
-    return isfinite(x) ? lnt_number(x) : (lnt_value){0};
-}
-
 /* The number of singular values. */
 static int least_side(const lnt_complete_run *c)
 {
@@ -110,8 +105,8 @@ static lnt_status put_table(lnt_ctx *ctx, lnt_record *record, const lnt_complete
         lnt_table_set(table, "method", "", lnt_string(method));
         lnt_table_set(table, "depth", "", nuclear ? (lnt_value){0} : lnt_integer(p->depth));
         lnt_table_set(table, "train", "", lnt_number(nuclear ? c->certificate.error : p->train[p->last]));
-        lnt_table_set(table, "test", "", known(test));
-        lnt_table_set(table, "best_test", "", nuclear ? (lnt_value){0} : known(p->test[p->best]));
+        lnt_table_set(table, "test", "", lnt_known(test));
+        lnt_table_set(table, "best_test", "", nuclear ? (lnt_value){0} : lnt_known(p->test[p->best]));
         lnt_table_set(table, "best_time", "tau",
                       nuclear || c->task.tests == 0 ? (lnt_value){0} : lnt_number(c->t[p->best]));
         lnt_table_set(table, "effective_rank", "",
@@ -295,7 +290,6 @@ static lnt_status put_figure(lnt_ctx *ctx, lnt_record *record, const lnt_complet
 
 lnt_status lnt_complete_report(lnt_ctx *ctx, lnt_record *record, lnt_complete_run *c)
 {
-    lnt_options_record(record, lnt_complete_options, c->opts);
     put_facts(record, c);
     put_warnings(record, c);
     lnt_status status = put_series(ctx, record, c);

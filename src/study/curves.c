@@ -3,6 +3,7 @@
 
 #include "linnet/linalg.h"
 #include "linnet/parallel.h"
+#include "setup.h"
 
 #include <math.h>
 #include <string.h>
@@ -83,17 +84,23 @@ static lnt_status run_arms(lnt_ctx *ctx, lnt_curves *c, int run, int form, lnt_m
     return status;
 }
 
+/* Whether arms without threshold are iterated as well. */
+static bool twice(const lnt_curves_opts *o)
+{
+    return o->method == LNT_CURVES_BOTH && o->time != LNT_CURVES_FLOW;
+}
+
 static lnt_status learn(lnt_ctx *ctx, lnt_curves *c, int run, lnt_mat S, const lnt_quadratic *q)
 {
     int list[2][LNT_MOST_ARMS], count[2] = {0, 0}; /* by spectrum, and iterated */
     const lnt_curves_opts *o = c->opts;
-    bool flow = o->time == LNT_CURVES_FLOW, both = o->method == LNT_CURVES_BOTH && !flow;
+    bool flow = o->time == LNT_CURVES_FLOW;
     for (int a = 0; a < c->arms; a++) {
         int form = smooth(&c->arm[a]) && (flow || o->method != LNT_CURVES_ITERATE) ? 0 : 1;
         list[form][count[form]++] = a;
     }
     lnt_status status = run_arms(ctx, c, run, 0, S, q, list[1], count[1], false);
-    if (status == LNT_OK && both)
+    if (status == LNT_OK && twice(o))
         status = run_arms(ctx, c, run, 1, S, q, list[0], count[0], false);
     return status == LNT_OK ? run_arms(ctx, c, run, 0, S, q, list[0], count[0], true) : status;
 }
@@ -191,6 +198,8 @@ static lnt_status one_data_set(lnt_ctx *ctx, lnt_curves *c, int run)
     status = check_stability(ctx, c, run);
     if (status == LNT_OK)
         status = learn(ctx, c, run, S, &q);
+    if (status == LNT_OK && lnt_cancelled(ctx)) /* losses are NaN from there on */
+        return LNT_OK;
     if (status == LNT_OK)
         status = check_finite(ctx, c, run);
     if (status != LNT_OK)
@@ -209,7 +218,7 @@ static lnt_status one_run(lnt_ctx *ctx, int run, void *user)
     if (run > 0 && lnt_cancelled(ctx))
         return LNT_OK;
     lnt_status status = one_data_set(ctx, c, run);
-    c->finished[run] = status == LNT_OK;
+    c->finished[run] = status == LNT_OK && !lnt_cancelled(ctx);
     lnt_progress_step(ctx);
     return status;
 }
@@ -222,7 +231,7 @@ static lnt_status allocate(lnt_ctx *ctx, lnt_curves *c)
     size_t runs = (size_t)o->runs;
     int smaller = o->samples < o->features ? o->samples : o->features;
     lnt_status status = lnt_mat_alloc(ctx, &c->end, o->features, c->arms);
-    for (int form = 0; form < 2; form++) {
+    for (int form = 0; form < 1 + twice(o); form++) {
         c->gen[form] = lnt_alloc(ctx, runs, sizeof **c->gen);
         c->train[form] = lnt_alloc(ctx, runs, sizeof **c->train);
         if (!c->gen[form] || !c->train[form])
@@ -253,7 +262,7 @@ static void keep_finished(lnt_curves *c)
         if (!c->finished[r])
             continue;
         int to = c->done++;
-        for (int form = 0; form < 2; form++) {
+        for (int form = 0; form < 1 + twice(c->opts); form++) {
             c->gen[form][to] = c->gen[form][r];
             c->train[form][to] = c->train[form][r];
         }
@@ -266,8 +275,9 @@ static void keep_finished(lnt_curves *c)
     }
 }
 
-static lnt_status study(lnt_ctx *ctx, lnt_record *record, const lnt_curves_opts *opts)
+static lnt_status study(lnt_ctx *ctx, lnt_record *record, const void *user)
 {
+    const lnt_curves_opts *opts = user;
     lnt_curves c;
     lnt_status status = lnt_curves_setup(ctx, &c, opts);
     if (status == LNT_OK)
@@ -276,8 +286,9 @@ static lnt_status study(lnt_ctx *ctx, lnt_record *record, const lnt_curves_opts 
         return status;
     lnt_progress_begin(ctx, "data sets", opts->runs);
     status = lnt_parallel(ctx, opts->runs, opts->threads, one_run, &c);
+    bool first = c.finished[0];
     keep_finished(&c);
-    if (status == LNT_OK && c.done == 0)
+    if (status == LNT_OK && !first) /* whose arrays are saved */
         return lnt_fail(ctx, LNT_EUSER, "interrupted before the first data set was finished");
     if (status == LNT_OK)
         status = lnt_curves_theory(ctx, &c);
@@ -288,13 +299,5 @@ static lnt_status study(lnt_ctx *ctx, lnt_record *record, const lnt_curves_opts 
 
 lnt_status lnt_curves_study(lnt_ctx *ctx, lnt_record *record, const lnt_curves_opts *opts)
 {
-    lnt_mark mark = lnt_ctx_mark(ctx);
-    lnt_blas_pin();
-    lnt_options_record(record, lnt_curves_options, opts);
-    lnt_status status = study(ctx, record, opts);
-    if (status == LNT_OK)
-        status = lnt_record_status(ctx, record);
-    lnt_blas_unpin();
-    lnt_ctx_reset(ctx, mark);
-    return status;
+    return lnt_study_run(ctx, record, lnt_curves_options, opts, study);
 }

@@ -67,10 +67,12 @@ double lnt_curves_ridge(const lnt_curves *c, const lnt_curve_arm *arm, double lo
 lnt_learner lnt_curves_learner(const lnt_curves *c, const lnt_curve_arm *arm, double low, double high, double lambda);
 /* The population variances that `text` names ("power:A", or a file), count values; NULL for none. */
 lnt_status lnt_read_variances(lnt_ctx *ctx, double **variance, const char *text, int count);
+/* What the arm's point of rest solves, with the mean momentum of the data sets. */
+double lnt_curves_effective_l1(const lnt_curves *c, int arm);
 lnt_status lnt_curves_theory(lnt_ctx *ctx, lnt_curves *c);
 lnt_status lnt_curves_average(lnt_ctx *ctx, lnt_average *average, const lnt_curves *c, const lnt_mat *loss, int arm);
-/* Whether a teacher of that density can be recovered exactly from q samples a feature. */
-void lnt_recovery_facts(lnt_ctx *ctx, lnt_record *record, int features, double density, double q);
+/* Whether a teacher of that density can be recovered exactly from q samples a feature, without noise. */
+void lnt_recovery_facts(lnt_ctx *ctx, lnt_record *record, int features, double density, double q, double noise2);
 lnt_status lnt_curves_report(lnt_ctx *ctx, lnt_record *record, const lnt_curves *c);
 lnt_status lnt_curves_figures(lnt_ctx *ctx, lnt_record *record, const lnt_curves *c);
 

@@ -7,12 +7,15 @@
 #define BINS 40
 #define MOST_CURVES (3 * LNT_MOST_ARMS)
 #define SMALL 1e-13 /* stands for 0 on a logarithmic axis */
+#define FLOOR 1e-17 /* of |y|^2/(2n): what is below is not drawn, since runs end in rounding errors */
+#define INSIDE 1e-9 /* keeps the first bin off tics that are not needed */
 
 /* ---- Losses ---- */
 
 typedef struct panel_curves {
     lnt_curve curve[MOST_CURVES];
     int n;
+    bool curves, ends; /* whether a theory of the whole curve, and of its end, has its label */
 } panel_curves;
 
 static void add(panel_curves *p, const char *label, lnt_curve_style style, int n, const double *x, const double *y,
@@ -37,12 +40,22 @@ static lnt_status add_arm(lnt_ctx *ctx, panel_curves *p, const lnt_curves *c, in
         high[k] = theory[k] + sd;
     }
     const lnt_predicted_loss *end = c->curve[a] ? &c->curve[a][rows - 1] : &c->limit[a];
-    bool band = c->curve[a] && isfinite(train ? end->train_sd : end->gen_sd), predicted = isfinite(theory[rows - 1]);
-    if (band)
-        add(p, "", LNT_CURVE_BAND, rows, x, low, high);
+    bool band = c->curve[a] && isfinite(train ? end->train_sd : end->gen_sd), whole = c->curve[a] != NULL;
+    int drawn = 0;
+    while (drawn < rows && theory[drawn] > FLOOR * theory[0])
+        drawn++;
+    if (band && drawn)
+        add(p, "", LNT_CURVE_BAND, drawn, x, low, high);
     add(p, c->arm[a].name, LNT_CURVE_LINE, rows, x, average.mean, NULL);
-    if (predicted)
-        add(p, p->n <= 3 ? "theory (band 1 sd)" : "", LNT_CURVE_THEORY, rows, x, theory, NULL);
+    if (isfinite(theory[rows - 1]) && drawn) {
+        bool known = whole ? p->curves : p->ends;
+        add(p,
+            known   ? ""
+            : whole ? "theory (band 1 sd)"
+                    : "theory of the end",
+            LNT_CURVE_THEORY, drawn, x, theory, NULL);
+        *(whole ? &p->curves : &p->ends) = true;
+    }
     return LNT_OK;
 }
 
@@ -62,18 +75,19 @@ static lnt_status put_losses(lnt_ctx *ctx, lnt_record *record, const lnt_curves 
                 return status;
         }
     const char *x = c->times ? "time t" : "epoch";
-    const lnt_panel panel[] = {{.title = "",
-                                .xlabel = x,
-                                .ylabel = "generalisation loss |S - T|^2/2",
-                                .logy = true,
-                                .curves = p[0].n,
-                                .curve = p[0].curve},
-                               {.title = "",
-                                .xlabel = x,
-                                .ylabel = "training loss |y - X'S|^2/(2n)",
-                                .logy = true,
-                                .curves = p[1].n,
-                                .curve = p[1].curve}};
+    const lnt_panel panel[] = {
+        {.title = "",
+         .xlabel = x,
+         .ylabel = c->teacher.variance ? "generalisation loss sum c (S - T)^2/2" : "generalisation loss |S - T|^2/2",
+         .logy = true,
+         .curves = p[0].n,
+         .curve = p[0].curve},
+        {.title = "",
+         .xlabel = x,
+         .ylabel = "training loss |y - X'S|^2/(2n)",
+         .logy = true,
+         .curves = p[1].n,
+         .curve = p[1].curve}};
     const lnt_figure figure = {
         "curves",
         "Losses over all data sets (mean) with their theory for infinitely large ones and the spread of single "
@@ -115,9 +129,9 @@ static lnt_status put_spectrum(lnt_ctx *ctx, lnt_record *record, const lnt_curve
         return LNT_ENOMEM;
     lnt_mp_edges(&low, &high, c->q);
     double end = 1.05 * fmax(high, c->eigenvalues[k - 1]);
-    count(h, c->eigenvalues, k, 0, end, fmin(c->q, 1));
+    count(h, c->eigenvalues, k, INSIDE * end, end, fmin(c->q, 1));
     for (int i = 0; i < SMOOTH; i++) {
-        x[i] = low + (high - low) * (i + 0.5) / SMOOTH;
+        x[i] = low + (high - low) * (1 - cos(acos(-1) * (i + 0.5) / SMOOTH)) / 2; /* dense at the edges */
         f[i] = lnt_mp_density(c->q, x[i]);
     }
     const lnt_curve curve[] = {{"first data set", LNT_CURVE_STEPS, BINS, h->x, h->y, NULL},
@@ -132,14 +146,26 @@ static lnt_status put_spectrum(lnt_ctx *ctx, lnt_record *record, const lnt_curve
     return LNT_OK;
 }
 
-static lnt_status logarithms(lnt_ctx *ctx, histogram *h, const double *w, int n)
+/* The least whole number above all log10 |weight|. */
+static double largest(const lnt_curves *c)
+{
+    double top = 0;
+    for (int i = 0; i < c->opts->features; i++) {
+        top = fmax(top, fabs(c->T[i]));
+        for (int a = 0; a < c->arms; a++)
+            top = fmax(top, fabs(*lnt_at(c->end, i, a)));
+    }
+    return floor(log10(top + SMALL)) + 1;
+}
+
+static lnt_status logarithms(lnt_ctx *ctx, histogram *h, const double *w, int n, double top)
 {
     double *x = lnt_alloc(ctx, (size_t)n, sizeof *x);
     if (!x)
         return LNT_ENOMEM;
     for (int i = 0; i < n; i++)
         x[i] = log10(fabs(w[i]) + SMALL);
-    count(h, x, n, -14, 2, 1);
+    count(h, x, n, -14 + INSIDE, top - INSIDE, 1);
     return LNT_OK;
 }
 
@@ -147,14 +173,15 @@ static lnt_status put_weights(lnt_ctx *ctx, lnt_record *record, const lnt_curves
 {
     panel_curves *p = lnt_alloc_zero(ctx, 1, sizeof *p);
     histogram *h = lnt_alloc(ctx, LNT_MOST_ARMS + 1, sizeof *h);
-    lnt_status status = p && h ? logarithms(ctx, &h[c->arms], c->T, c->opts->features) : LNT_ENOMEM;
+    double top = largest(c);
+    lnt_status status = p && h ? logarithms(ctx, &h[c->arms], c->T, c->opts->features, top) : LNT_ENOMEM;
     for (int a = 0; a < c->arms && status == LNT_OK; a++) {
-        status = logarithms(ctx, &h[a], lnt_at(c->end, 0, a), c->opts->features);
+        status = logarithms(ctx, &h[a], lnt_at(c->end, 0, a), c->opts->features, top);
         add(p, c->arm[a].name, LNT_CURVE_STEPS, BINS, h[a].x, h[a].y, NULL);
     }
     if (status != LNT_OK)
         return status;
-    add(p, "teacher", LNT_CURVE_STEPS, BINS, h[c->arms].x, h[c->arms].y, NULL);
+    add(p, "teacher", LNT_CURVE_STEPS, BINS, h[c->arms].x, h[c->arms].y, NULL); /* last: arms keep their colours */
     const lnt_panel panel = {
         .title = "", .xlabel = "log10(|weight| + 1e-13)", .ylabel = "density", .curves = p->n, .curve = p->curve};
     const lnt_figure figure = {

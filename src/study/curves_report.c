@@ -3,15 +3,11 @@
 
 #include <math.h>
 
+#define ROUNDING 1e-13 /* a relative spread that is none */
 /* Training losses are compared with theory where they are this near to their limit; or above this share of |S0|^2 */
 #define FEW 10 /* data sets, whose spread says less than the band */
 #define SETTLED 0.02
 #define NEGLIGIBLE 1e-3
-
-static lnt_value known(double x)
-{
-    return isfinite(x) ? lnt_number(x) : (lnt_value){0};
-}
 
 static double square(double x)
 {
@@ -136,12 +132,12 @@ static lnt_status put_arms(lnt_ctx *ctx, lnt_record *record, const lnt_curves *c
         lnt_table_set(table, "arm", "", lnt_string(c->arm[a].name));
         lnt_table_set(table, "loss_gen", "", lnt_number(gen.mean[last]));
         lnt_table_set(table, "loss_gen_sd", "", c->done > 1 ? lnt_number(gen.sd[last]) : (lnt_value){0});
-        lnt_table_set(table, "theory_gen", "", p ? known(p->gen) : (lnt_value){0});
-        lnt_table_set(table, "band_gen", "", p ? known(p->gen_sd) : (lnt_value){0});
-        lnt_table_set(table, "limit_gen", "", known(c->limit[a].gen));
+        lnt_table_set(table, "theory_gen", "", p ? lnt_known(p->gen) : (lnt_value){0});
+        lnt_table_set(table, "band_gen", "", p ? lnt_known(p->gen_sd) : (lnt_value){0});
+        lnt_table_set(table, "limit_gen", "", lnt_known(c->limit[a].gen));
         lnt_table_set(table, "loss_train", "", lnt_number(train.mean[last]));
-        lnt_table_set(table, "theory_train", "", p ? known(p->train) : (lnt_value){0});
-        lnt_table_set(table, "limit_train", "", known(c->limit[a].train));
+        lnt_table_set(table, "theory_train", "", p ? lnt_known(p->train) : (lnt_value){0});
+        lnt_table_set(table, "limit_train", "", lnt_known(c->limit[a].train));
         lnt_table_set(table, "least_gen", "", lnt_number(gen.mean[best]));
         if (c->times)
             lnt_table_set(table, "least_at", "", lnt_number(c->times[best]));
@@ -178,11 +174,11 @@ static lnt_status put_hyperparameters(lnt_ctx *ctx, lnt_record *record, const ln
             if (!spread || !far)
                 return LNT_ENOMEM;
             lnt_table_set(table, names[what], "", lnt_number(mean));
-            lnt_table_set(table, spread, "", known(sd));
+            lnt_table_set(table, spread, "", lnt_known(sd));
             lnt_table_set(table, far, "", lnt_number(rate_of(&limit, what)));
         }
         lnt_table_set(table, "l1", "", lnt_number(l->l1));
-        lnt_table_set(table, "effective_l1", "", lnt_number(lnt_effective_l1(l)));
+        lnt_table_set(table, "effective_l1", "", lnt_number(lnt_curves_effective_l1(c, a)));
     }
     return LNT_OK;
 }
@@ -222,11 +218,11 @@ static lnt_status put_sparsity(lnt_ctx *ctx, lnt_record *record, const lnt_curve
                       isnan(c->lasso[a].gen) ? (lnt_value){0} : lnt_number(D * c->lasso[a].active));
         moments(&mean, &sd, optima(x, c, a, false), c->done);
         lnt_table_set(table, "converged_gen", "", lnt_number(mean));
-        lnt_table_set(table, "converged_gen_sd", "", known(sd));
+        lnt_table_set(table, "converged_gen_sd", "", lnt_known(sd));
         moments(&mean, &sd, optima(x, c, a, true), c->done);
         lnt_table_set(table, "converged_train", "", lnt_number(mean));
         lnt_table_set(table, "largest_gap", "", lnt_number(gap));
-        lnt_table_set(table, "threshold", "", known(c->lasso[a].threshold));
+        lnt_table_set(table, "threshold", "", lnt_known(c->lasso[a].threshold));
     }
     return LNT_OK;
 }
@@ -248,37 +244,39 @@ static void put_facts(lnt_ctx *ctx, lnt_record *record, const lnt_curves *c)
     lnt_mp_edges(&low, &high, c->q);
     moments(&mean, &sd, c->low, c->done);
     lnt_record_fact(record, "spectrum", "smallest", "", lnt_number(mean));
-    lnt_record_fact(record, "spectrum", "smallest_sd", "", known(sd));
+    lnt_record_fact(record, "spectrum", "smallest_sd", "", lnt_known(sd));
     if (!c->teacher.variance)
         lnt_record_fact(record, "spectrum", "smallest_limit", "", lnt_number(low));
     moments(&mean, &sd, c->high, c->done);
     lnt_record_fact(record, "spectrum", "largest", "", lnt_number(mean));
-    lnt_record_fact(record, "spectrum", "largest_sd", "", known(sd));
+    lnt_record_fact(record, "spectrum", "largest_sd", "", lnt_known(sd));
     if (!c->teacher.variance)
         lnt_record_fact(record, "spectrum", "largest_limit", "", lnt_number(high));
     bool l1 = false;
     for (int a = 0; a < c->arms; a++)
         l1 = l1 || c->arm[a].l1;
     if (l1)
-        lnt_recovery_facts(ctx, record, o->features, (double)c->sparse / o->features, c->q);
+        lnt_recovery_facts(ctx, record, o->features, (double)c->sparse / o->features, c->q, c->noise2);
 }
 
-void lnt_recovery_facts(lnt_ctx *ctx, lnt_record *record, int features, double density, double q)
+void lnt_recovery_facts(lnt_ctx *ctx, lnt_record *record, int features, double density, double q, double noise2)
 {
     double needed = lnt_recovery_samples(density), most = q < 1 ? lnt_recovery_density(q) : 1;
-    bool within = q > needed;
+    bool within = q > needed || q >= 1;
     const char *text = lnt_sprintf(
         ctx,
-        within ? "exact recovery is possible: %.4g samples a feature are more than the %.4g that are needed"
-               : "beyond the boundary of exact recovery: %.4g samples a feature, %.4g are needed, so that an error "
-                 "remains however small lambda is",
+        noise2 > 0 ? "noise: nothing is recovered exactly; without it, %.4g samples a feature, %.4g would be needed"
+        : within   ? "exact recovery is possible: %.4g samples a feature, %.4g are needed"
+                   : "beyond the boundary of exact recovery: %.4g samples a feature, %.4g are needed, so that an error "
+                     "remains however small lambda is",
         q, needed);
     lnt_record_fact(record, "recovery", "samples_per_feature_needed", "", lnt_number(needed));
     if (features > 0) {
-        lnt_record_fact(record, "recovery", "samples_needed", "", lnt_integer((long)floor(needed * features) + 1));
+        lnt_record_fact(record, "recovery", "samples_needed", "",
+                        lnt_integer((long)fmin(floor(needed * features) + 1, features)));
         lnt_record_fact(record, "recovery", "most_nonzero", "", lnt_integer((long)floor(most * features)));
     }
-    lnt_record_fact(record, "recovery", "possible", "", lnt_flag(within));
+    lnt_record_fact(record, "recovery", "possible", "", lnt_flag(within && !(noise2 > 0)));
     if (text)
         lnt_record_fact(record, "recovery", "statement", "", lnt_string(text));
 }
@@ -305,6 +303,8 @@ static lnt_status put_deviation(lnt_ctx *ctx, lnt_record *record, const lnt_curv
     if (!name)
         return LNT_ENOMEM;
     moments(&mean, &sd, simulated, c->done);
+    if (sd < ROUNDING * fabs(mean)) /* nothing is random here */
+        sd = 0;
     if (isfinite(predicted))
         lnt_record_deviation(record, name, mean, predicted, NAN,
                              (c->done < FEW && isfinite(band) ? band : sd) / sqrt(c->done));
@@ -405,7 +405,7 @@ static void put_assumptions(lnt_record *record, const lnt_curves *c)
     lnt_record_assumption(record, "stable step on every data set, share of those without", (double)unstable / c->done,
                           0, "losses grow on some data sets instead of falling");
     lnt_record_assumption(
-        record, "large size: 1/sqrt(features)", 1 / sqrt(c->opts->features), 0.1,
+        record, "large size: 1/sqrt(features or samples)", 1 / sqrt(fmin(c->opts->features, c->opts->samples)), 0.1,
         "theory is that of infinite size; means are off by about this share squared, single data sets by "
         "the band");
     for (int a = 0; a < c->arms; a++) {
@@ -415,7 +415,7 @@ static void put_assumptions(lnt_record *record, const lnt_curves *c)
                 record,
                 "%s is the common rule that thresholds by lr l1 after a step with momentum: it solves for l1 = %g, "
                 "not %g",
-                arm->name, lnt_effective_l1(&c->learner[0][a]), c->learner[0][a].l1);
+                arm->name, lnt_curves_effective_l1(c, a), c->learner[0][a].l1);
         if (arm->kind == LNT_LEARN_HEAVY && !arm->l1 && !c->teacher.variance && !c->curve[a])
             lnt_record_warn(
                 record,

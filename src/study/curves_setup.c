@@ -88,7 +88,7 @@ static lnt_status parse_arms(lnt_ctx *ctx, lnt_curves *c)
         size_t n = strcspn(s, ",");
         const char *name = lnt_sprintf(ctx, "%.*s", (int)n, s);
         if (c->arms == LNT_MOST_ARMS)
-            return lnt_fail(ctx, LNT_EUSAGE, "--arms: at most %d", LNT_MOST_ARMS);
+            return lnt_fail(ctx, LNT_EUSAGE, "--arms: at most %d arms", LNT_MOST_ARMS);
         lnt_status status = name ? parse_arm(ctx, &c->arm[c->arms], name) : LNT_ENOMEM;
         for (int k = 0; k < c->arms && status == LNT_OK; k++)
             if (strcmp(c->arm[k].name, name) == 0)
@@ -97,7 +97,8 @@ static lnt_status parse_arms(lnt_ctx *ctx, lnt_curves *c)
             return status;
         const lnt_curve_arm *arm = &c->arm[c->arms++];
         if (c->opts->time == LNT_CURVES_FLOW && (arm->l1 || arm->momentum || arm->kind != LNT_LEARN_HEAVY))
-            return lnt_fail(ctx, LNT_EUSAGE, "--time flow has plain and ridge only, not %s", name);
+            return lnt_fail(ctx, LNT_EUSAGE, "--time flow has plain and ridge only, not %s: use --arms plain,ridge",
+                            name);
         s += n + (s[n] == ',');
     }
     return c->arms ? LNT_OK : lnt_fail(ctx, LNT_EUSAGE, "--arms names no arm: use plain,ridge,lasso");

@@ -17,6 +17,13 @@ static lnt_smooth_rule mean_rule(const lnt_curves *c, int a)
     return mean;
 }
 
+double lnt_curves_effective_l1(const lnt_curves *c, int a)
+{
+    lnt_learner mean = c->learner[0][a];
+    mean.rule = mean_rule(c, a);
+    return lnt_effective_l1(&mean);
+}
+
 /* What the arm would do on infinitely large data sets. Where the automatic values have no limit (at q = 1 the fastest
  * momentum is 1) the mean of those used, kept stable. */
 static lnt_smooth_rule rule_at(const lnt_curves *c, int a, double lambda)
@@ -38,7 +45,8 @@ static lnt_status predict_smooth(lnt_ctx *ctx, lnt_curves *c, int a)
     const lnt_student student = {c->q, c->start2, c->overlap, c->teacher2, c->noise2, o->features};
     double low, high;
     lnt_mp_edges(&low, &high, c->q);
-    if (!c->times && c->rule[a].eta >= lnt_stable_step(high, c->rule[a].beta, c->rule[a].lambda))
+    /* at the bound itself only the edge of the bulk swings, which has no mass: the fastest step at q = 1 */
+    if (!c->times && c->rule[a].eta > lnt_stable_step(high, c->rule[a].beta, c->rule[a].lambda))
         return LNT_OK;
     c->curve[a] = lnt_alloc(ctx, (size_t)o->epochs + 1, sizeof *c->curve[a]);
     if (!c->curve[a])
@@ -67,9 +75,8 @@ static lnt_status predict_population(lnt_ctx *ctx, lnt_curves *c, int a)
 
 static lnt_status predict_lasso(lnt_ctx *ctx, lnt_curves *c, int a)
 {
-    const lnt_learner *l = &c->learner[0][a];
     const lnt_lasso_student student = {c->opts->features, c->q,      (double)c->sparse / c->opts->features,
-                                       c->teacher2,       c->noise2, lnt_effective_l1(l)};
+                                       c->teacher2,       c->noise2, lnt_curves_effective_l1(c, a)};
     lnt_status status = c->opts->features <= MOST_ENTRIES ? lnt_lasso_risk_of(ctx, &c->lasso[a], &student, c->T)
                                                           : lnt_lasso_risk_predict(ctx, &c->lasso[a], &student);
     if (status == LNT_OK)

@@ -24,4 +24,15 @@ lnt_experiment_run lnt_notebook_experiment, lnt_exercise_experiment, lnt_depths_
     lnt_tree_experiment, lnt_illusory_experiment, lnt_isometry_experiment, lnt_dense_experiment, lnt_sparse_experiment,
     lnt_two_layer_experiment, lnt_nonlinear_experiment, lnt_toy_experiment, lnt_attention_experiment;
 
+/* Adds what a study has found, unless that is its failure, and frees it; NULL: there was no memory for it. Parameters
+ * are left out: those of an experiment are those of `reproduce`. */
+lnt_status lnt_adopt(lnt_ctx *ctx, lnt_record *record, lnt_record *found, lnt_status status);
+/* Defines adopt_STUDY(), which runs that study and adopts its record. */
+#define ADOPT(study)                                                                                                   \
+    static lnt_status adopt_##study(lnt_ctx *ctx, lnt_record *record, const lnt_##study##_opts *opts)                  \
+    {                                                                                                                  \
+        lnt_record *found = lnt_record_new(#study);                                                                    \
+        return lnt_adopt(ctx, record, found, found ? lnt_##study##_study(ctx, found, opts) : LNT_ENOMEM);              \
+    }
+
 #endif

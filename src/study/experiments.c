@@ -82,3 +82,13 @@ const lnt_experiment lnt_experiments[] = {
      "gauge.",
      NULL, lnt_attention_experiment},
     {0}};
+
+lnt_status lnt_adopt(lnt_ctx *ctx, lnt_record *record, lnt_record *found, lnt_status status)
+{
+    if (!found)
+        return lnt_fail(ctx, LNT_ENOMEM, "out of memory for a record");
+    if (status == LNT_OK)
+        lnt_record_merge(record, found);
+    lnt_record_free(found);
+    return status;
+}

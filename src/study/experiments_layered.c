@@ -4,17 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-static lnt_status adopt(lnt_ctx *ctx, lnt_record *record, const lnt_layered_opts *opts)
-{
-    lnt_record *found = lnt_record_new("train");
-    if (!found)
-        return lnt_fail(ctx, LNT_ENOMEM, "out of memory for a record");
-    lnt_status status = lnt_layered_study(ctx, found, opts);
-    if (status == LNT_OK)
-        lnt_record_merge(record, found);
-    lnt_record_free(found);
-    return status;
-}
+ADOPT(layered)
 
 static lnt_status run(lnt_ctx *ctx, lnt_record *record, lnt_layered_experiment experiment, int quick_seeds,
                       int quick_epochs, const lnt_reproduce_opts *opts)
@@ -27,7 +17,7 @@ static lnt_status run(lnt_ctx *ctx, lnt_record *record, lnt_layered_experiment e
     }
     o.seed = opts->seed;
     o.threads = opts->threads;
-    return adopt(ctx, record, &o);
+    return adopt_layered(ctx, record, &o);
 }
 
 /* A number of the row of a table whose first column is `name`. */

@@ -33,19 +33,6 @@ static double peak(const lnt_record *record, const char *path, double *when, dou
     return y.values[best];
 }
 
-/* The record of a study, without its parameters: those of an experiment are those of `reproduce`. */
-#define ADOPT(study)                                                                                                   \
-    static lnt_status adopt_##study(lnt_ctx *ctx, lnt_record *record, const lnt_##study##_opts *opts)                  \
-    {                                                                                                                  \
-        lnt_record *found = lnt_record_new(#study);                                                                    \
-        if (!found)                                                                                                    \
-            return lnt_fail(ctx, LNT_ENOMEM, "out of memory for a record");                                            \
-        lnt_status status = lnt_##study##_study(ctx, found, opts);                                                     \
-        if (status == LNT_OK)                                                                                          \
-            lnt_record_merge(record, found);                                                                           \
-        lnt_record_free(found);                                                                                        \
-        return status;                                                                                                 \
-    }
 ADOPT(modes)
 ADOPT(phase)
 ADOPT(isometry)

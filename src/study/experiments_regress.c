@@ -5,17 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-static lnt_status adopt(lnt_ctx *ctx, lnt_record *record, const lnt_curves_opts *opts)
-{
-    lnt_record *found = lnt_record_new("regress curves");
-    if (!found)
-        return lnt_fail(ctx, LNT_ENOMEM, "out of memory for a record");
-    lnt_status status = lnt_curves_study(ctx, found, opts);
-    if (status == LNT_OK)
-        lnt_record_merge(record, found);
-    lnt_record_free(found);
-    return status;
-}
+ADOPT(curves)
 
 /* The deviation of that name: whether it is within 4 standard errors, more where these come from few runs, plus the
  * bias of finite sizes. */
@@ -63,7 +53,7 @@ lnt_status lnt_dense_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_expe
     o.init_norm = text ? 1 : NAN;
     o.seed = opts->seed;
     o.threads = opts->threads;
-    lnt_status status = adopt(ctx, record, &o);
+    lnt_status status = adopt_curves(ctx, record, &o);
     if (status != LNT_OK)
         return status;
     for (int a = 0; a < 4; a++) {
@@ -104,7 +94,7 @@ lnt_status lnt_sparse_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_exp
     o.init_norm = text ? 1 : NAN;
     o.seed = opts->seed;
     o.threads = opts->threads;
-    lnt_status status = adopt(ctx, record, &o);
+    lnt_status status = adopt_curves(ctx, record, &o);
     if (status != LNT_OK)
         return status;
     check_deviation(ctx, record, "plain: generalisation loss at the end", o.runs, 2. / o.features);
@@ -127,5 +117,5 @@ lnt_status lnt_sparse_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_exp
         lnt_record_check(record, "lasso below ridge: share of its loss",
                          final / row_number(record, "arms", "ridge", "loss_gen"), 0.5, 0.499);
     }
-    return LNT_OK;
+    return status;
 }

@@ -110,20 +110,15 @@ static lnt_status train_arm(lnt_ctx *ctx, lnt_record *record, arm *a, const lnt_
 
 /* ---- What was found ---- */
 
-static lnt_value known(double x)
-{
-    return isfinite(x) ? lnt_number(x) : (lnt_value){0};
-}
-
 static lnt_status put_arm(lnt_ctx *ctx, lnt_record *record, const arm *a)
 {
     lnt_table *table = lnt_record_table(record, "starts");
     lnt_table_row(table);
     lnt_table_set(table, "start", "", lnt_string(a->init));
     lnt_table_set(table, "loss", "", lnt_number(a->loss));
-    lnt_table_set(table, "loss_sd", "", known(a->loss_sd));
-    lnt_table_set(table, "accuracy", "", known(a->accuracy));
-    lnt_table_set(table, "accuracy_sd", "", known(a->accuracy_sd));
+    lnt_table_set(table, "loss_sd", "", lnt_known(a->loss_sd));
+    lnt_table_set(table, "accuracy", "", lnt_known(a->accuracy));
+    lnt_table_set(table, "accuracy_sd", "", lnt_known(a->accuracy_sd));
     for (int i = 0; i < SHOWN_SINGULAR; i++) {
         const char *name = lnt_sprintf(ctx, "sigma_%d", i + 1);
         if (!name)
@@ -142,7 +137,7 @@ static void put_statement(lnt_ctx *ctx, lnt_record *record, const arm arms[2], i
     double difference = arms[1].loss - arms[0].loss;
     double se = seeds > 1 ? hypot(arms[0].loss_sd, arms[1].loss_sd) / sqrt(seeds) : (double)NAN;
     lnt_record_fact(record, "statement", "difference", "", lnt_number(difference));
-    lnt_record_fact(record, "statement", "standard_error", "", known(se));
+    lnt_record_fact(record, "statement", "standard_error", "", lnt_known(se));
     const char *text = isnan(se) ? lnt_sprintf(ctx, "the orthogonal start ends %.3g %s; one seed gives no error bar",
                                                fabs(difference), difference > 0 ? "lower" : "higher")
                        : fabs(difference) > 3 * se
@@ -153,8 +148,9 @@ static void put_statement(lnt_ctx *ctx, lnt_record *record, const arm arms[2], i
         lnt_record_fact(record, "statement", "text", "", lnt_string(text));
 }
 
-static lnt_status study(lnt_ctx *ctx, lnt_record *record, const lnt_isometry_opts *opts)
+static lnt_status study(lnt_ctx *ctx, lnt_record *record, const void *user)
 {
+    const lnt_isometry_opts *opts = user;
     arm arms[2] = {{.init = "orthogonal"}, {.init = "unit-rows"}};
     lnt_setup setup;
     lnt_status status = lnt_setup_make(ctx, &setup, &opts->task, opts->seed, opts->threads);
@@ -188,13 +184,5 @@ static lnt_status study(lnt_ctx *ctx, lnt_record *record, const lnt_isometry_opt
 
 lnt_status lnt_isometry_study(lnt_ctx *ctx, lnt_record *record, const lnt_isometry_opts *opts)
 {
-    lnt_mark mark = lnt_ctx_mark(ctx);
-    lnt_blas_pin();
-    lnt_options_record(record, lnt_isometry_options, opts);
-    lnt_status status = study(ctx, record, opts);
-    if (status == LNT_OK)
-        status = lnt_record_status(ctx, record);
-    lnt_blas_unpin();
-    lnt_ctx_reset(ctx, mark);
-    return status;
+    return lnt_study_run(ctx, record, lnt_isometry_options, opts, study);
 }

@@ -3,6 +3,7 @@
 
 #include "linnet/linalg.h"
 #include "linnet/parallel.h"
+#include "setup.h"
 
 #include <math.h>
 #include <string.h>
@@ -252,23 +253,20 @@ void lnt_layered_defaults(lnt_layered_opts *opts, lnt_layered_experiment experim
                                .seeds = published[experiment].seeds};
 }
 
-lnt_status lnt_layered_study(lnt_ctx *ctx, lnt_record *record, const lnt_layered_opts *opts)
+static lnt_status study(lnt_ctx *ctx, lnt_record *record, const void *user)
 {
-    lnt_mark mark = lnt_ctx_mark(ctx);
-    lnt_status status;
-    lnt_blas_pin();
+    const lnt_layered_opts *opts = user;
     bool sized = opts->experiment == LNT_LAYERED_TWO_LAYER || opts->experiment == LNT_LAYERED_NONLINEAR;
     if (opts->experiment <= LNT_LAYERED_NONE || opts->experiment > LNT_LAYERED_ATTENTION || opts->epochs < 0 ||
         opts->seeds < 1 || (sized && (opts->inputs < 1 || opts->hidden < 1 || opts->samples < 1)))
-        status = lnt_fail(ctx, LNT_EINVAL, "experiment %d with %d seeds, %d epochs, sizes %d, %d and %d: not possible",
-                          opts->experiment, opts->seeds, opts->epochs, opts->inputs, opts->hidden, opts->samples);
-    else
-        status = published[opts->experiment].study(ctx, record, opts);
-    if (status == LNT_OK)
-        status = lnt_record_status(ctx, record);
-    lnt_blas_unpin();
-    lnt_ctx_reset(ctx, mark);
-    return status;
+        return lnt_fail(ctx, LNT_EINVAL, "experiment %d with %d seeds, %d epochs, sizes %d, %d and %d: not possible",
+                        opts->experiment, opts->seeds, opts->epochs, opts->inputs, opts->hidden, opts->samples);
+    return published[opts->experiment].study(ctx, record, opts);
+}
+
+lnt_status lnt_layered_study(lnt_ctx *ctx, lnt_record *record, const lnt_layered_opts *opts)
+{
+    return lnt_study_run(ctx, record, NULL, opts, study);
 }
 
 /* ---- From the options of train ---- */

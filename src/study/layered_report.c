@@ -12,11 +12,6 @@ static const char *const measure_names[LNT_MEASURES] = {
     "kkt",          "kkt_written",   "unit_imbalance",  "half_squares", "unit_norms",     "nuclear_norm",
     "l1_layers",    "l1_units",      "l1_merged"};
 
-static lnt_value known(double x)
-{
-    return isfinite(x) ? lnt_number(x) : (lnt_value){0};
-}
-
 lnt_mean lnt_mean_of(const double *x, int n)
 {
     lnt_mean m = {0, NAN};
@@ -119,7 +114,7 @@ static lnt_status put_arms(lnt_ctx *ctx, lnt_record *record, const lnt_layered *
             if (!name)
                 return LNT_ENOMEM;
             if (k == LNT_END_GEN || k == LNT_END_VALIDATION || k == LNT_EFFECTIVE_RANK || k == LNT_ACTIVE)
-                lnt_table_set(table, name, "", known(m.se));
+                lnt_table_set(table, name, "", lnt_known(m.se));
         }
     }
     return x ? LNT_OK : LNT_ENOMEM;
@@ -163,9 +158,9 @@ static lnt_status put_pairs(lnt_ctx *ctx, lnt_record *record, const lnt_layered 
             lnt_table_set(table, "arm", "", lnt_string(l->arm[arm].name));
             lnt_table_set(table, "less", "", lnt_string(l->arm[l->reference].name));
             lnt_table_set(table, "difference", "", lnt_number(m.mean));
-            lnt_table_set(table, "se", "", known(m.se));
-            lnt_table_set(table, "sigmas", "", known(fabs(m.mean) / m.se));
-            lnt_table_set(table, "ratio", "", known(ratio));
+            lnt_table_set(table, "se", "", lnt_known(m.se));
+            lnt_table_set(table, "sigmas", "", lnt_known(fabs(m.mean) / m.se));
+            lnt_table_set(table, "ratio", "", lnt_known(ratio));
         }
     return LNT_OK;
 }

@@ -1,6 +1,5 @@
 #include "modes.h"
 
-#include "linnet/linalg.h"
 #include "linnet/parallel.h"
 
 #include <math.h>
@@ -136,40 +135,34 @@ static lnt_status all_starts(lnt_ctx *ctx, lnt_modes_run *m)
     return status == LNT_OK && m->in_lanes ? lnt_parallel(ctx, blocks, threads, lnt_modes_lanes, m) : status;
 }
 
-static lnt_status study(lnt_ctx *ctx, lnt_record *record, lnt_modes_run *m, lnt_modes_opts *opts)
+static lnt_status study(lnt_ctx *ctx, lnt_record *record, const void *user)
 {
-    lnt_status status = lnt_modes_prepare(ctx, m, opts);
+    lnt_modes_opts opts = *(const lnt_modes_opts *)user;
+    lnt_modes_run m;
+    if (opts.depths.count)
+        return lnt_depths_study(ctx, record, &opts);
+    lnt_status status = lnt_modes_prepare(ctx, &m, &opts);
     if (status == LNT_OK)
-        status = allocate(ctx, m);
+        status = allocate(ctx, &m);
     if (status != LNT_OK)
         return status;
-    status = all_starts(ctx, m);
-    for (int i = 0; i < opts->seeds && !m->why[LNT_DESCENT]; i++)
-        if (m->done[i] && blew_up(m, &m->course[LNT_DESCENT][i]))
-            m->why[LNT_DESCENT] =
+    status = all_starts(ctx, &m);
+    for (int i = 0; i < opts.seeds && !m.why[LNT_DESCENT]; i++)
+        if (m.done[i] && blew_up(&m, &m.course[LNT_DESCENT][i]))
+            m.why[LNT_DESCENT] =
                 lnt_sprintf(ctx,
                             "it diverged after %ld steps; lr dt = %.4g is beyond the largest stable "
                             "one, %.4g",
-                            m->course[LNT_DESCENT][i].diverged, opts->lr * opts->dt, 2 / (m->scale * m->curvature));
-    while (status == LNT_OK && m->runs < opts->seeds && m->done[m->runs])
-        m->runs++;
-    m->interrupted = m->runs < opts->seeds;
-    if (status == LNT_OK && m->runs == 0)
+                            m.course[LNT_DESCENT][i].diverged, opts.lr * opts.dt, 2 / (m.scale * m.curvature));
+    while (status == LNT_OK && m.runs < opts.seeds && m.done[m.runs])
+        m.runs++;
+    m.interrupted = m.runs < opts.seeds;
+    if (status == LNT_OK && m.runs == 0)
         return lnt_fail(ctx, LNT_EUSER, "interrupted before the first start was finished: there is nothing to keep");
-    return status == LNT_OK ? lnt_modes_report(ctx, record, m) : status;
+    return status == LNT_OK ? lnt_modes_report(ctx, record, &m) : status;
 }
 
 lnt_status lnt_modes_study(lnt_ctx *ctx, lnt_record *record, const lnt_modes_opts *opts)
 {
-    lnt_mark mark = lnt_ctx_mark(ctx);
-    lnt_modes_opts resolved = *opts;
-    lnt_modes_run m;
-    lnt_blas_pin();
-    lnt_status status =
-        resolved.depths.count ? lnt_depths_study(ctx, record, &resolved) : study(ctx, record, &m, &resolved);
-    if (status == LNT_OK)
-        status = lnt_record_status(ctx, record);
-    lnt_blas_unpin();
-    lnt_ctx_reset(ctx, mark);
-    return status;
+    return lnt_study_run(ctx, record, NULL, opts, study);
 }

@@ -49,17 +49,12 @@ static void over_starts(double *mean, double *sd, const lnt_modes_run *m, lnt_me
         sd[j] = sqrt(sd[j] / (m->runs - 1));
 }
 
-static lnt_value finite_number(double x)
-{
-    return isfinite(x) ? lnt_number(x) : (lnt_value){0};
-}
-
 static lnt_value finite_mean(const lnt_modes_run *m, lnt_method method, const double *(*numbers)(const lnt_course *),
                              size_t at)
 {
     double mean;
     over_starts(&mean, NULL, m, method, numbers, at, 1);
-    return finite_number(mean);
+    return lnt_known(mean);
 }
 
 /* ---- Series ---- */

@@ -1,7 +1,7 @@
 /* The phase portrait of one mode. */
 #include "linnet/flow.h"
 #include "linnet/modes.h"
-#include "linnet/study.h"
+#include "setup.h"
 
 #include <math.h>
 
@@ -198,8 +198,9 @@ static void put_figure(lnt_record *record, const portrait *p)
     lnt_record_figure(record, &figure);
 }
 
-static lnt_status study(lnt_ctx *ctx, lnt_record *record, const lnt_phase_opts *opts)
+static lnt_status study(lnt_ctx *ctx, lnt_record *record, const void *user)
 {
+    const lnt_phase_opts *opts = user;
     if (opts->s != 0 && fabs(opts->s) < 1e-150)
         return lnt_fail(ctx, LNT_EUSAGE, "--s %g: 0, or a size from 1e-150 to 1e100, is needed", opts->s);
     portrait *p = lnt_alloc_zero(ctx, 1, sizeof *p);
@@ -229,11 +230,5 @@ static lnt_status study(lnt_ctx *ctx, lnt_record *record, const lnt_phase_opts *
 
 lnt_status lnt_phase_study(lnt_ctx *ctx, lnt_record *record, const lnt_phase_opts *opts)
 {
-    lnt_mark mark = lnt_ctx_mark(ctx);
-    lnt_options_record(record, lnt_phase_options, opts);
-    lnt_status status = study(ctx, record, opts);
-    if (status == LNT_OK)
-        status = lnt_record_status(ctx, record);
-    lnt_ctx_reset(ctx, mark);
-    return status;
+    return lnt_study_run(ctx, record, lnt_phase_options, opts, study);
 }

@@ -5,6 +5,7 @@
 #include "linnet/linalg.h"
 #include "linnet/parallel.h"
 #include "linnet/rng.h"
+#include "setup.h"
 
 #include <limits.h>
 #include <math.h>
@@ -87,36 +88,30 @@ static lnt_status allocate(lnt_ctx *ctx, lnt_recovery_run *r)
     return all ? LNT_OK : LNT_ENOMEM;
 }
 
-static lnt_status study(lnt_ctx *ctx, lnt_record *record, lnt_recovery_run *r)
+static lnt_status study(lnt_ctx *ctx, lnt_record *record, const void *user)
 {
-    lnt_status status = check(ctx, r->opts);
+    lnt_recovery_run r = {.opts = user};
+    lnt_status status = check(ctx, r.opts);
     if (status == LNT_OK)
-        status = allocate(ctx, r);
+        status = allocate(ctx, &r);
     if (status != LNT_OK)
         return status;
-    lnt_progress_begin(ctx, "problems", r->problems);
-    status = lnt_parallel(ctx, r->problems, r->opts->threads, one_problem, r);
-    int done = 0, cells = r->opts->grid * r->opts->grid;
-    for (int i = 0; i < r->problems; i++) {
-        done += r->outcome[i] != LNT_RECOVERY_WAITING;
-        r->success[i % cells] += r->outcome[i] == LNT_RECOVERY_SUCCESS;
-        r->solved[i % cells] += r->outcome[i] == LNT_RECOVERY_SUCCESS || r->outcome[i] == LNT_RECOVERY_FAILURE;
+    lnt_progress_begin(ctx, "problems", r.problems);
+    status = lnt_parallel(ctx, r.problems, r.opts->threads, one_problem, &r);
+    int done = 0, cells = r.opts->grid * r.opts->grid;
+    for (int i = 0; i < r.problems; i++) {
+        done += r.outcome[i] != LNT_RECOVERY_WAITING;
+        r.success[i % cells] += r.outcome[i] == LNT_RECOVERY_SUCCESS;
+        r.solved[i % cells] += r.outcome[i] == LNT_RECOVERY_SUCCESS || r.outcome[i] == LNT_RECOVERY_FAILURE;
     }
     if (status == LNT_OK && done == 0)
         return lnt_fail(ctx, LNT_EUSER, "interrupted before the first result: there is nothing to keep");
-    if (done < r->problems)
+    if (done < r.problems)
         lnt_record_set_interrupted(record);
-    return status == LNT_OK ? lnt_recovery_report(ctx, record, r) : status;
+    return status == LNT_OK ? lnt_recovery_report(ctx, record, &r) : status;
 }
 
 lnt_status lnt_recovery_study(lnt_ctx *ctx, lnt_record *record, const lnt_recovery_opts *opts)
 {
-    lnt_mark mark = lnt_ctx_mark(ctx);
-    lnt_recovery_run r = {.opts = opts};
-    lnt_options_record(record, lnt_recovery_options, opts);
-    lnt_status status = study(ctx, record, &r);
-    if (status == LNT_OK)
-        status = lnt_record_status(ctx, record);
-    lnt_ctx_reset(ctx, mark);
-    return status;
+    return lnt_study_run(ctx, record, lnt_recovery_options, opts, study);
 }

@@ -14,11 +14,6 @@ typedef struct column {
     double crossing, error;   /* the same as found, its standard error; NaN where it lies outside the grid */
 } column;
 
-static lnt_value known(double x)
-{
-    return isfinite(x) ? lnt_number(x) : (lnt_value){0};
-}
-
 /* ---- The 50 % point of a column ---- */
 
 /* The d, between whole numbers linear, that n samples recover half of the time, and the standard deviation of the
@@ -109,7 +104,7 @@ static void put_grid(lnt_record *record, const lnt_recovery_run *r)
             lnt_table_set(table, "n", "", lnt_integer(r->n[c]));
             lnt_table_set(table, "nonzero", "", lnt_integer(r->d[row]));
             lnt_table_set(table, "runs", "", lnt_integer(solved));
-            lnt_table_set(table, "success", "", known((double)r->success[cell] / solved));
+            lnt_table_set(table, "success", "", lnt_known((double)r->success[cell] / solved));
             lnt_table_set(table, "predicted", "",
                           lnt_number(lnt_recovery_probability(r->opts->features, r->n[c], r->d[row])));
         }
@@ -124,8 +119,8 @@ static lnt_status put_columns(lnt_ctx *ctx, lnt_record *record, const lnt_recove
         lnt_table_set(table, "boundary", "d/D", lnt_number(col->boundary));
         lnt_table_set(table, "at_this_size", "d/D", lnt_number(col->predicted));
         lnt_table_set(table, "width", "d/D", lnt_number(col->width));
-        lnt_table_set(table, "found", "d/D", known(col->crossing));
-        lnt_table_set(table, "standard_error", "d/D", known(col->error));
+        lnt_table_set(table, "found", "d/D", lnt_known(col->crossing));
+        lnt_table_set(table, "standard_error", "d/D", lnt_known(col->error));
         if (isnan(col->crossing))
             continue;
         const char *name = lnt_sprintf(ctx, "50 %% of recoveries at n/D = %.4g", col->samples);
@@ -187,7 +182,7 @@ static void put_facts(lnt_record *record, const lnt_recovery_run *r, const colum
     lnt_record_fact(record, "problems", "solved", "", lnt_integer(solved));
     lnt_record_fact(record, "problems", "unsolved", "", lnt_integer(unsolved));
     lnt_record_fact(record, "problems", "recovered", "", lnt_integer(recovered));
-    lnt_record_fact(record, "problems", "mean_steps", "", known(steps / solved));
+    lnt_record_fact(record, "problems", "mean_steps", "", lnt_known(steps / solved));
     lnt_record_fact(record, "certificate", "largest_relative_gap", "", lnt_number(gap));
     if (unsolved > 0)
         lnt_record_warn(record, "%d of %d problems were not solved to a certified gap of 1e-9 and are not counted",

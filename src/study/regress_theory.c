@@ -1,7 +1,7 @@
 /* What theory says about a regression problem, without data. */
 #include "curves.h"
 
-#include "linnet/linalg.h"
+#include "setup.h"
 
 #include <math.h>
 
@@ -21,11 +21,6 @@ typedef struct prediction {
     lnt_population population; /* count 0: all variances 1 */
     double lambda;
 } prediction;
-
-static lnt_value known(double x)
-{
-    return isfinite(x) ? lnt_number(x) : (lnt_value){0};
-}
 
 /* ---- What is asked ---- */
 
@@ -68,6 +63,12 @@ static lnt_status resolve(lnt_ctx *ctx, prediction *p, const lnt_regress_theory_
         return lnt_fail(ctx, LNT_EUSAGE, "the lasso has no automatic lambda: use --lambda X");
     if (o->penalty == LNT_PENALTY_LASSO && o->spectrum)
         return lnt_fail(ctx, LNT_EUSAGE, "--spectrum: theory of the lasso is for variances of 1 only");
+    if (o->penalty == LNT_PENALTY_NONE && o->lambda > 0)
+        return lnt_fail(ctx, LNT_EUSAGE, "--lambda %g: of which penalty? use --penalty ridge or lasso", o->lambda);
+    if (o->teacher && !o->spectrum)
+        return lnt_fail(ctx, LNT_EUSAGE,
+                        "--teacher gives coefficients along a --spectrum: without one |T| is all "
+                        "that counts, --teacher-norm");
     return read_population(ctx, p);
 }
 
@@ -102,20 +103,20 @@ static lnt_status put_limit(lnt_ctx *ctx, lnt_record *record, const prediction *
     if (status != LNT_OK)
         return status;
     lnt_record_fact(record, "theory", "lambda", "", lnt_number(p->lambda));
-    lnt_record_fact(record, "theory", "loss_gen", "", known(l1 ? lasso.gen : limit.gen));
-    lnt_record_fact(record, "theory", "loss_train", "", known(l1 ? lasso.train : limit.train));
+    lnt_record_fact(record, "theory", "loss_gen", "", lnt_known(l1 ? lasso.gen : limit.gen));
+    lnt_record_fact(record, "theory", "loss_train", "", lnt_known(l1 ? lasso.train : limit.train));
     if (l1) {
         lnt_record_fact(record, "theory", "active", "", lnt_number(lasso.active));
-        lnt_record_fact(record, "theory", "threshold", "", known(lasso.threshold));
-        lnt_record_fact(record, "theory", "alpha", "", known(lasso.alpha));
+        lnt_record_fact(record, "theory", "threshold", "", lnt_known(lasso.threshold));
+        lnt_record_fact(record, "theory", "alpha", "", lnt_known(lasso.alpha));
         lnt_record_fact(record, "theory", "tau", "", lnt_number(lasso.tau));
-        lnt_recovery_facts(ctx, record, p->opts->features, p->opts->density, p->opts->q);
+        lnt_recovery_facts(ctx, record, p->opts->features, p->opts->density, p->opts->q, p->student.noise2);
     } else if (p->population.count) {
-        lnt_record_fact(record, "theory", "kappa", "", known(risk.kappa));
-        lnt_record_fact(record, "theory", "test_error", "", known(risk.test));
-        lnt_record_fact(record, "theory", "distance2", "", known(risk.distance2));
+        lnt_record_fact(record, "theory", "kappa", "", lnt_known(risk.kappa));
+        lnt_record_fact(record, "theory", "test_error", "", lnt_known(risk.test));
+        lnt_record_fact(record, "theory", "distance2", "", lnt_known(risk.distance2));
     } else {
-        lnt_record_fact(record, "theory", "loss_gen_band", "", known(limit.gen_sd));
+        lnt_record_fact(record, "theory", "loss_gen_band", "", lnt_known(limit.gen_sd));
     }
     if (!l1 && !isfinite(limit.gen))
         lnt_record_warn(record,
@@ -218,21 +219,21 @@ static lnt_status put_stopping(lnt_ctx *ctx, lnt_record *record, const predictio
     lnt_status status = lnt_best_stop(ctx, &time, &gen, &p->student, p->lambda);
     if (status != LNT_OK)
         return status;
-    lnt_record_fact(record, "stopping", "best_time", "t = steps x lr", known(time));
-    lnt_record_fact(record, "stopping", "best_loss_gen", "", known(gen));
+    lnt_record_fact(record, "stopping", "best_time", "t = steps x lr", lnt_known(time));
+    lnt_record_fact(record, "stopping", "best_loss_gen", "", lnt_known(gen));
     if (p->student.noise2 > 0 && p->student.teacher2 > 0) {
         const lnt_smooth_rule rule = {.lambda = lnt_best_ridge(&rest)};
         lnt_predicted_loss limit;
         status = lnt_predict_limit(ctx, &limit, &rest, &rule);
         lnt_record_fact(record, "stopping", "best_ridge", "", lnt_number(rule.lambda));
-        lnt_record_fact(record, "stopping", "best_ridge_loss_gen", "", known(limit.gen));
+        lnt_record_fact(record, "stopping", "best_ridge_loss_gen", "", lnt_known(limit.gen));
     }
     if (p->student.q < 1 && p->student.noise2 == 0)
         lnt_record_fact(record, "stopping", "ridge_correction", "", lnt_number(lnt_penalty_correction(p->student.q)));
     return status;
 }
 
-/* Losses over four decades of lambda to either side. */
+/* Losses over three decades of lambda to either side. */
 static lnt_status put_lambdas(lnt_ctx *ctx, lnt_record *record, const prediction *p)
 {
     bool l1 = p->opts->penalty == LNT_PENALTY_LASSO;
@@ -255,12 +256,12 @@ static lnt_status put_lambdas(lnt_ctx *ctx, lnt_record *record, const prediction
         best = gen[k] < gen[best] ? k : best;
         lnt_table_row(table);
         lnt_table_set(table, "lambda", "", lnt_number(x[k]));
-        lnt_table_set(table, "loss_gen", "", known(gen[k]));
-        lnt_table_set(table, "loss_train", "", known(train[k]));
+        lnt_table_set(table, "loss_gen", "", lnt_known(gen[k]));
+        lnt_table_set(table, "loss_train", "", lnt_known(train[k]));
         lnt_table_set(table, "active", "", l1 ? lnt_number(lasso.active) : (lnt_value){0});
     }
     lnt_record_fact(record, "theory", "best_lambda", "", lnt_number(x[best]));
-    lnt_record_fact(record, "theory", "best_lambda_loss_gen", "", known(gen[best]));
+    lnt_record_fact(record, "theory", "best_lambda_loss_gen", "", lnt_known(gen[best]));
     const lnt_curve curve[] = {{"generalisation", LNT_CURVE_LINE, LAMBDAS, x, gen, NULL},
                                {"training", LNT_CURVE_LINE, LAMBDAS, x, train, NULL}};
     const lnt_panel panel = {
@@ -270,8 +271,9 @@ static lnt_status put_lambdas(lnt_ctx *ctx, lnt_record *record, const prediction
     return LNT_OK;
 }
 
-static lnt_status study(lnt_ctx *ctx, lnt_record *record, const lnt_regress_theory_opts *opts)
+static lnt_status study(lnt_ctx *ctx, lnt_record *record, const void *user)
 {
+    const lnt_regress_theory_opts *opts = user;
     prediction p;
     lnt_status status = resolve(ctx, &p, opts);
     if (status == LNT_OK)
@@ -288,13 +290,5 @@ static lnt_status study(lnt_ctx *ctx, lnt_record *record, const lnt_regress_theo
 
 lnt_status lnt_regress_theory_study(lnt_ctx *ctx, lnt_record *record, const lnt_regress_theory_opts *opts)
 {
-    lnt_mark mark = lnt_ctx_mark(ctx);
-    lnt_blas_pin();
-    lnt_options_record(record, lnt_regress_theory_options, opts);
-    lnt_status status = study(ctx, record, opts);
-    if (status == LNT_OK)
-        status = lnt_record_status(ctx, record);
-    lnt_blas_unpin();
-    lnt_ctx_reset(ctx, mark);
-    return status;
+    return lnt_study_run(ctx, record, lnt_regress_theory_options, opts, study);
 }

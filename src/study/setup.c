@@ -1,6 +1,7 @@
 #include "setup.h"
 
 #include "linnet/builtin.h"
+#include "linnet/linalg.h"
 
 #include <math.h>
 
@@ -71,11 +72,13 @@ static lnt_status make_from_rows(lnt_ctx *ctx, lnt_setup *s, lnt_dataset data, c
     lnt_status status = read_rows(ctx, &data, &held, o, seed);
     if (status == LNT_OK)
         status = lnt_task_make(ctx, &s->task, &data, kind, o->whiten > 0 ? o->whiten : o->pca, threads);
-    if (status == LNT_OK)
-        status = lnt_task_moments(ctx, &s->all, &s->task, 0, s->task.n, threads);
-    if (status == LNT_OK && held.inputs.n > 0)
-        status = lnt_task_like(ctx, &s->test, &held, &s->task, threads);
-    if (status == LNT_OK && held.inputs.n > 0)
+    return status == LNT_OK && held.inputs.n > 0 ? lnt_task_like(ctx, &s->test, &held, &s->task, threads) : status;
+}
+
+static lnt_status measure(lnt_ctx *ctx, lnt_setup *s, int threads)
+{
+    lnt_status status = lnt_task_moments(ctx, &s->all, &s->task, 0, s->task.n, threads);
+    if (status == LNT_OK && s->test.n > 0)
         status = lnt_task_moments(ctx, &s->held, &s->test, 0, s->test.n, threads);
     return status;
 }
@@ -96,25 +99,42 @@ static lnt_status make_from_covariances(lnt_ctx *ctx, lnt_setup *s, const lnt_ta
     return status;
 }
 
-lnt_status lnt_setup_make(lnt_ctx *ctx, lnt_setup *setup, const lnt_task_opts *opts, uint64_t seed, int threads)
+static lnt_status open_task(lnt_ctx *ctx, lnt_setup *setup, lnt_builtin *task, const lnt_task_opts *opts, uint64_t seed)
 {
     *setup = (lnt_setup){.item = 1};
-    lnt_builtin task = {0};
     lnt_status status = check_options(ctx, opts);
     if (status == LNT_OK && opts->builtin)
-        status = lnt_builtin_task(ctx, &task, opts->builtin, seed);
+        status = lnt_builtin_task(ctx, task, opts->builtin, seed);
     if (status == LNT_OK && opts->builtin)
-        setup->item = task.scale;
+        setup->item = task->scale;
+    return status;
+}
+
+lnt_status lnt_setup_make(lnt_ctx *ctx, lnt_setup *setup, const lnt_task_opts *opts, uint64_t seed, int threads)
+{
+    lnt_builtin task = {0};
+    lnt_status status = open_task(ctx, setup, &task, opts, seed);
     if (status != LNT_OK)
         return status;
     if (opts->sigma_yx)
         return make_from_covariances(ctx, setup, opts);
-    if (!opts->builtin || task.data.inputs.n > 0)
-        return make_from_rows(ctx, setup, task.data, opts, seed, threads);
+    if (!opts->builtin || task.data.inputs.n > 0) {
+        status = make_from_rows(ctx, setup, task.data, opts, seed, threads);
+        return status == LNT_OK ? measure(ctx, setup, threads) : status;
+    }
     if (opts->split > 0 || opts->centre || opts->pca > 0 || opts->whiten > 0)
         return lnt_fail(ctx, LNT_EUSAGE, "--task %.80s has no rows to split or to prepare", opts->builtin);
     set_covariances(setup, &task.moments);
     return LNT_OK;
+}
+
+lnt_status lnt_setup_rows(lnt_ctx *ctx, lnt_setup *setup, const lnt_task_opts *opts, uint64_t seed, int threads)
+{
+    lnt_builtin task = {0};
+    lnt_status status = open_task(ctx, setup, &task, opts, seed);
+    if (status == LNT_OK && opts->builtin && task.data.inputs.n == 0)
+        return lnt_fail(ctx, LNT_EUSAGE, "--task %.80s has no rows, which are needed here", opts->builtin);
+    return status == LNT_OK ? make_from_rows(ctx, setup, task.data, opts, seed, threads) : status;
 }
 
 /* Labels that start at 1, or leave numbers out, are taken as they are: say what that means. */
@@ -147,7 +167,8 @@ void lnt_setup_report(lnt_record *record, const lnt_setup *setup, const lnt_task
     lnt_record_fact(record, "preparation", "inputs", "", lnt_integer(prep->inputs));
     lnt_record_fact(record, "preparation", "components", "", lnt_integer(prep->outputs));
     lnt_record_fact(record, "preparation", "classes", "", lnt_integer(setup->task.data.classes));
-    lnt_record_fact(record, "preparation", "whiteness", "", lnt_number(lnt_whiteness(setup->all.Sxx)));
+    if (setup->all.Sxx.a)
+        lnt_record_fact(record, "preparation", "whiteness", "", lnt_number(lnt_whiteness(setup->all.Sxx)));
     put_empty_classes(record, &setup->task.data);
     if (opts->sigma_yx && opts->trace_yy == 0)
         lnt_record_warn(record, "without --trace-yy losses count from that of the best linear map, which has loss 0");
@@ -164,6 +185,21 @@ void lnt_setup_report(lnt_record *record, const lnt_setup *setup, const lnt_task
     }
     if (prep->mean)
         lnt_record_vector(record, "preparation/mean", "", prep->mean, prep->inputs);
+}
+
+lnt_status lnt_study_run(lnt_ctx *ctx, lnt_record *record, const lnt_option *table, const void *opts,
+                         lnt_study_body *body)
+{
+    lnt_mark mark = lnt_ctx_mark(ctx);
+    lnt_blas_pin();
+    if (table)
+        lnt_options_record(record, table, opts);
+    lnt_status status = body(ctx, record, opts);
+    if (status == LNT_OK)
+        status = lnt_record_status(ctx, record);
+    lnt_blas_unpin();
+    lnt_ctx_reset(ctx, mark);
+    return status;
 }
 
 lnt_status lnt_check_depths(lnt_ctx *ctx, const lnt_int_list *depths)

@@ -1,4 +1,4 @@
-/* The task of a study, from the options that several commands share. */
+/* What studies share: the task, from the options that several commands have, and how a study begins and ends. */
 #ifndef LINNET_SETUP_H
 #define LINNET_SETUP_H
 
@@ -13,8 +13,17 @@ typedef struct lnt_setup {
 } lnt_setup;
 
 lnt_status lnt_setup_make(lnt_ctx *ctx, lnt_setup *setup, const lnt_task_opts *opts, uint64_t seed, int threads);
+/* The same without the moments, which take memory for inputs^2 numbers; LNT_EUSAGE for a task without rows. */
+lnt_status lnt_setup_rows(lnt_ctx *ctx, lnt_setup *setup, const lnt_task_opts *opts, uint64_t seed, int threads);
 /* Facts and arrays of the preparation. */
 void lnt_setup_report(lnt_record *record, const lnt_setup *setup, const lnt_task_opts *opts);
+
+/* What a study does with its options: makes, simulates, predicts, records. */
+typedef lnt_status lnt_study_body(lnt_ctx *ctx, lnt_record *record, const void *opts);
+/* The body on one BLAS thread, its scratch memory given back, its failure also that of the record. The options are
+ * recorded first; of a table that is NULL the body records those that it has resolved. */
+lnt_status lnt_study_run(lnt_ctx *ctx, lnt_record *record, const lnt_option *table, const void *opts,
+                         lnt_study_body *body);
 
 /* LNT_EUSAGE where depths are named twice: their results would stand under one name. */
 lnt_status lnt_check_depths(lnt_ctx *ctx, const lnt_int_list *depths);

@@ -1,7 +1,6 @@
 #include "train.h"
 
 #include "layered.h"
-#include "linnet/linalg.h"
 #include "linnet/parallel.h"
 
 #include <math.h>
@@ -314,25 +313,22 @@ static void resolve(lnt_train_opts *o)
     o->seeds = o->seeds == LNT_AUTO ? 1 : o->seeds;
 }
 
+static lnt_status study(lnt_ctx *ctx, lnt_record *record, const void *user)
+{
+    lnt_train_opts resolved = *(const lnt_train_opts *)user;
+    training t;
+    resolve(&resolved);
+    lnt_status status = lnt_training_prepare(ctx, &t, &resolved);
+    if (status == LNT_OK)
+        status = lnt_training_run(ctx, &t);
+    return status == LNT_OK ? lnt_training_report(ctx, record, &t) : status;
+}
+
 lnt_status lnt_train_study(lnt_ctx *ctx, lnt_record *record, const lnt_train_opts *opts)
 {
-    lnt_mark mark = lnt_ctx_mark(ctx);
-    lnt_train_opts resolved = *opts;
-    training t;
     if (opts->experiment != LNT_LAYERED_NONE)
         return lnt_layered_from_train(ctx, record, opts);
     if (opts->samples)
         return lnt_fail(ctx, LNT_EUSAGE, "--samples is for --experiment two-layer and nonlinear");
-    resolve(&resolved);
-    lnt_blas_pin();
-    lnt_status status = lnt_training_prepare(ctx, &t, &resolved);
-    if (status == LNT_OK)
-        status = lnt_training_run(ctx, &t);
-    if (status == LNT_OK)
-        status = lnt_training_report(ctx, record, &t);
-    if (status == LNT_OK)
-        status = lnt_record_status(ctx, record);
-    lnt_blas_unpin();
-    lnt_ctx_reset(ctx, mark);
-    return status;
+    return lnt_study_run(ctx, record, NULL, opts, study);
 }

@@ -22,7 +22,7 @@ void lnt_normal_tails(double Q[LNT_TAILS], double z)
         }
         return;
     }
-    double r[LNT_TAILS], next = 0;
+    double r[LNT_TAILS] = {0}, next = 0;
     for (int k = LNT_TAILS + 8 + (int)(450 / (z * z)); k >= 1; k--) {
         next = 1 / (z + (k + 1) * next);
         if (k < LNT_TAILS)
@@ -35,14 +35,13 @@ void lnt_normal_tails(double Q[LNT_TAILS], double z)
 /* Chandrupatla (1997): inverse quadratic interpolation where it is safe, else bisection. */
 double lnt_root(double (*f)(double x, void *user), void *user, double lo, double hi)
 {
-    double a = hi, b = lo, c = hi, fa = f(a, user), fb = f(b, user), fc = fa, t = 0.5;
+    double a = hi, b = lo, fa = f(a, user), fb = f(b, user), t = 0.5;
     if ((fa > 0) == (fb > 0) && fa != 0 && fb != 0)
         return fabs(fa) < fabs(fb) ? a : b;
     for (int i = 0; i < 200; i++) {
         double x = a + t * (b - a), fx = f(x, user);
         bool same = (fx > 0) == (fa > 0);
-        c = same ? a : b;
-        fc = same ? fa : fb;
+        double c = same ? a : b, fc = same ? fa : fb;
         if (!same) {
             b = a;
             fb = fa;

@@ -44,29 +44,36 @@ static double upper_tail(double z)
     return erfc(sqrt(0.5) * z) / 2;
 }
 
-/* The same for the entries of a given teacher, u = sqrt(D) T_i/tau; without derivatives, which are NaN. */
+/* The same for the entries of a given teacher, u = sqrt(D) T_i/tau. */
 static terms evaluate_teacher(const evolution *e, double alpha, double t)
 {
-    double R = 0, active = 0, inactive = 0, Q[LNT_TAILS];
+    double R = 0, active = 0, inactive = 0, Q[LNT_TAILS], D = e->features;
     int zeros = 0;
+    terms f = {0};
     lnt_normal_tails(Q, alpha);
     for (int i = 0; i < e->features; i++) {
         double u = isinf(t) ? 0 : fabs(e->scale * e->T[i]) / sqrt(t); /* infinite at t = 0: all is active */
         if (e->T[i] == 0 || u > 1e3) {
             zeros += e->T[i] == 0;
             R += e->T[i] == 0 ? 0 : 1 + alpha * alpha;
+            f.R_a += e->T[i] == 0 ? 0 : 2 * alpha * alpha / D;
             active += e->T[i] != 0;
             continue;
         }
         double tails = upper_tail(alpha - u) + upper_tail(alpha + u),
-               within = (erf(sqrt(0.5) * (alpha - u)) + erf(sqrt(0.5) * (alpha + u))) / 2;
-        R += (1 + alpha * alpha) * tails + u * u * within - (alpha - u) * lnt_normal_density(alpha + u) -
-             (alpha + u) * lnt_normal_density(alpha - u);
+               within = (erf(sqrt(0.5) * (alpha - u)) + erf(sqrt(0.5) * (alpha + u))) / 2,
+               near = lnt_normal_density(alpha - u), far = lnt_normal_density(alpha + u);
+        R += (1 + alpha * alpha) * tails + u * u * within - (alpha - u) * far - (alpha + u) * near;
         active += tails;
         inactive += within;
+        f.R_a += 2 * alpha * (alpha * tails - near - far) / D;
+        f.R_t -= u * u * within / D;
+        f.slack_a += alpha * (near + far) / D;
+        f.slack_t += u / 2 * (near - far) / D;
     }
-    double D = e->features;
-    terms f = {.R = R / D + zeros / D * 4 * Q[2], .R_a = NAN, .R_t = NAN, .slack_a = NAN, .slack_t = NAN};
+    f.R = R / D + zeros / D * 4 * Q[2];
+    f.R_a -= zeros / D * 4 * Q[1] * alpha;
+    f.slack_a += zeros / D * 2 * lnt_normal_density(alpha) * alpha;
     f.active = active / D + zeros / D * 2 * Q[0];
     double rest = inactive / D + zeros / D * erf(sqrt(0.5) * alpha);
     f.slack = f.active > 0.5 ? e->delta - 1 + rest : e->delta - f.active;
@@ -212,10 +219,11 @@ static void solve(evolution *e, double *alpha, double *t)
         return;
     *alpha = solve_alpha(e);
     *t = solve_t(e, *alpha);
-    if (*t == 0) {
-        double tau = e->lambda / *alpha * e->delta / evaluate(e, *alpha, 0).slack;
+    /* Where t is far below the smallest entry of a given teacher, no alpha that can be told from `base` knows it, as
+     * where it is 0: then lambda does. */
+    double tau = e->lambda / *alpha * e->delta / evaluate(e, *alpha, *t).slack;
+    if (*t == 0 || (e->T && tau > 0 && fabs(tau / sqrt(*t) - 1) > 1e-6))
         *t = tau * tau;
-    }
     polish(e, alpha, t);
 }
 

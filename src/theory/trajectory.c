@@ -163,11 +163,11 @@ static double log_growth(const lnt_smooth_rule *rule, double q, double sigma)
  * value as it decays, down to e^-FLOOR of the start. */
 static double nodes_for_steps(const lnt_smooth_rule *rule, double q, double steps, int power)
 {
-    double most = power / 2 * steps + 2, decay = power * log_growth(rule, q, 0);
+    double most = 0.5 * power * steps + 2, decay = power * log_growth(rule, q, 0);
     double digits = DIGITS + power * log1p(steps);                 /* double roots grow by that much more */
     double kept = decay < 0 ? fmin(steps, FLOOR / -decay) : steps; /* steps until the floor */
-    for (double sigma = 1e-6; sigma < 8; sigma *= 1.2) {
-        double growth = power * log_growth(rule, q, sigma);
+    for (int i = 0; i < 88; i++) {
+        double sigma = 1e-6 * pow(1.2, i), growth = power * log_growth(rule, q, sigma);
         double need = fmax(kept * (growth - decay), steps * growth - fmax(steps * decay, -FLOOR));
         most = fmin(most, (digits + need) / (2 * sigma));
     }

@@ -509,7 +509,7 @@ def interrupted(*words, number=signal.SIGINT, patience=0.7):
     result = json.loads(out)
     assert result["interrupted"] is True and any("interrupted" in warning for warning in result["warnings"])
     assert not os.path.exists(os.path.join(folder, "run.yaml")) and not errors
-    if "--seeds" not in words and len(result["series"]["epoch"]) == 1 and patience < 10:  # a slow machine: not yet begun
+    if len(result["series"]["epoch"]) == 1 and patience < 10:  # a slow machine: not yet begun
         return interrupted(*words, number=number, patience=3 * patience)
     return result, read_h5(folder), folder
 

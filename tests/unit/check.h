@@ -99,7 +99,7 @@ static inline void *heap_that_fails(void *p, size_t bytes)
 /* What is to survive: a call on a new context, which frees what it leaves on the heap. */
 typedef lnt_status (*survivor)(lnt_ctx *ctx, void *user);
 
-/* A failure without a message is a defect, and so is a message without one. */
+/* A failure without a message is a defect, and so is a message without one, or one that hides what failed. */
 static inline lnt_status call_survivor(survivor call, void *user, long fails_at)
 {
     heap_calls = 0;
@@ -108,6 +108,8 @@ static inline lnt_status call_survivor(survivor call, void *user, long fails_at)
     lnt_status status = ctx ? call(ctx, user) : LNT_ENOMEM;
     heap_fails_at = 0;
     if (ctx && (status != LNT_OK) != (lnt_ctx_message(ctx)[0] != '\0'))
+        status = LNT_EINVAL;
+    if (ctx && status == LNT_ENOMEM && !strstr(lnt_ctx_message(ctx), "out of memory"))
         status = LNT_EINVAL;
     lnt_ctx_free(ctx);
     return status;

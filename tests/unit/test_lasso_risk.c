@@ -108,6 +108,51 @@ static void solves_state_evolution(void **state)
     }
 }
 
+/* E (eta(u + Z; alpha) - u)^2 and P(eta != 0) for one entry, in units of tau: Simpson's rule between the corners. */
+static void entry_means(double *risk, double *active, double u, double alpha)
+{
+    const double end = 12;
+    double corner[] = {-end, fmax(-end, -alpha - u), fmin(end, fmax(-end, alpha - u)), end};
+    *risk = *active = 0;
+    for (int piece = 0; piece < 3; piece++) {
+        double h = (corner[piece + 1] - corner[piece]) / 2000;
+        for (int k = 0; k <= 2000; k++) {
+            double z = corner[piece] + k * h, error = piece == 1 ? u : z + (piece == 0 ? alpha : -alpha);
+            double w =
+                h / 3 * (k % 2000 == 0 ? 1 : 2 + 2 * (k % 2)) * exp(-z * z / 2) / sqrt(2 * 3.14159265358979323846);
+            *risk += w * error * error;
+            *active += piece == 1 ? 0 : w;
+        }
+    }
+}
+
+/* A given teacher: sparse with a gap to 0, so that without noise and for small lambda alpha does not tell tau; dense.
+ */
+static void solves_for_given_teachers(void **state)
+{
+    enum { D = 20 };
+    lnt_rng rng = lnt_rng_stream(SEED, 2, LNT_FOR_TESTS);
+    for (int i = 0; i < 60; i++) {
+        double T[D] = {0}, root = sqrt(D), risk = 0, active = 0, lambda = pow(10, -1 - i % 5);
+        for (int j = 0; j < (i % 3 == 0 ? D : 5); j++)
+            T[j] = lnt_rng_normal(&rng);
+        lnt_lasso_student s = {.features = D, .delta = .7, .noise2 = i % 2 ? 0 : 1e-3 * (i % 4), .lambda = lambda};
+        lnt_lasso_risk r;
+        check_status(*state, lnt_lasso_risk_of(*state, &r, &s, T), LNT_OK);
+        for (int j = 0; j < D; j++) {
+            double e, a;
+            entry_means(&e, &a, fabs(root * T[j]) / r.tau, r.alpha);
+            risk += r.tau * r.tau * e / D;
+            active += a / D;
+        }
+        check_near(risk / (2 * r.gen), 1, 1e-9, "risk by quadrature");
+        check_near((s.noise2 + risk) / (s.delta * r.tau * r.tau), 1, 1e-9, "first equation");
+        check_near(r.active, active, 1e-10, "active");
+        check_near(r.alpha * r.tau * (1 - r.active / s.delta) / (lambda * root), 1, 1e-9, "second equation");
+        check_near(r.train / (lambda * root / r.alpha * lambda * root / r.alpha) * 2 / s.delta, 1, 1e-9, "train");
+    }
+}
+
 static void scales_with_the_teacher(void **state)
 {
     lnt_rng rng = lnt_rng_stream(SEED, 1, LNT_FOR_TESTS);
@@ -370,6 +415,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_CTX(known_numbers),
         WITH_CTX(solves_state_evolution),
+        WITH_CTX(solves_for_given_teachers),
         WITH_CTX(scales_with_the_teacher),
         WITH_CTX(as_lambda_vanishes),
         WITH_CTX(at_the_ends),

@@ -447,19 +447,6 @@ static void the_minimum_over_both(void **state)
 
 /* ---- Studies ---- */
 
-static long calls, fail_at; /* 0: never */
-
-static void *failing_resize(void *p, size_t bytes)
-{
-    if (bytes == 0) {
-        free(p);
-        return NULL;
-    }
-    if (__atomic_add_fetch(&calls, 1, __ATOMIC_RELAXED) == fail_at)
-        return NULL;
-    return realloc(p, bytes);
-}
-
 static lnt_layered_opts small(lnt_layered_experiment experiment)
 {
     lnt_layered_opts o;
@@ -475,45 +462,28 @@ static lnt_layered_opts small(lnt_layered_experiment experiment)
     return o;
 }
 
-static lnt_status whole_study(lnt_text *image, lnt_layered_experiment experiment)
+static lnt_status whole_study(lnt_ctx *ctx, void *experiment)
 {
-    lnt_layered_opts o = small(experiment);
-    lnt_ctx *ctx = lnt_ctx_new();
-    lnt_record *record = ctx ? lnt_record_new("train") : NULL;
-    lnt_status status = record ? lnt_layered_study(ctx, record, &o) : LNT_ENOMEM;
+    lnt_layered_opts o = small(*(const lnt_layered_experiment *)experiment);
+    lnt_record *record = lnt_record_new("train");
+    lnt_text image = {0};
+    if (!record)
+        return lnt_fail(ctx, LNT_ENOMEM, "out of memory for a record");
+    lnt_status status = lnt_layered_study(ctx, record, &o);
     if (status == LNT_OK)
-        status = lnt_store_hdf5(ctx, image, record);
-    if (ctx && status != LNT_OK && record && lnt_ctx_message(ctx)[0] == '\0')
-        status = LNT_EINVAL; /* a failure without a message is a defect */
+        status = lnt_store_hdf5(ctx, &image, record);
+    lnt_text_free(&image);
     lnt_record_free(record);
-    lnt_ctx_free(ctx);
     return status;
 }
 
 static void every_failing_allocation_is_reported(void **state)
 {
     (void)state;
-    lnt_set_heap(failing_resize);
     for (int e = LNT_LAYERED_TWO_LAYER; e <= LNT_LAYERED_ATTENTION; e++) {
-        lnt_text expected = {0};
-        calls = 0;
-        assert_int_equal(whole_study(&expected, (lnt_layered_experiment)e), LNT_OK);
-        long total = calls;
-        assert_true(total > 50);
-        for (long k = 1; k <= total; k += 1 + total / 400) {
-            lnt_text image = {0};
-            calls = 0;
-            fail_at = k;
-            lnt_status status = whole_study(&image, (lnt_layered_experiment)e);
-            fail_at = 0;
-            if (status != LNT_ENOMEM)
-                fail_msg("experiment %d: allocation %ld of %ld fails, and it says %d (%s)", e, k, total, status,
-                         lnt_status_text(status));
-            lnt_text_free(&image);
-        }
-        lnt_text_free(&expected);
+        lnt_layered_experiment experiment = (lnt_layered_experiment)e;
+        assert_true(check_allocations(whole_study, &experiment, LNT_OK, 400) > 50);
     }
-    lnt_set_heap(NULL);
 }
 
 static int stop_at(void *user)
@@ -569,33 +539,31 @@ static void studies_that_make_no_sense(void **state)
     lnt_record_free(record);
 }
 
-/* Closed forms, too, give back their memory and say when there is none. */
-static void closed_forms_without_memory(void **state)
+static lnt_status closed_form(lnt_ctx *ctx, void *which)
 {
-    (void)state;
     double m[6] = {1, 2, 3, 4, 5, 6}, v[2] = {1, -1}, y[2] = {1, 2}, T[3] = {0, 1, 0}, risk;
     lnt_mat M = lnt_mat_view(m, 3, 2);
     lnt_factor_penalties p;
     lnt_l1_penalties l1;
     lnt_norm_penalty own;
-    lnt_set_heap(failing_resize);
+    switch (*(const int *)which) {
+    case 0:
+        return lnt_penalties_of_factors(ctx, &p, M, M);
+    case 1:
+        return lnt_l1_penalties_of_layers(ctx, &l1, M, v);
+    case 2:
+        return lnt_norm_penalty_on(ctx, &own, NULL, M, y, T, .1);
+    default:
+        return lnt_relu_risk(ctx, &risk, M, v, M, y);
+    }
+}
+
+/* Closed forms, too, give back their memory and say when there is none. */
+static void closed_forms_without_memory(void **state)
+{
+    (void)state;
     for (int which = 0; which < 4; which++)
-        for (long k = 0;; k++) {
-            lnt_ctx *ctx = lnt_ctx_new();
-            calls = 0;
-            fail_at = k;
-            lnt_status status = which == 0   ? lnt_penalties_of_factors(ctx, &p, M, M)
-                                : which == 1 ? lnt_l1_penalties_of_layers(ctx, &l1, M, v)
-                                : which == 2 ? lnt_norm_penalty_on(ctx, &own, NULL, M, y, T, .1)
-                                             : lnt_relu_risk(ctx, &risk, M, v, M, y);
-            fail_at = 0;
-            bool all = k > calls;
-            lnt_ctx_free(ctx);
-            assert_int_equal(status, k == 0 || all ? LNT_OK : LNT_ENOMEM);
-            if (all)
-                break;
-        }
-    lnt_set_heap(NULL);
+        check_allocations(closed_form, &which, LNT_OK, 1000);
 }
 
 int main(void)

@@ -495,7 +495,7 @@ static void every_failing_allocation_is_survived(void **state)
 {
     (void)state;
     for (int kind = 0; kind < 4; kind++)
-        check_allocations(large_flow, &kind, LNT_OK, 1000);
+        check_allocations(large_flow, &kind, LNT_OK, 100);
 }
 
 int main(void)

@@ -324,6 +324,13 @@ static void a_failed_check_turns_the_verdict(void **state)
     lnt_record_free(r);
 }
 
+static void numbers_that_are_not_finite_are_not_known(void **state)
+{
+    (void)state;
+    assert_true(lnt_known(-0.5).kind == LNT_NUMBER && lnt_known(-0.5).number == -0.5);
+    assert_true(lnt_known(NAN).kind == LNT_NOTHING && lnt_known(-INFINITY).kind == LNT_NOTHING);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {WITH_CTX(json_and_yaml_hold_what_was_added),
@@ -333,6 +340,7 @@ int main(void)
                                        WITH_CTX(figures_hide_nothing_in_labels),
                                        WITH_CTX(images_are_cells_below_the_curves),
                                        WITH_CTX(colours_are_centred_where_signs_differ),
+                                       cmocka_unit_test(numbers_that_are_not_finite_are_not_known),
                                        cmocka_unit_test(a_failed_check_turns_the_verdict)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -70,43 +70,24 @@ static void wrong_options_say_what_would_be_right(void **state)
     lnt_record_free(record);
 }
 
-static long calls, fail_at;
-
-static void *failing_resize(void *p, size_t bytes)
+static lnt_status whole_study(lnt_ctx *ctx, void *user)
 {
-    if (bytes == 0) {
-        free(p);
-        return NULL;
-    }
-    return ++calls == fail_at ? NULL : realloc(p, bytes);
-}
-
-static lnt_status whole(void)
-{
-    lnt_ctx *ctx = lnt_ctx_new();
-    lnt_record *record = ctx ? lnt_record_new("regress recovery") : NULL;
+    lnt_record *record = lnt_record_new("regress recovery");
     lnt_recovery_opts o = small();
+    (void)user;
+    if (!record)
+        return lnt_fail(ctx, LNT_ENOMEM, "out of memory for a record");
     o.runs = 1;
     o.threads = 1;
-    lnt_status status = record ? lnt_recovery_study(ctx, record, &o) : LNT_ENOMEM;
+    lnt_status status = lnt_recovery_study(ctx, record, &o);
     lnt_record_free(record);
-    lnt_ctx_free(ctx);
     return status;
 }
 
 static void every_failing_allocation_is_reported(void **state)
 {
     (void)state;
-    lnt_set_heap(failing_resize);
-    calls = fail_at = 0;
-    assert_int_equal(whole(), LNT_OK);
-    long total = calls;
-    for (fail_at = 1; fail_at <= total; fail_at++) {
-        calls = 0;
-        assert_int_equal(whole(), LNT_ENOMEM);
-    }
-    fail_at = 0;
-    lnt_set_heap(NULL);
+    check_allocations(whole_study, NULL, LNT_OK, 1000);
 }
 
 int main(void)

@@ -51,7 +51,49 @@ static lnt_status phase_chain(lnt_ctx *ctx, lnt_record *record)
     return lnt_phase_study(ctx, record, &opts);
 }
 
-static lnt_status (*const chains[])(lnt_ctx *, lnt_record *) = {train_chain, modes_chain, depths_chain, phase_chain};
+static lnt_status path_chain(lnt_ctx *ctx, lnt_record *record, const char *penalty, int method)
+{
+    lnt_regress_path_opts opts;
+    lnt_regress_path_defaults(&opts);
+    opts.task.builtin = "teacher:inputs=5,outputs=1,singular=2,noise=1,samples=40";
+    opts.task.split = 0.2;
+    opts.penalty = penalty;
+    opts.method = method;
+    opts.lambdas = 5;
+    opts.cv = 3;
+    opts.threads = 1;
+    return lnt_regress_path_study(ctx, record, &opts);
+}
+
+static lnt_status lasso_chain(lnt_ctx *ctx, lnt_record *record)
+{
+    return path_chain(ctx, record, "lasso", LNT_PATH_DESCENT);
+}
+
+static lnt_status homotopy_chain(lnt_ctx *ctx, lnt_record *record)
+{
+    return path_chain(ctx, record, "lasso", LNT_PATH_HOMOTOPY);
+}
+
+static lnt_status ridge_chain(lnt_ctx *ctx, lnt_record *record)
+{
+    return path_chain(ctx, record, "ridge", LNT_PATH_DESCENT);
+}
+
+static lnt_status learning_chain(lnt_ctx *ctx, lnt_record *record)
+{
+    lnt_regress_learning_opts opts;
+    lnt_regress_learning_defaults(&opts);
+    opts.task.builtin = "teacher:inputs=5,outputs=2,singular=2/1,noise=1,samples=40";
+    opts.sizes = (lnt_int_list){2, {10, 20}};
+    opts.draws = 2;
+    opts.cv = 3;
+    opts.threads = 1;
+    return lnt_regress_learning_study(ctx, record, &opts);
+}
+
+static lnt_status (*const chains[])(lnt_ctx *, lnt_record *) = {
+    train_chain, modes_chain, depths_chain, phase_chain, lasso_chain, homotopy_chain, ridge_chain, learning_chain};
 #define CHAINS (sizeof chains / sizeof *chains)
 
 /* Everything from reading to the sinks, without the disk. */
@@ -79,7 +121,7 @@ static void every_failing_allocation_is_reported(void **state)
 {
     (void)state;
     for (size_t which = 0; which < CHAINS; which++)
-        assert_true(check_allocations(whole_chain, &which, LNT_OK, 1500) > 50);
+        assert_true(check_allocations(whole_chain, &which, LNT_OK, 400) > 50);
 }
 
 static void bytes_do_not_depend_on_threads(void **state)
