@@ -300,7 +300,7 @@ static lnt_status join(lnt_ctx *ctx, pass *p)
 static int count_blocks(const lnt_local *l)
 {
     double work = (double)l->n * l->k * (l->solver == LNT_SOLVER_LSMR ? 1 : l->k);
-    double blocks = fmin(fmin(8, l->n / 512.0), work / 2e7);
+    double blocks = fmin(fmin(8, l->n / 512.0), work / 1e8);
     if (l->solver == LNT_SOLVER_QR)
         blocks = fmin(blocks, l->n / (4.0 * l->k));
     return l->whole || blocks < 2 ? 1 : (int)blocks;

@@ -287,10 +287,10 @@ static void zero_one_data_cycle(void **state)
             lnt_rng_normals(&rng, w, 13);
             check_status(ctx, lnt_naive(ctx, w, &info, NULL, &problem, &opts), LNT_OK);
             check_near(info.constant_sse, 49.28, 1e-12, "best constant");
-            if (getenv("SAY"))
-                printf("mu %g start %d: status %d period %d steps %d best %.4f\n", mu[m], start, info.status,
-                       info.period, info.steps, info.best_sse);
-            assert_int_equal(info.period, period[m]);
+            /* units that change places after a turn need several turns to come back, rounding deciding whether */
+            assert_true(period[m] ? info.period > 0 && info.period % period[m] == 0 : info.period == 0);
+            for (int i = period[m]; i < info.period; i++)
+                check_near(info.sse[i], info.sse[i - period[m]], 1e-5, "SSE a turn later");
             assert_int_equal(info.status, period[m] ? LNT_NAIVE_CYCLE : LNT_NAIVE_LIMIT);
             int first = 0;
             for (int i = 0; i < info.period; i++)
