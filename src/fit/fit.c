@@ -188,7 +188,7 @@ lnt_status lnt_fit_step(lnt_ctx *ctx, double *p, const lnt_fit_problem *problem,
 {
     lnt_mark mark = lnt_ctx_mark(ctx);
     bool rejected = false, ok = true;
-    lnt_local l;
+    lnt_local l = {0};
     double *r = NULL, *D2 = NULL;
     lnt_status status = check(ctx, problem, opts);
     if (status == LNT_OK)

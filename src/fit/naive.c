@@ -107,7 +107,8 @@ static lnt_status map(lnt_ctx *ctx, double *next, bool *singular, naive *v)
 
 static double *iterate(const naive *v, int t)
 {
-    return lnt_at(v->past, 0, t % v->past.cols);
+    int window = v->past.cols;
+    return lnt_at(v->past, 0, window > 0 ? t % window : 0);
 }
 
 static bool repeats(const naive *v, int t, int period)
