@@ -201,7 +201,7 @@ typedef struct pass {
 static lnt_status read_rows(lnt_ctx *ctx, lnt_mat BT, bool *rejected, const lnt_local *l, const double *w, int first)
 {
     lnt_status status =
-        lnt_model_rows(ctx, BT.a, (size_t)BT.ld, rejected, l->model, w, (size_t)first, (size_t)(first + BT.cols));
+        lnt_model_rows(ctx, BT.a, (size_t)BT.ld, rejected, l->model, w, (size_t)first, (size_t)first + (size_t)BT.cols);
     for (int i = 0; l->problem->sd && i < BT.cols && status == LNT_OK; i++)
         lnt_mat_scale(lnt_columns(BT, i, 1), 1 / l->problem->sd[first + i]);
     if (status == LNT_OK && l->L.a && !*rejected) {
