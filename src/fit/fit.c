@@ -202,7 +202,7 @@ lnt_status lnt_fit_step(lnt_ctx *ctx, double *p, const lnt_fit_problem *problem,
         status = lnt_local_at(ctx, &l, &rejected, w, r);
     if (status == LNT_OK && rejected)
         status = lnt_fail(ctx, LNT_EDOMAIN, "the model has no value at these weights");
-    for (int j = 0; j < l.k && status == LNT_OK; j++)
+    for (int j = 0; status == LNT_OK && j < l.k; j++)
         D2[j] = opts->scaling == LNT_SCALING_MORE && l.norm2[j] > 0 ? l.norm2[j] : 1;
     if (status == LNT_OK)
         status = lnt_local_damp(ctx, &l, &ok, mu, D2);

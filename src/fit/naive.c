@@ -23,7 +23,7 @@ typedef struct naive {
     const lnt_naive_opts *opts;
     lnt_mat U, VT; /* B^T = U diag(s) V^T */
     double *s, *c, *r;
-    int rank;
+    int rank, history;
     lnt_mat past; /* weights in turn; their SSE and norms */
     double *past_sse, *past_norm;
 } naive;
@@ -107,8 +107,7 @@ static lnt_status map(lnt_ctx *ctx, double *next, bool *singular, naive *v)
 
 static double *iterate(const naive *v, int t)
 {
-    int window = v->past.cols;
-    return lnt_at(v->past, 0, window > 0 ? t % window : 0);
+    return lnt_at(v->past, 0, t % v->history);
 }
 
 static bool repeats(const naive *v, int t, int period)
@@ -117,7 +116,7 @@ static bool repeats(const naive *v, int t, int period)
     if (t < 4 * period)
         return false;
     for (int i = 0; i < 4 * period; i++)
-        largest = fmax(largest, v->past_norm[(t - i) % v->past.cols]);
+        largest = fmax(largest, v->past_norm[(t - i) % v->history]);
     for (int i = 0; i < 3 * period; i++) {
         const double *a = iterate(v, t - i), *b = iterate(v, t - i - period);
         double sum = 0;
@@ -169,7 +168,7 @@ static lnt_status advance(lnt_ctx *ctx, naive *v, lnt_naive_info *info, lnt_naiv
     info->status = singular ? LNT_NAIVE_SINGULAR : LNT_NAIVE_NONFINITE;
     for (int j = 0; j < k && !*done; j++)
         sum = hypot(sum, next[j] - w[j]);
-    *entry = (lnt_naive_step){v->past_sse[t % v->past.cols], size, size > 0 && !*done ? sum / size : NAN,
+    *entry = (lnt_naive_step){v->past_sse[t % v->history], size, size > 0 && !*done ? sum / size : NAN,
                               rejected ? 0 : v->rank};
     return LNT_OK;
 }
@@ -192,8 +191,8 @@ static lnt_status iterate_all(lnt_ctx *ctx, double *w, lnt_naive_info *info, lnt
             status = residual(ctx, v, &sse, &rejected, iterate(v, t + 1));
         if (status != LNT_OK || done || rejected || lnt_cancelled(ctx))
             break;
-        v->past_sse[(t + 1) % v->past.cols] = sse;
-        v->past_norm[(t + 1) % v->past.cols] = norm(iterate(v, t + 1), k);
+        v->past_sse[(t + 1) % v->history] = sse;
+        v->past_norm[(t + 1) % v->history] = norm(iterate(v, t + 1), k);
         info->best_sse = fmin(info->best_sse, sse);
         info->period = find_period(v, t + 1);
         info->status = info->period == 1 ? LNT_NAIVE_FIXED_POINT : info->period ? LNT_NAIVE_CYCLE : LNT_NAIVE_LIMIT;
@@ -209,7 +208,7 @@ static lnt_status iterate_all(lnt_ctx *ctx, double *w, lnt_naive_info *info, lnt
     info->steps = t;
     memcpy(w, iterate(v, t), (size_t)k * sizeof *w);
     for (int i = 0; i < info->period; i++)
-        info->sse[i] = v->past_sse[(t - info->period + 1 + i) % v->past.cols];
+        info->sse[i] = v->past_sse[(t - info->period + 1 + i) % v->history];
     status = residual(ctx, v, &sse, &rejected, w);
     if (status == LNT_OK)
         status = lnt_local_at(ctx, &v->l, &rejected, w, v->r);
@@ -225,6 +224,7 @@ static lnt_status make(lnt_ctx *ctx, naive *v, const lnt_fit_problem *problem, i
     if (status != LNT_OK)
         return status;
     int n = v->l.n, k = v->l.k, least = n < k ? n : k;
+    v->history = history;
     v->s = lnt_alloc(ctx, (size_t)least, sizeof *v->s);
     v->c = lnt_alloc(ctx, (size_t)least, sizeof *v->c);
     v->r = lnt_alloc(ctx, (size_t)n, sizeof *v->r);
@@ -247,7 +247,7 @@ lnt_status lnt_naive(lnt_ctx *ctx, double *w, lnt_naive_info *info, lnt_naive_st
                         "%d, %g, %d",
                         MOST_PERIOD, opts->mu, opts->rcond, opts->max_steps, opts->tolerance, opts->max_period);
     lnt_mark mark = lnt_ctx_mark(ctx);
-    naive v = {.opts = opts};
+    naive v = {.opts = opts, .history = 1};
     lnt_status status = make(ctx, &v, problem, 4 * opts->max_period + 1);
     if (status == LNT_OK)
         status = best_constant(ctx, &v.l, &info->constant_sse);
@@ -300,7 +300,7 @@ lnt_status lnt_naive_displace(lnt_ctx *ctx, lnt_naive_displacement *displacement
     lnt_naive_opts opts;
     lnt_naive_defaults(&opts);
     opts.rcond = rcond;
-    naive v = {.opts = &opts};
+    naive v = {.opts = &opts, .history = 1};
     lnt_status status = make(ctx, &v, problem, 1);
     if (status == LNT_OK)
         status = displace(ctx, displacement, &v, w);
