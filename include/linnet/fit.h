@@ -37,13 +37,17 @@ typedef enum lnt_fit_method {
 
 /* How a step is solved. Accuracies are those of the step; cond is that of [B; sqrt(mu) D]. */
 typedef enum lnt_fit_solver {
-    LNT_SOLVER_AUTO,     /* dual where n < k; LSMR where k^2 numbers exceed `memory`; Cholesky where k > 500; else QR */
+    LNT_SOLVER_AUTO,     /* dual where n < k; LSMR where k^2 numbers exceed `memory`; Cholesky where k > 500; else QR.
+                          * Without damping the SVD, where B fits into memory */
     LNT_SOLVER_QR,       /* of [B; sqrt(mu) D], B once a Jacobian, R once a mu: error eps cond. 2 n k^2 */
     LNT_SOLVER_CHOLESKY, /* of B^T B + mu D^2: eps cond^2. n k^2 + k^3/3 */
     LNT_SOLVER_DUAL,     /* p = D^-2 B^T (B D^-2 B^T + mu I)^-1 r: eps cond^2. n^2 k + n^3/3 */
     LNT_SOLVER_SVD,      /* B D^-1 = U S V^T, one for all mu; with mu = 0 the step of least norm, singular values below
                           * rcond of the largest left out. About 6 n k^2 */
-    LNT_SOLVER_LSMR      /* Fong and Saunders (2011) on products B v, B^T u: two of them an iteration */
+    LNT_SOLVER_LSMR /* Fong and Saunders (2011) on products B v, B^T u, two of them an iteration, up to 4 min(n, k) +
+                     * 100 iterations. With callbacks for both there is no Jacobian: the norms |b_j|, which set the
+                     * first mu and the scale of the cosine, are then estimates from eight random combinations of
+                     * rows, to some 50 %. LBFGS has no others either */
 } lnt_fit_solver;
 
 typedef enum lnt_fit_scaling {
@@ -94,7 +98,7 @@ typedef struct lnt_fit_opts {
     double gradient; /* stop: cosine <= gradient */
     double step;     /* stop: |D v| <= step |D w|, for rejected steps too */
     double flat;     /* stop: five steps in a row with a relative fall of F of at most that */
-    double zero;     /* stop: SSE <= zero |S d|^2 */
+    double zero;     /* stop: SSE <= zero |S d|^2, or where d = 0 zero times SSE at the start */
     double rcond;    /* of the SVD */
     size_t memory;   /* bytes a Jacobian may take; a larger one is never formed, but read in chunks of rows */
     int threads;     /* of the passes over a large Jacobian, 0: all; results do not depend on it */
@@ -114,8 +118,8 @@ LNT_API void lnt_fit_defaults(lnt_fit_opts *opts);
  * LM: from mu and nu = 2, with p = (B^T B + mu D^2)^-1 B^T r and, accelerated, q = -1/2 (B^T B + mu D^2)^-1 B^T fvv(p),
  * v = p + q, a step is accepted where rho = (F(w) - F(w + v))/(p^T (mu D^2 p + B^T r)) > 0: mu <- mu max(1/3, 1 - (2
  * min(rho, 2) - 1)^3), nu <- 2; rejected steps, those with q too long among them: mu <- nu mu, nu <- 2 nu. At the end
- * up to five steps with mu = 0 follow, each kept if the cosine falls and F does not rise: F alone resolves w only to
- * the square root of the precision.
+ * up to twenty steps with mu = 0, or the least mu where that is singular, follow, each kept if the cosine falls by a
+ * tenth and F does not rise: F alone resolves w only to the square root of the precision.
  *
  * Variable projection (Golub and Pereyra 1973, the Jacobian of Kaufman 1975): the last `linear` weights c, in which f
  * = Phi(theta) c, are eliminated, c = Phi^+ d, and LM works on theta alone, with B = (I - Phi Phi^+) df/dtheta. Its
@@ -127,8 +131,9 @@ LNT_API void lnt_fit_defaults(lnt_fit_opts *opts);
  * Jacobian where it fits, and a few k^2. Jacobians beyond `memory` are read in chunks: 2 n k operations a solver's pass
  * more than the table says, none of them stored; SVD and DUAL then fail with LNT_EINVAL.
  *
- * LNT_OK with info->stop says how it ended: w and info always belong together, and F there is never above that of the
- * start except for GAUSS_NEWTON. LNT_EINVAL: options out of range. LNT_EDOMAIN: start, data or noise are not finite, sd
+ * LNT_OK with info->stop says how it ended: w and info always belong together, and F there is not above that of the
+ * start except for GAUSS_NEWTON. Where f has a value but the Jacobian has none the fit ends as `diverged`.
+ * LNT_EINVAL: options out of range. LNT_EDOMAIN: start, data or noise are not finite, sd
  * or C not positive, or the model has no value at the start. LNT_EUSER: a callback returned a negative number. */
 LNT_API lnt_status lnt_fit(lnt_ctx *ctx, double *w, lnt_fit_info *info, const lnt_fit_problem *problem,
                            const lnt_fit_opts *opts);
@@ -251,7 +256,8 @@ typedef struct lnt_naive_info {
                     * least-squares point after all */
 } lnt_naive_info;
 
-/* w: start <- last weights that are finite; path (max_steps entries, NULL: not wanted) <- one entry a step. A cycle of
+/* w: start <- last weights that are finite; path (max_steps entries, NULL: not wanted) <- one
+ * entry a step, info->steps of them. A cycle of
  * period p is reported where |w_t - w_{t-p}| <= tolerance max |w| over the last 3 p steps, the largest |w| among them:
  * of p the smallest. Weights are compared, not SSE, which may be constant while they move. Cost a step: one SVD of B,
  * about 6 n k min(n, k), more than 8 n k bytes. LNT_OK however it ends. LNT_EINVAL for options out of range and for
