@@ -97,7 +97,7 @@ typedef struct lnt_width_law {
 /* The law through measured deviations, root mean square differences between f_lin(t) and trained networks at one time:
  * deviation is seeds x widths, width[0..widths-1] > 0, not all the same. Least squares through log width and the log of
  * the mean over seeds. For gradient descent in NTK scaling the deviation is bounded by O(h^-1/2) (Lee et al. 2019), its
- * leading term 1/h (Dyer and Gur-Ari 2020): exponents around -1 at fixed time. Single widths scatter severalfold.
+ * leading term 1/h (Dyer et al. 2020): exponents around -1 at fixed time. Single widths scatter severalfold.
  * LNT_EDOMAIN: a number is not above 0. LNT_EINVAL: fewer than two widths. */
 LNT_API lnt_status lnt_width_law_fit(lnt_ctx *ctx, lnt_width_law *law, const double *width, lnt_mat deviation);
 
