@@ -74,6 +74,22 @@ void lnt_fit_accept(lnt_fit_run *run, double objective)
     run->info->accepted++;
 }
 
+#define FLAT_STEPS 5
+
+bool lnt_fit_arrived(lnt_fit_run *run)
+{
+    lnt_fit_info *info = run->info;
+    if (info->sse <= run->zero)
+        info->stop = LNT_FIT_ZERO;
+    else if (info->cosine <= run->opts->gradient)
+        info->stop = LNT_FIT_GRADIENT;
+    else if (run->flat >= FLAT_STEPS)
+        info->stop = LNT_FIT_FLAT;
+    else
+        return false;
+    return true;
+}
+
 bool lnt_fit_cancelled(lnt_ctx *ctx, lnt_fit_run *run)
 {
     const lnt_fit_opts *o = run->opts;

@@ -6,7 +6,6 @@
 #include <math.h>
 #include <string.h>
 
-#define FLAT_STEPS 5
 #define HALVINGS 40
 #define ARMIJO 1e-4
 #define LAST_STEPS 20
@@ -58,17 +57,9 @@ static lnt_status arrive(lnt_ctx *ctx, lnt_fit_run *run, bool *done)
     lnt_status status = lnt_local_at(ctx, &run->l, &rejected, run->w, run->r);
     info->jacobians++;
     info->cosine = status == LNT_OK && !rejected ? lnt_local_cosine(&run->l, info->objective) : NAN;
-    *done = true;
     if (rejected)
         info->stop = LNT_FIT_DIVERGED;
-    else if (info->sse <= run->zero)
-        info->stop = LNT_FIT_ZERO;
-    else if (info->cosine <= run->opts->gradient)
-        info->stop = LNT_FIT_GRADIENT;
-    else if (run->flat >= FLAT_STEPS)
-        info->stop = LNT_FIT_FLAT;
-    else
-        *done = false;
+    *done = rejected || lnt_fit_arrived(run);
     return status;
 }
 

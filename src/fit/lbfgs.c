@@ -1,41 +1,11 @@
+#include "../learn/quasi_newton.h"
 #include "local.h"
 
 #include "linnet/linalg.h"
 
-#include <float.h>
 #include <math.h>
-#include <string.h>
 
-#define MEMORY 12
 #define TRIALS 40
-#define FLAT_STEPS 5
-
-/* The last pairs s = change of w, y = change of the gradient. */
-typedef struct memory {
-    double *s[MEMORY], *y[MEMORY], rho[MEMORY];
-    int used, next;
-} memory;
-
-/* p <- -H grad by the two loops of Liu and Nocedal (1989). */
-static void direction(double *p, const double *grad, const memory *m, int k)
-{
-    double alpha[MEMORY];
-    for (int j = 0; j < k; j++)
-        p[j] = -grad[j];
-    for (int i = 1; i <= m->used; i++) {
-        int at = (m->next - i + MEMORY) % MEMORY;
-        alpha[at] = m->rho[at] * lnt_vec_dot(k, m->s[at], p);
-        lnt_vec_add(k, -alpha[at], m->y[at], p);
-        if (i == m->used) {
-            int last = (m->next - 1 + MEMORY) % MEMORY;
-            lnt_mat_scale(lnt_mat_view(p, k, 1), 1 / (m->rho[last] * lnt_vec_dot(k, m->y[last], m->y[last])));
-        }
-    }
-    for (int i = m->used; i >= 1; i--) {
-        int at = (m->next - i + MEMORY) % MEMORY;
-        lnt_vec_add(k, alpha[at] - m->rho[at] * lnt_vec_dot(k, m->y[at], p), m->s[at], p);
-    }
-}
 
 static lnt_status gradient(lnt_ctx *ctx, lnt_fit_run *run, double *grad, bool *rejected, const double *w,
                            const double *r)
@@ -81,34 +51,6 @@ static lnt_status search(lnt_ctx *ctx, lnt_fit_run *run, double *objective, doub
     return LNT_OK;
 }
 
-/* Keeps the pair of the step that was found, before it is accepted. */
-static void remember(memory *m, const lnt_fit_run *run, const double *grad, const double *next)
-{
-    int k = run->l.k, at = m->next;
-    for (int j = 0; j < k; j++) {
-        m->s[at][j] = run->trial[j] - run->w[j];
-        m->y[at][j] = next[j] - grad[j];
-    }
-    double sy = lnt_vec_dot(k, m->s[at], m->y[at]);
-    if (!(sy > DBL_EPSILON * lnt_vec_dot(k, m->y[at], m->y[at])))
-        return;
-    m->rho[at] = 1 / sy;
-    m->next = (at + 1) % MEMORY;
-    m->used += m->used < MEMORY;
-}
-
-static lnt_status alloc_memory(lnt_ctx *ctx, memory *m, int k)
-{
-    *m = (memory){0};
-    for (int i = 0; i < MEMORY; i++) {
-        m->s[i] = lnt_alloc(ctx, (size_t)k, sizeof(double));
-        m->y[i] = lnt_alloc(ctx, (size_t)k, sizeof(double));
-        if (!m->s[i] || !m->y[i])
-            return LNT_ENOMEM;
-    }
-    return LNT_OK;
-}
-
 /* The cosine by column norms of the first Jacobian's estimate: they are only a scale here. */
 static bool ended(lnt_fit_run *run, const double *grad)
 {
@@ -117,15 +59,12 @@ static bool ended(lnt_fit_run *run, const double *grad)
         run->l.g[j] = -grad[j] / 2 + (run->l.problem->penalty ? run->l.problem->penalty[j] * run->w[j] : 0);
     run->l.w = run->w;
     info->cosine = lnt_local_cosine(&run->l, info->objective);
-    info->stop = info->sse <= run->zero                ? LNT_FIT_ZERO
-                 : info->cosine <= run->opts->gradient ? LNT_FIT_GRADIENT
-                 : run->flat >= FLAT_STEPS             ? LNT_FIT_FLAT
-                                                       : LNT_FIT_LIMIT;
-    return info->stop != LNT_FIT_LIMIT;
+    info->stop = LNT_FIT_LIMIT;
+    return lnt_fit_arrived(run);
 }
 
 /* One step; *grad and *next change places. *done where there is none. */
-static lnt_status one_step(lnt_ctx *ctx, lnt_fit_run *run, memory *m, double **grad, double **next, bool *done)
+static lnt_status one_step(lnt_ctx *ctx, lnt_fit_run *run, lnt_pairs *m, double **grad, double **next, bool *done)
 {
     lnt_fit_info *info = run->info;
     int k = run->l.k;
@@ -134,7 +73,7 @@ static lnt_status one_step(lnt_ctx *ctx, lnt_fit_run *run, memory *m, double **g
     for (int fresh = 0; fresh < 2 && !found; fresh++) {
         if (fresh)
             m->used = 0; /* once more along the gradient */
-        direction(run->p, *grad, m, k);
+        lnt_pairs_direction(run->p, *grad, m);
         double slope = lnt_vec_dot(k, *grad, run->p), size = lnt_mat_norm(lnt_mat_view(*grad, k, 1));
         if (!(slope < 0))
             continue;
@@ -147,7 +86,7 @@ static lnt_status one_step(lnt_ctx *ctx, lnt_fit_run *run, memory *m, double **g
         info->stop = LNT_FIT_STEP;
         return LNT_OK;
     }
-    remember(m, run, *grad, *next);
+    lnt_pairs_add(m, run->trial, run->w, *next, *grad); /* before the step is accepted */
     run->flat = info->objective - objective <= run->opts->flat * info->objective ? run->flat + 1 : 0;
     lnt_fit_accept(run, objective);
     double *swap = *grad;
@@ -158,11 +97,11 @@ static lnt_status one_step(lnt_ctx *ctx, lnt_fit_run *run, memory *m, double **g
 
 lnt_status lnt_fit_lbfgs(lnt_ctx *ctx, lnt_fit_run *run)
 {
-    memory m;
+    lnt_pairs m;
     bool rejected = false, done = false;
     int k = run->l.k;
     double *grad = lnt_alloc(ctx, (size_t)k, sizeof *grad), *next = lnt_alloc(ctx, (size_t)k, sizeof *next);
-    lnt_status status = grad && next ? alloc_memory(ctx, &m, k) : LNT_ENOMEM;
+    lnt_status status = grad && next ? lnt_pairs_alloc(ctx, &m, k) : LNT_ENOMEM;
     if (status == LNT_OK)
         status = lnt_local_at(ctx, &run->l, &rejected, run->w, run->r);
     if (status == LNT_OK && !rejected)

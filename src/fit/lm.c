@@ -6,8 +6,6 @@
 #include <math.h>
 #include <string.h>
 
-#define FLAT_STEPS 5
-
 /* Squares of D: ones, or the largest |b_j|^2 so far. */
 static void update_scale(lnt_fit_run *run)
 {
@@ -96,16 +94,8 @@ static lnt_status arrive(lnt_ctx *ctx, lnt_fit_run *run, bool *done)
     } else {
         update_scale(run);
         info->cosine = lnt_local_cosine(&run->l, info->objective);
-        if (info->sse <= run->zero)
-            info->stop = LNT_FIT_ZERO;
-        else if (info->cosine <= run->opts->gradient)
-            info->stop = LNT_FIT_GRADIENT;
-        else if (run->flat >= FLAT_STEPS)
-            info->stop = LNT_FIT_FLAT;
-        else
-            return LNT_OK;
     }
-    *done = true;
+    *done = rejected || lnt_fit_arrived(run);
     return LNT_OK;
 }
 

@@ -88,6 +88,8 @@ lnt_status lnt_fit_once(lnt_ctx *ctx, double *w, lnt_fit_info *info, const lnt_f
 lnt_status lnt_fit_try(lnt_ctx *ctx, lnt_fit_run *run, double *objective, bool *rejected, const double *v, double t);
 /* w <- trial. */
 void lnt_fit_accept(lnt_fit_run *run, double objective);
+/* The tests at w, where info->cosine is that of its gradient: true, with the stop, where the fit has ended. */
+bool lnt_fit_arrived(lnt_fit_run *run);
 /* Tells the caller about a step; true where it or the context wants to stop. */
 bool lnt_fit_cancelled(lnt_ctx *ctx, lnt_fit_run *run);
 /* |D v| of the whole vector. */

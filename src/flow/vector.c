@@ -1,14 +1,8 @@
+#include "../linalg/wide.h"
 #include "stepper.h"
 
 #include <math.h>
 
-/* Compiled for wider registers too, chosen when the program starts. The bits are the same: sums run in lanes whose
- * number is fixed, and C forbids fused products here. */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
-#define WIDE __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define WIDE
-#endif
 #define LANES 8
 #define MOST_TERMS 16
 

@@ -1,5 +1,7 @@
 #include "linnet/response.h"
 
+#include "../linalg/wide.h"
+
 #include <assert.h>
 #include <float.h>
 #include <math.h>
@@ -123,11 +125,7 @@ lnt_status lnt_responses_start(lnt_ctx *ctx, lnt_responses *r, const double *x, 
     return LNT_OK;
 }
 
-/* Compiled for wider registers too, chosen when the program starts; the bits are the same. */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
-__attribute__((target_clones("avx512f", "avx2", "default")))
-#endif
-void lnt_responses_step(lnt_responses *r, const lnt_smooth_rule *rule)
+WIDE void lnt_responses_step(lnt_responses *r, const lnt_smooth_rule *rule)
 {
     double eta = rule->eta, beta = rule->beta, lambda = rule->lambda;
     const double *restrict x = r->x;

@@ -1,14 +1,9 @@
+#include "../linalg/wide.h"
 #include "internal.h"
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
-#define WIDE __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define WIDE
-#endif
 #define LANES 16
 #define TILE 32
 
-/* The same bits on every processor: the lanes are fixed, and C forbids fused products here. */
 WIDE static double dot(const double *restrict a, const double *restrict b, int n)
 {
     double lane[LANES] = {0}, sum = 0;

@@ -1,5 +1,5 @@
+#include "../linalg/wide.h"
 #include "gram.h"
-#include "wide.h"
 
 #include "linnet/linalg.h"
 

@@ -1,5 +1,5 @@
 #include "problem.h"
-#include "wide.h"
+#include "../linalg/wide.h"
 
 #include "linnet/linalg.h"
 

@@ -1,15 +1,10 @@
 /* Descent of two layers, unit by unit. */
+#include "../linalg/wide.h"
 #include "layered.h"
 
 #include <math.h>
 #include <string.h>
 
-/* Compiled for wider registers too, chosen when the program starts; the bits are the same, as in src/flow/vector.c. */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
-#define WIDE __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define WIDE
-#endif
 #define LANES 8
 
 double lnt_arm_l1(const lnt_arm *arm)

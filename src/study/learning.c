@@ -1,5 +1,6 @@
 /* How much more data would help: ridge regression on other numbers of rows, predicted and drawn. */
 #include "learning.h"
+#include "setup.h"
 
 #include "linnet/linalg.h"
 #include "linnet/parallel.h"
@@ -335,8 +336,9 @@ static lnt_status check(lnt_ctx *ctx, const lnt_regress_learning_opts *o)
     return LNT_OK;
 }
 
-static lnt_status study(lnt_ctx *ctx, lnt_record *record, const lnt_regress_learning_opts *o)
+static lnt_status study(lnt_ctx *ctx, lnt_record *record, const void *user)
 {
+    const lnt_regress_learning_opts *o = user;
     lnt_learning l = {.opts = o};
     const lnt_rows_opts rows = {&o->task, NULL, o->target, o->intercept, o->standardize, false, o->seed, o->threads};
     lnt_status status = check(ctx, o);
@@ -369,13 +371,5 @@ static lnt_status study(lnt_ctx *ctx, lnt_record *record, const lnt_regress_lear
 
 lnt_status lnt_regress_learning_study(lnt_ctx *ctx, lnt_record *record, const lnt_regress_learning_opts *opts)
 {
-    lnt_mark mark = lnt_ctx_mark(ctx);
-    lnt_blas_pin();
-    lnt_options_record(record, lnt_regress_learning_options, opts);
-    lnt_status status = study(ctx, record, opts);
-    if (status == LNT_OK)
-        status = lnt_record_status(ctx, record);
-    lnt_blas_unpin();
-    lnt_ctx_reset(ctx, mark);
-    return status;
+    return lnt_study_run(ctx, record, lnt_regress_learning_options, opts, study);
 }

@@ -6,11 +6,6 @@
 #define CLOSE 0.05       /* relative error of a prediction that is called good */
 #define FEW_FEATURES 0.1 /* a row: the spectrum of the rows is that of the population, nearly */
 
-static lnt_value known(double x)
-{
-    return isfinite(x) ? lnt_number(x) : (lnt_value){0};
-}
-
 static const lnt_learning_size *beyond(const lnt_learning *l, int k)
 {
     return &l->size[l->measured + k];
@@ -26,15 +21,15 @@ static void put_facts(lnt_ctx *ctx, lnt_record *record, const lnt_learning *l)
     lnt_record_fact(record, "problem", "constant_features", "", lnt_integer(l->rows.constant));
     lnt_record_fact(record, "problem", "rank", "", lnt_integer(l->sample.rank));
     lnt_record_fact(record, "noise", "variance", "", lnt_number(l->noise2));
-    lnt_record_fact(record, "noise", "standard_error", "", known(l->noise_se));
+    lnt_record_fact(record, "noise", "standard_error", "", lnt_known(l->noise_se));
     lnt_record_fact(record, "noise", "estimate", "",
                     lnt_string(l->residual ? "residuals of least squares over their degrees of freedom"
                                            : "residuals of the best ridge over their degrees of freedom: least squares "
                                              "leaves none"));
     double now = beyond(l, 0)->forecast.test, twice = beyond(l, 1)->forecast.test, four = beyond(l, 2)->forecast.test;
-    lnt_record_fact(record, "answer", "error", "", known(now));
-    lnt_record_fact(record, "answer", "error_twice", "", known(twice));
-    lnt_record_fact(record, "answer", "error_four_times", "", known(four));
+    lnt_record_fact(record, "answer", "error", "", lnt_known(now));
+    lnt_record_fact(record, "answer", "error_twice", "", lnt_known(twice));
+    lnt_record_fact(record, "answer", "error_four_times", "", lnt_known(four));
     const char *text = isfinite(now + twice + four)
                            ? lnt_sprintf(ctx,
                                          "twice as many rows would lower the error by %.2g %%, four times as many by "
@@ -60,14 +55,14 @@ static void put_sizes(lnt_record *record, const lnt_learning *l)
         const lnt_learning_size *s = &l->size[k];
         lnt_table_row(table);
         lnt_table_set(table, "rows", "", lnt_integer(s->rows));
-        lnt_table_set(table, "lambda", "", known(s->forecast.lambda));
-        lnt_table_set(table, "predicted", "", known(s->forecast.test));
-        lnt_table_set(table, "predicted_se", "", known(s->forecast.se));
-        lnt_table_set(table, "omniscient", "", known(s->omniscient));
-        lnt_table_set(table, "measured", "", known(s->mean));
-        lnt_table_set(table, "measured_sd", "", known(s->sd));
-        lnt_table_set(table, "measured_se", "", known(s->sd / sqrt(l->opts->draws)));
-        lnt_table_set(table, "df", "", known(s->forecast.freedom));
+        lnt_table_set(table, "lambda", "", lnt_known(s->forecast.lambda));
+        lnt_table_set(table, "predicted", "", lnt_known(s->forecast.test));
+        lnt_table_set(table, "predicted_se", "", lnt_known(s->forecast.se));
+        lnt_table_set(table, "omniscient", "", lnt_known(s->omniscient));
+        lnt_table_set(table, "measured", "", lnt_known(s->mean));
+        lnt_table_set(table, "measured_sd", "", lnt_known(s->sd));
+        lnt_table_set(table, "measured_se", "", lnt_known(s->sd / sqrt(l->opts->draws)));
+        lnt_table_set(table, "df", "", lnt_known(s->forecast.freedom));
     }
 }
 
@@ -80,9 +75,9 @@ static lnt_status put_ridge(lnt_ctx *ctx, lnt_record *record, const lnt_learning
     lnt_table_row(table);
     lnt_table_set(table, "chosen_by", "", lnt_string(name));
     lnt_table_set(table, "lambda", "", lnt_number(lambda));
-    lnt_table_set(table, "error", "", known(error));
-    lnt_table_set(table, "se", "", known(se));
-    lnt_table_set(table, "predicted", "", known(f.test));
+    lnt_table_set(table, "error", "", lnt_known(error));
+    lnt_table_set(table, "se", "", lnt_known(se));
+    lnt_table_set(table, "predicted", "", lnt_known(f.test));
     return status;
 }
 
@@ -108,8 +103,8 @@ static void put_lambdas(lnt_record *record, const lnt_learning *l)
     for (int k = 0; k < l->count; k++) {
         lnt_table_row(table);
         lnt_table_set(table, "lambda", "", lnt_number(l->lambda[k]));
-        lnt_table_set(table, "predicted", "", known(l->predicted[k]));
-        lnt_table_set(table, "loo", "", known(l->loo[k]));
+        lnt_table_set(table, "predicted", "", lnt_known(l->predicted[k]));
+        lnt_table_set(table, "loo", "", lnt_known(l->loo[k]));
         if (l->cv.folds) {
             lnt_table_set(table, "cv", "", lnt_number(l->cv.mean[k]));
             lnt_table_set(table, "cv_se", "", lnt_number(l->cv.se[k]));

@@ -1,6 +1,7 @@
 /* Regularisation paths on rows of data: the penalties, the folds, the order of the work. */
 #include "linnet/linalg.h"
 #include "regress.h"
+#include "setup.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -162,8 +163,9 @@ static lnt_status test_errors(lnt_ctx *ctx, lnt_regress_run *r)
     return status;
 }
 
-static lnt_status study(lnt_ctx *ctx, lnt_record *record, const lnt_regress_path_opts *o)
+static lnt_status study(lnt_ctx *ctx, lnt_record *record, const void *user)
 {
+    const lnt_regress_path_opts *o = user;
     lnt_regress_run r = {.opts = o, .best_loo = -1, .best_gcv = -1};
     lnt_status status = check(ctx, o);
     if (status == LNT_OK)
@@ -196,13 +198,5 @@ static lnt_status study(lnt_ctx *ctx, lnt_record *record, const lnt_regress_path
 
 lnt_status lnt_regress_path_study(lnt_ctx *ctx, lnt_record *record, const lnt_regress_path_opts *opts)
 {
-    lnt_mark mark = lnt_ctx_mark(ctx);
-    lnt_blas_pin();
-    lnt_options_record(record, lnt_regress_path_options, opts);
-    lnt_status status = study(ctx, record, opts);
-    if (status == LNT_OK)
-        status = lnt_record_status(ctx, record);
-    lnt_blas_unpin();
-    lnt_ctx_reset(ctx, mark);
-    return status;
+    return lnt_study_run(ctx, record, lnt_regress_path_options, opts, study);
 }

@@ -4,11 +4,6 @@
 #include <math.h>
 #include <string.h>
 
-static lnt_value known(double x)
-{
-    return isfinite(x) ? lnt_number(x) : (lnt_value){0};
-}
-
 static int worst(const lnt_regress_run *r)
 {
     int k = 0;
@@ -61,7 +56,7 @@ static void put_certificate(lnt_record *record, const lnt_regress_run *r)
     lnt_record_fact(record, "certificate", "relative_gap", "", lnt_number(relative));
     lnt_record_fact(record, "certificate", "tolerance", "", lnt_number(r->opts->gap));
     lnt_record_fact(record, "certificate", "unconverged", "", lnt_integer(unconverged));
-    lnt_record_fact(record, "certificate", "kkt", "", known(kkt));
+    lnt_record_fact(record, "certificate", "kkt", "", lnt_known(kkt));
     lnt_record_check(record, "largest duality gap, relative", relative, 0, r->opts->gap);
     if (unconverged)
         lnt_record_warn(record,
@@ -130,21 +125,21 @@ static void put_path(lnt_record *record, const lnt_regress_run *r)
         lnt_table_set(table, "nnz", "", lnt_integer(at->nonzero));
         lnt_table_set(table, "iterations", "", lnt_integer(at->iterations));
         if (r->alpha == 0)
-            lnt_table_set(table, "loo", "", known(at->loo));
+            lnt_table_set(table, "loo", "", lnt_known(at->loo));
         if (r->alpha == 0 || r->alpha == 1)
-            lnt_table_set(table, "gcv", "", known(at->gcv));
+            lnt_table_set(table, "gcv", "", lnt_known(at->gcv));
         if (r->cv.folds) {
             lnt_table_set(table, "cv", "", lnt_number(r->cv.mean[k]));
             lnt_table_set(table, "cv_se", "", lnt_number(r->cv.se[k]));
         }
         if (r->rows.tests)
             lnt_table_set(table, "test", "", lnt_number(at->test));
-        lnt_table_set(table, "explained", "", known(at->explained));
+        lnt_table_set(table, "explained", "", lnt_known(at->explained));
         if (r->alpha == 0 || r->alpha == 1)
-            lnt_table_set(table, "df", "", known(at->freedom));
+            lnt_table_set(table, "df", "", lnt_known(at->freedom));
         lnt_table_set(table, "loss", "", lnt_number(at->loss));
         lnt_table_set(table, "relative_gap", "", lnt_number(at->gap / r->null_loss));
-        lnt_table_set(table, "kkt", "", known(at->kkt));
+        lnt_table_set(table, "kkt", "", lnt_known(at->kkt));
     }
 }
 
@@ -157,10 +152,10 @@ static void put_choice(lnt_record *record, const lnt_regress_run *r, const char 
     lnt_table_set(table, "lambda", "", lnt_number(at->lambda));
     lnt_table_set(table, "index", "", lnt_integer(k));
     lnt_table_set(table, "error", "", lnt_number(error));
-    lnt_table_set(table, "se", "", known(se));
+    lnt_table_set(table, "se", "", lnt_known(se));
     lnt_table_set(table, "nnz", "", lnt_integer(at->nonzero));
-    lnt_table_set(table, "explained", "", known(at->explained));
-    lnt_table_set(table, "test", "", known(at->test));
+    lnt_table_set(table, "explained", "", lnt_known(at->explained));
+    lnt_table_set(table, "test", "", lnt_known(at->test));
 }
 
 static void put_choices(lnt_record *record, const lnt_regress_run *r)

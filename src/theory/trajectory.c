@@ -1,3 +1,4 @@
+#include "../linalg/wide.h"
 #include "mp.h"
 
 #include <math.h>
@@ -18,11 +19,6 @@ typedef struct totals { /* sums over nodes, with their weights; spread: of (L - 
 
 /* Sums run in lanes, so that a compiler may take them in vectors: C lets it change no order. */
 #define LANES 8
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
-#define WIDE __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define WIDE
-#endif
 
 /* One node. L = E (S - T).v v.(S - T) for eigenvectors v of x without noise, of which e = x g - 1 = -(p + lambda g) is
  * the teacher's part; square, mixed and teacher2 are its coefficients in p and lambda g. */

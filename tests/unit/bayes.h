@@ -34,13 +34,6 @@ static inline lnt_model line_model(line *m)
         .n = (size_t)m->BT.cols, .k = (size_t)m->BT.rows, .user = m, .f = line_f, .jacobian = line_jacobian};
 }
 
-static inline lnt_mat zeros(lnt_ctx *ctx, int rows, int cols)
-{
-    lnt_mat A;
-    check_status(ctx, lnt_mat_alloc_zero(ctx, &A, rows, cols), LNT_OK);
-    return A;
-}
-
 /* A new A^-1 of a symmetric positive definite A, and log det A. */
 static inline lnt_mat inverse(lnt_ctx *ctx, lnt_mat A, double *log_det)
 {

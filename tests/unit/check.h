@@ -57,6 +57,21 @@ static inline void check_failure(lnt_ctx *ctx, lnt_status status, lnt_status exp
     lnt_ctx_clear(ctx);
 }
 
+/* New scratch memory of zeros. */
+static inline lnt_mat zeros(lnt_ctx *ctx, int rows, int cols)
+{
+    lnt_mat A;
+    check_status(ctx, lnt_mat_alloc_zero(ctx, &A, rows, cols), LNT_OK);
+    return A;
+}
+
+static inline double *new_vector(lnt_ctx *ctx, size_t n)
+{
+    double *x = lnt_alloc_zero(ctx, n, sizeof *x);
+    assert_non_null(x);
+    return x;
+}
+
 /* A new scratch matrix of independent normal numbers. */
 static inline lnt_mat random_matrix(lnt_ctx *ctx, int rows, int cols, lnt_rng *rng)
 {

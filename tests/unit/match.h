@@ -11,13 +11,6 @@ typedef struct problem {
     lnt_match m;
 } problem;
 
-static inline lnt_mat zeros(lnt_ctx *ctx, int rows, int cols)
-{
-    lnt_mat A;
-    check_status(ctx, lnt_mat_alloc_zero(ctx, &A, rows, cols), LNT_OK);
-    return A;
-}
-
 static inline lnt_mat copy_of(lnt_ctx *ctx, lnt_mat A)
 {
     lnt_mat B = zeros(ctx, A.rows, A.cols);
@@ -130,6 +123,28 @@ static inline double distance(lnt_ctx *ctx, lnt_mat A, lnt_mat B)
     double d = lnt_mat_norm(C) / fmax(lnt_mat_norm(B), 1e-300);
     lnt_ctx_reset(ctx, mark);
     return d;
+}
+
+/* The minimum of a quadratic over all N^2 weights by its dense normal equations, `more` (N^2 values; NULL: 0) being a
+ * penalty of each weight beside lambda. */
+static inline lnt_mat dense_minimum(lnt_ctx *ctx, const problem *p, const double *more)
+{
+    int N = p->X.rows, n = N * N;
+    lnt_mat W = zeros(ctx, N, N), G0 = zeros(ctx, N, N), G = zeros(ctx, N, N), H = zeros(ctx, n, n),
+            b = zeros(ctx, n, 1);
+    definition(ctx, &G0, p, W, true);
+    for (int k = 0; k < n; k++) {
+        W.a[k] = 1;
+        definition(ctx, &G, p, W, true);
+        W.a[k] = 0;
+        for (int i = 0; i < n; i++)
+            *lnt_at(H, i, k) = G.a[i] - G0.a[i];
+        *lnt_at(H, k, k) += more ? more[k] : 0;
+        b.a[k] = -G0.a[k];
+    }
+    assert_true(lnt_cholesky(H));
+    lnt_cholesky_solve(b, H);
+    return lnt_mat_view(b.a, N, N);
 }
 
 #endif

@@ -3,20 +3,6 @@
 
 #define SEED 1963
 
-static double *new_vector(lnt_ctx *ctx, size_t n)
-{
-    double *x = lnt_alloc_zero(ctx, n, sizeof *x);
-    assert_non_null(x);
-    return x;
-}
-
-static lnt_mat new_matrix(lnt_ctx *ctx, int rows, int cols)
-{
-    lnt_mat A;
-    check_status(ctx, lnt_mat_alloc_zero(ctx, &A, rows, cols), LNT_OK);
-    return A;
-}
-
 static double *random_vector(lnt_ctx *ctx, size_t n, lnt_rng *rng)
 {
     double *x = new_vector(ctx, n);
@@ -68,8 +54,8 @@ static void derivatives_are_differences(void **state)
         size_t k = lnt_layers_size(&net);
         double *w = random_vector(ctx, k, &rng), *v = random_vector(ctx, k, &rng);
         lnt_mat X = random_matrix(ctx, net.net.width[0], N, &rng);
-        lnt_mat F = new_matrix(ctx, q, N), up = new_matrix(ctx, q, N), down = new_matrix(ctx, q, N);
-        lnt_mat dF = new_matrix(ctx, q, N), ddF = new_matrix(ctx, q, N), alone = new_matrix(ctx, q, N);
+        lnt_mat F = zeros(ctx, q, N), up = zeros(ctx, q, N), down = zeros(ctx, q, N);
+        lnt_mat dF = zeros(ctx, q, N), ddF = zeros(ctx, q, N), alone = zeros(ctx, q, N);
         check_status(ctx, lnt_layers_jvp(ctx, alone, &net, w, v, X), LNT_OK);
         check_status(ctx, lnt_layers_second(ctx, dF, ddF, &net, w, v, X), LNT_OK);
         check_close(dF, alone, 0, "B v of the two routines");
@@ -102,8 +88,8 @@ static void second_derivatives_of_relu_are_exact(void **state)
     size_t k = lnt_layers_size(&net);
     double *w = random_vector(ctx, k, &rng), *v = random_vector(ctx, k, &rng), h = 1e-3;
     lnt_mat X = random_matrix(ctx, 3, 20, &rng), none = {0};
-    lnt_mat F = new_matrix(ctx, 2, 20), dF = new_matrix(ctx, 2, 20), ddF = new_matrix(ctx, 2, 20);
-    lnt_mat ahead = new_matrix(ctx, 2, 20);
+    lnt_mat F = zeros(ctx, 2, 20), dF = zeros(ctx, 2, 20), ddF = zeros(ctx, 2, 20);
+    lnt_mat ahead = zeros(ctx, 2, 20);
     check_status(ctx, lnt_layers_second(ctx, none, ddF, &net, w, v, X), LNT_OK);
     check_status(ctx, lnt_layers_jvp(ctx, dF, &net, w, v, X), LNT_OK);
     forward_at(ctx, F, &net, w, v, 0, X);
@@ -125,7 +111,7 @@ static void jacobian_products_agree(void **state)
         size_t k = lnt_layers_size(&net), n = (size_t)(q * N);
         double *w = random_vector(ctx, k, &rng), *v = random_vector(ctx, k, &rng), *u = random_vector(ctx, n, &rng);
         double *Bv = new_vector(ctx, n), *Bu = new_vector(ctx, k), *row = new_vector(ctx, n), *g = new_vector(ctx, k);
-        lnt_mat X = random_matrix(ctx, net.net.width[0], N, &rng), BT = new_matrix(ctx, (int)k, (int)n);
+        lnt_mat X = random_matrix(ctx, net.net.width[0], N, &rng), BT = zeros(ctx, (int)k, (int)n);
         check_status(ctx, lnt_layers_jacobian(ctx, BT, &net, w, X), LNT_OK);
         check_status(ctx, lnt_layers_jvp(ctx, lnt_mat_view(Bv, q, N), &net, w, v, X), LNT_OK);
         check_status(ctx, lnt_layers_vjp(ctx, Bu, &net, w, lnt_mat_view(u, q, N), X), LNT_OK);
@@ -154,7 +140,7 @@ static void models_call_the_same_derivatives(void **state)
         assert_int_equal(model.k, lnt_layers_size(&net));
         double *w = random_vector(ctx, model.k, &rng), *v = random_vector(ctx, model.k, &rng);
         double *f = new_vector(ctx, model.n), *F = new_vector(ctx, model.n);
-        lnt_mat BT = new_matrix(ctx, (int)model.k, (int)model.n), part = new_matrix(ctx, (int)model.k, 100);
+        lnt_mat BT = zeros(ctx, (int)model.k, (int)model.n), part = zeros(ctx, (int)model.k, 100);
         check_status(ctx, lnt_model_outputs(ctx, f, &rejected, &model, w), LNT_OK);
         check_status(ctx, lnt_layers_forward(ctx, lnt_mat_view(F, q, N), &net, w, X), LNT_OK);
         check_close(as_column(f, model.n), as_column(F, model.n), 0, "outputs");
@@ -192,7 +178,7 @@ static void missing_callbacks_are_replaced(void **state)
     size_t n = model.n, k = model.k;
     double *w = random_vector(ctx, k, &rng), *v = random_vector(ctx, k, &rng), *u = random_vector(ctx, n, &rng);
     double *Bv = new_vector(ctx, n), *Bu = new_vector(ctx, k), *a = new_vector(ctx, n), *b = new_vector(ctx, k);
-    lnt_mat B = new_matrix(ctx, (int)k, (int)n), other = new_matrix(ctx, (int)k, (int)n);
+    lnt_mat B = zeros(ctx, (int)k, (int)n), other = zeros(ctx, (int)k, (int)n);
     check_status(ctx, lnt_model_rows(ctx, B.a, k, &rejected, &model, w, 0, n), LNT_OK);
     check_status(ctx, lnt_model_jvp(ctx, Bv, &rejected, &model, w, v), LNT_OK);
     check_status(ctx, lnt_model_vjp(ctx, Bu, &rejected, &model, w, u), LNT_OK);
@@ -247,7 +233,7 @@ static void networks_without_biases_are_the_old_ones(void **state)
     lnt_model model;
     assert_int_equal(lnt_layers_size(&net), lnt_net_size(&old));
     double *w = random_vector(ctx, lnt_net_size(&old), &rng), *out = new_vector(ctx, 14);
-    lnt_mat X = random_matrix(ctx, 4, 7, &rng), F = new_matrix(ctx, 2, 7), G = new_matrix(ctx, 2, 7);
+    lnt_mat X = random_matrix(ctx, 4, 7, &rng), F = zeros(ctx, 2, 7), G = zeros(ctx, 2, 7);
     check_status(ctx, lnt_net_forward(ctx, F, &old, w, X), LNT_OK);
     check_status(ctx, lnt_layers_forward(ctx, G, &net, w, X), LNT_OK);
     check_close(G, F, 1e-15, "outputs");
@@ -264,7 +250,7 @@ static void homogeneous_networks_obey_euler(void **state)
     int width[] = {3, 6, 4, 2};
     lnt_layers net = {.net = {3, width, LNT_RELU}, .ntk = true};
     double *w = random_vector(ctx, lnt_layers_size(&net), &rng);
-    lnt_mat X = random_matrix(ctx, 3, 9, &rng), F = new_matrix(ctx, 2, 9), Bw = new_matrix(ctx, 2, 9);
+    lnt_mat X = random_matrix(ctx, 3, 9, &rng), F = zeros(ctx, 2, 9), Bw = zeros(ctx, 2, 9);
     check_status(ctx, lnt_layers_forward(ctx, F, &net, w, X), LNT_OK);
     check_status(ctx, lnt_layers_jvp(ctx, Bw, &net, w, w, X), LNT_OK);
     lnt_mat_scale(F, 3);
@@ -311,7 +297,7 @@ static void canonical_weights_give_the_same_function(void **state)
     lnt_layers net = {.net = {3, width, LNT_TANH}, .biases = true};
     size_t k = lnt_layers_size(&net);
     double *w = random_vector(ctx, k, &rng), *mirror = new_vector(ctx, k);
-    lnt_mat X = random_matrix(ctx, 2, 10, &rng), F = new_matrix(ctx, 2, 10), G = new_matrix(ctx, 2, 10);
+    lnt_mat X = random_matrix(ctx, 2, 10, &rng), F = zeros(ctx, 2, 10), G = zeros(ctx, 2, 10);
     memcpy(mirror, w, k * sizeof *w);
     for (int l = 1; l <= 2; l++) { /* flip unit 1, then let units 0 and 2 change places */
         lnt_mat W = lnt_layers_weights(&net, mirror, l), above = lnt_layers_weights(&net, mirror, l + 1);
@@ -351,7 +337,7 @@ static void starts_have_their_scales(void **state)
     for (int j = 0; j < 50; j++)
         *lnt_at(X, 1, j) = 100 + 7 * *lnt_at(X, 1, j);
     lnt_layers_start(w, &net, LNT_START_NGUYEN, X, &rng);
-    lnt_mat W = lnt_layers_weights(&net, w, 1), F = new_matrix(ctx, 40, 50);
+    lnt_mat W = lnt_layers_weights(&net, w, 1), F = zeros(ctx, 40, 50);
     double least = INFINITY, most = -INFINITY, norm = 0;
     for (int j = 0; j < 50; j++) {
         least = fmin(least, *lnt_at(X, 1, j));

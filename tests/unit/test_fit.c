@@ -4,25 +4,11 @@
 
 #define SEED 1999
 
-static double *new_vector(lnt_ctx *ctx, size_t n)
-{
-    double *x = lnt_alloc_zero(ctx, n, sizeof *x);
-    assert_non_null(x);
-    return x;
-}
-
 static double *random_vector(lnt_ctx *ctx, size_t n, lnt_rng *rng)
 {
     double *x = new_vector(ctx, n);
     lnt_rng_normals(rng, x, n);
     return x;
-}
-
-static lnt_mat new_matrix(lnt_ctx *ctx, int rows, int cols)
-{
-    lnt_mat A;
-    check_status(ctx, lnt_mat_alloc_zero(ctx, &A, rows, cols), LNT_OK);
-    return A;
 }
 
 static lnt_mat as_column(const double *x, size_t n)
@@ -75,7 +61,7 @@ static lnt_model linear_model(lnt_mat *A)
 /* A positive definite matrix. */
 static lnt_mat some_covariance(lnt_ctx *ctx, int n, lnt_rng *rng)
 {
-    lnt_mat G = random_matrix(ctx, n, n, rng), C = new_matrix(ctx, n, n);
+    lnt_mat G = random_matrix(ctx, n, n, rng), C = zeros(ctx, n, n);
     lnt_syrk(C, 0.3, LNT_N, G, 0);
     lnt_symmetrize(C);
     for (int i = 0; i < n; i++)
@@ -88,7 +74,7 @@ static void plain_step(lnt_ctx *ctx, double *p, lnt_mat A, const lnt_fit_problem
                        bool more)
 {
     int n = A.rows, k = A.cols;
-    lnt_mat B = new_matrix(ctx, n, k + 1), L = new_matrix(ctx, n, n), H = new_matrix(ctx, k, k);
+    lnt_mat B = zeros(ctx, n, k + 1), L = zeros(ctx, n, n), H = zeros(ctx, k, k);
     lnt_mat_copy(lnt_columns(B, 0, k), A);
     memcpy(lnt_at(B, 0, k), problem->d, (size_t)n * sizeof *p);
     lnt_gemv(lnt_at(B, 0, k), -1, LNT_N, A, w, 1);
@@ -165,7 +151,7 @@ static void large_jacobians_are_streamed(void **state)
     lnt_model model = linear_model(&A);
     double *w = random_vector(ctx, (size_t)k, &rng), p[80], q[80], again[80];
     lnt_fit_problem problem = {.model = &model, .d = random_vector(ctx, (size_t)n, &rng)};
-    lnt_mat H = new_matrix(ctx, k, k);
+    lnt_mat H = zeros(ctx, k, k);
     double *r = new_vector(ctx, (size_t)n);
     memcpy(r, problem.d, (size_t)n * sizeof *r);
     lnt_gemv(r, -1, LNT_N, A, w, 1);
@@ -219,7 +205,7 @@ static net_problem *new_problem(lnt_ctx *ctx, int n, double reach, int h)
     p->width[1] = h;
     p->width[2] = 1;
     p->net = (lnt_layers){.net = {2, p->width, LNT_TANH}, .biases = true};
-    p->X = new_matrix(ctx, 1, n);
+    p->X = zeros(ctx, 1, n);
     for (int i = 0; i < n; i++)
         *lnt_at(p->X, 0, i) = reach * (2.0 * i / (n - 1) - 1);
     p->d = new_vector(ctx, (size_t)n);
@@ -258,7 +244,7 @@ static lnt_mat fit_bump(lnt_ctx *ctx, net_problem *p, lnt_fit_starts_info *summa
 {
     lnt_fit_start start = {.starts = 40, .seed = SEED, .draw = draw, .canonical = canonical, .user = p};
     lnt_fit_opts opts;
-    lnt_mat W = new_matrix(ctx, 7, 40);
+    lnt_mat W = zeros(ctx, 7, 40);
     lnt_fit_defaults(&opts);
     check_status(ctx, lnt_fit_starts(ctx, W, info, summary, &p->problem, &opts, &start), LNT_OK);
     return W;
@@ -270,7 +256,7 @@ static void the_bump_has_its_known_optimum(void **state)
     net_problem *p = bump_problem(ctx);
     lnt_fit_starts_info summary;
     lnt_fit_info info[40];
-    lnt_mat W = fit_bump(ctx, p, &summary, info), V = new_matrix(ctx, 7, 7);
+    lnt_mat W = fit_bump(ctx, p, &summary, info), V = zeros(ctx, 7, 7);
     double *w = lnt_at(W, 0, summary.best);
     /* w_1, w_2, b_1, b_2, v_1, v_2, c */
     double known[] = {1.45341874, -2.08304067, 1.43944938, 2.05430052, 1.21273030, 1.00151373, .29657059};
@@ -328,7 +314,7 @@ static double share_of(lnt_ctx *ctx, bool sine, const lnt_fit_opts *opts, int dr
             .starts = 40, .seed = SEED + 1 + (uint64_t)draw_of, .draw = draw, .canonical = canonical, .user = p};
         lnt_fit_starts_info summary;
         lnt_fit_info info[40];
-        lnt_mat W = new_matrix(ctx, (int)p->model.k, 40);
+        lnt_mat W = zeros(ctx, (int)p->model.k, 40);
         check_status(ctx, lnt_fit_starts(ctx, W, info, &summary, &p->problem, opts, &start), LNT_OK);
         share += summary.share / draws;
         for (int s = 0; s < 40; s++) {
@@ -575,7 +561,7 @@ static void bad_problems_are_refused(void **state)
     lnt_fit_info info;
     lnt_fit_opts opts, good;
     lnt_fit_problem problem = p->problem;
-    lnt_mat C = new_matrix(ctx, 40, 40);
+    lnt_mat C = zeros(ctx, 40, 40);
     lnt_fit_defaults(&good);
     problem.d = bad;
     check_failure(ctx, lnt_fit(ctx, w, &info, &problem, &good), LNT_EDOMAIN, "data");
@@ -617,7 +603,7 @@ static void noise_may_be_written_in_three_ways(void **state)
     lnt_ctx *ctx = *state;
     net_problem *p = bump_problem(ctx);
     double sd[40], answer[7] = {0}, w[7];
-    lnt_mat C = new_matrix(ctx, 40, 40), V = new_matrix(ctx, 7, 7), first = new_matrix(ctx, 7, 7);
+    lnt_mat C = zeros(ctx, 40, 40), V = zeros(ctx, 7, 7), first = zeros(ctx, 7, 7);
     lnt_fit_info info;
     lnt_fit_opts opts;
     lnt_fit_certificate c;
@@ -677,8 +663,8 @@ static void the_estimate_scatters_as_said(void **state)
     lnt_ctx *ctx = *state;
     lnt_rng rng = lnt_rng_stream(SEED, 300, LNT_FOR_TESTS);
     int n = 9, k = 3, sets = 20000; /* 2 % Frobenius is three standard errors of k = 3 */
-    lnt_mat A = random_matrix(ctx, n, k, &rng), C = some_covariance(ctx, n, &rng), L = new_matrix(ctx, n, n);
-    lnt_mat V = new_matrix(ctx, k, k), S = new_matrix(ctx, k, k);
+    lnt_mat A = random_matrix(ctx, n, k, &rng), C = some_covariance(ctx, n, &rng), L = zeros(ctx, n, n);
+    lnt_mat V = zeros(ctx, k, k), S = zeros(ctx, k, k);
     double truth[] = {1, -2, 0.5}, x[3], noise[9], d[9], w[3] = {0};
     lnt_inverse_info info;
     lnt_mat_copy(L, C);
@@ -712,7 +698,7 @@ static void the_estimate_scatters_as_said(void **state)
     check_near(c.cond, info.cond, 1e-11, "condition");
     check_near(c.radius, 0, 1e-7, "radius of a linear model");
     /* V is the inverse of the precision A^T C^-1 A, not that itself */
-    lnt_mat B = new_matrix(ctx, n, k), precision = new_matrix(ctx, k, k), one = new_matrix(ctx, k, k);
+    lnt_mat B = zeros(ctx, n, k), precision = zeros(ctx, k, k), one = zeros(ctx, k, k);
     lnt_mat_copy(B, A);
     lnt_mat_copy(L, C);
     assert_true(lnt_cholesky(L));
@@ -727,7 +713,7 @@ static void inverse_problems_may_be_ill_posed(void **state)
 {
     lnt_ctx *ctx = *state;
     lnt_rng rng = lnt_rng_stream(SEED, 301, LNT_FOR_TESTS);
-    lnt_mat A = random_matrix(ctx, 6, 3, &rng), V = new_matrix(ctx, 2, 2), none = {0};
+    lnt_mat A = random_matrix(ctx, 6, 3, &rng), V = zeros(ctx, 2, 2), none = {0};
     double x[3], d[6] = {1, 2, 3, 4, 5, 6}, sd[6] = {1, 1, 1, 1, 1, 0};
     lnt_inverse_info info;
     check_status(ctx, lnt_inverse(ctx, x, none, NULL, A, d, NULL, none), LNT_OK);
@@ -750,7 +736,7 @@ static void starts_do_not_depend_on_threads(void **state)
 {
     lnt_ctx *ctx = *state;
     net_problem *p = bump_problem(ctx);
-    lnt_mat W = new_matrix(ctx, 7, 12), other = new_matrix(ctx, 7, 12);
+    lnt_mat W = zeros(ctx, 7, 12), other = zeros(ctx, 7, 12);
     lnt_fit_info info[12];
     lnt_fit_starts_info summary;
     lnt_fit_opts opts;
@@ -778,7 +764,7 @@ static void starts_without_a_value_are_refused(void **state)
     lnt_model model = {.n = 5, .k = 2, .user = &mood, .f = moody_f};
     double d[5] = {2, 2, 2, 2, 3};
     lnt_fit_problem problem = {.model = &model, .d = d};
-    lnt_mat W = new_matrix(ctx, 2, 10);
+    lnt_mat W = zeros(ctx, 2, 10);
     lnt_fit_info info[10];
     lnt_fit_starts_info summary;
     lnt_fit_opts opts;

@@ -17,16 +17,9 @@ static lnt_mat framed(lnt_ctx *ctx, lnt_mat *parent, int rows, int cols, lnt_rng
     return lnt_block(*parent, 2, 1, rows, cols);
 }
 
-static lnt_mat new_matrix(lnt_ctx *ctx, int rows, int cols)
-{
-    lnt_mat A;
-    check_status(ctx, lnt_mat_alloc_zero(ctx, &A, rows, cols), LNT_OK);
-    return A;
-}
-
 static lnt_mat copy(lnt_ctx *ctx, lnt_mat A)
 {
-    lnt_mat B = new_matrix(ctx, A.rows, A.cols);
+    lnt_mat B = zeros(ctx, A.rows, A.cols);
     lnt_mat_copy(B, A);
     return B;
 }
@@ -50,7 +43,7 @@ static void plain_product(lnt_mat C, double alpha, lnt_op opA, lnt_mat A, lnt_op
 
 static lnt_mat product(lnt_ctx *ctx, lnt_op opA, lnt_mat A, lnt_op opB, lnt_mat B)
 {
-    lnt_mat C = new_matrix(ctx, opA == LNT_T ? A.cols : A.rows, opB == LNT_T ? B.rows : B.cols);
+    lnt_mat C = zeros(ctx, opA == LNT_T ? A.cols : A.rows, opB == LNT_T ? B.rows : B.cols);
     plain_product(C, 1, opA, A, opB, B, 0, opA == LNT_T ? A.rows : A.cols);
     return C;
 }
@@ -58,7 +51,7 @@ static lnt_mat product(lnt_ctx *ctx, lnt_op opA, lnt_mat A, lnt_op opB, lnt_mat 
 /* Columns (LNT_T) or rows (LNT_N) of A are orthonormal. */
 static void check_orthonormal(lnt_ctx *ctx, lnt_op op, lnt_mat A, const char *what)
 {
-    lnt_mat G = product(ctx, op, A, op == LNT_T ? LNT_N : LNT_T, A), I = new_matrix(ctx, G.rows, G.cols);
+    lnt_mat G = product(ctx, op, A, op == LNT_T ? LNT_N : LNT_T, A), I = zeros(ctx, G.rows, G.cols);
     lnt_mat_identity(I);
     check_close(G, I, 1e-13, what);
 }
@@ -87,7 +80,7 @@ static void gemm_equals_plain_loops(void **state)
 /* With beta = 0 an output that was never written may hold NaN. */
 static void gemm_and_syrk_ignore_the_output_for_beta_zero(void **state)
 {
-    lnt_mat A = new_matrix(*state, 3, 2), C = new_matrix(*state, 3, 3), zero = new_matrix(*state, 3, 3);
+    lnt_mat A = zeros(*state, 3, 2), C = zeros(*state, 3, 3), zero = zeros(*state, 3, 3);
     lnt_mat_fill(C, NAN);
     lnt_gemm(C, 1, LNT_N, A, LNT_T, A, 0);
     check_close(C, zero, 0, "gemm");
@@ -99,12 +92,12 @@ static void gemm_and_syrk_ignore_the_output_for_beta_zero(void **state)
 
 static void empty_products(void **state)
 {
-    lnt_mat A = new_matrix(*state, 3, 0), B = new_matrix(*state, 0, 2), C = new_matrix(*state, 3, 2);
+    lnt_mat A = zeros(*state, 3, 0), B = zeros(*state, 0, 2), C = zeros(*state, 3, 2);
     lnt_mat_fill(C, 7);
     lnt_gemm(C, 1, LNT_N, A, LNT_N, B, 0);
-    check_close(C, new_matrix(*state, 3, 2), 0, "a sum over nothing");
-    lnt_gemm(new_matrix(*state, 0, 2), 1, LNT_T, A, LNT_N, C, 0);
-    lnt_syrk(new_matrix(*state, 0, 0), 1, LNT_N, B, 0);
+    check_close(C, zeros(*state, 3, 2), 0, "a sum over nothing");
+    lnt_gemm(zeros(*state, 0, 2), 1, LNT_T, A, LNT_N, C, 0);
+    lnt_syrk(zeros(*state, 0, 0), 1, LNT_N, B, 0);
 }
 
 static void syrk_equals_plain_loops(void **state)
@@ -236,7 +229,7 @@ static void check_byte_map(lnt_ctx *ctx, int outputs, int D, int samples, int ki
 {
     lnt_mark mark = lnt_ctx_mark(ctx);
     lnt_mat PA, PZ, A = framed(ctx, &PA, outputs, D, rng), Z = framed(ctx, &PZ, outputs, samples, rng),
-                    mean = random_matrix(ctx, D, 1, rng), alone = new_matrix(ctx, outputs, 1);
+                    mean = random_matrix(ctx, D, 1, rng), alone = zeros(ctx, outputs, 1);
     uint8_t *x = make_bytes(ctx, (size_t)D * (size_t)samples, kind, rng);
     for (int i = 0; i < D * samples && kind == 3; i++)
         x[i] = lnt_rng_below(rng, 3) ? 0 : x[i];
@@ -280,7 +273,7 @@ static void maps_of_bytes_equal_plain_loops(void **state)
 static void check_eigh(lnt_ctx *ctx, lnt_mat A, double *w)
 {
     int n = A.rows;
-    lnt_mat frame = new_matrix(ctx, n + 2, n), V = lnt_block(frame, 1, 0, n, n), S = copy(ctx, A), full = copy(ctx, A);
+    lnt_mat frame = zeros(ctx, n + 2, n), V = lnt_block(frame, 1, 0, n, n), S = copy(ctx, A), full = copy(ctx, A);
     lnt_symmetrize(full);
     for (int c = 1; c < S.cols; c++) /* only the lower triangle counts */
         lnt_mat_fill(lnt_block(S, 0, c, c, 1), NAN);
@@ -317,7 +310,7 @@ static void eigh_of_the_largest(void **state)
         double w[60], all[60], s = scale[c / 4 % 5];
         lnt_mat frame, V = framed(*state, &frame, n, k, &rng), A = random_matrix(*state, n, n, &rng);
         lnt_symmetrize(A);
-        lnt_mat B = copy(*state, A), W = new_matrix(*state, n, n);
+        lnt_mat B = copy(*state, A), W = zeros(*state, n, n);
         lnt_mat_scale(B, s);
         check_status(*state, lnt_eigh(*state, all, W, copy(*state, B)), LNT_OK);
         check_status(*state, lnt_eigh(*state, w, V, copy(*state, B)), LNT_OK);
@@ -336,7 +329,7 @@ static void eigh_of_the_largest(void **state)
         lnt_ctx_reset(*state, mark);
     }
     double w[3];
-    lnt_mat A = new_matrix(*state, 3, 3), V = new_matrix(*state, 3, 1);
+    lnt_mat A = zeros(*state, 3, 3), V = zeros(*state, 3, 1);
     *lnt_at(A, 2, 1) = NAN;
     check_failure(*state, lnt_eigh(*state, w, V, A), LNT_EDOMAIN, "3 x 3");
 }
@@ -345,13 +338,13 @@ static void eigh_of_special_matrices(void **state)
 {
     double w[6], expected[] = {-1, 2, 2, 2, 2, 5};
     lnt_rng rng = lnt_rng_stream(SEED, 3, LNT_FOR_TESTS);
-    lnt_mat Q = random_matrix(*state, 6, 6, &rng), D = new_matrix(*state, 6, 6);
+    lnt_mat Q = random_matrix(*state, 6, 6, &rng), D = zeros(*state, 6, 6);
     check_status(*state, lnt_qr(*state, Q, w), LNT_OK);
     for (int i = 0; i < 6; i++)
         *lnt_at(D, i, i) = expected[i];
     check_eigh(*state, product(*state, LNT_N, product(*state, LNT_N, Q, LNT_N, D), LNT_T, Q), w);
     check_close(lnt_mat_view(w, 6, 1), lnt_mat_view(expected, 6, 1), 1e-13, "repeated eigenvalues");
-    check_eigh(*state, new_matrix(*state, 6, 6), w);
+    check_eigh(*state, zeros(*state, 6, 6), w);
     assert_true(w[0] == 0 && w[5] == 0);
     double one = -3;
     check_eigh(*state, lnt_mat_view(&one, 1, 1), w);
@@ -362,7 +355,7 @@ static void non_finite_input_is_refused(void **state)
 {
     double w[3], bad[] = {NAN, INFINITY, -INFINITY};
     for (int k = 0; k < 3; k++) {
-        lnt_mat A = new_matrix(*state, 3, 3), U = new_matrix(*state, 3, 3), V = new_matrix(*state, 3, 3);
+        lnt_mat A = zeros(*state, 3, 3), U = zeros(*state, 3, 3), V = zeros(*state, 3, 3);
         *lnt_at(A, 2, 1) = bad[k];
         check_failure(*state, lnt_eigh(*state, w, V, A), LNT_EDOMAIN, "3 x 3");
         check_failure(*state, lnt_svd(*state, U, w, V, A), LNT_EDOMAIN, "3 x 3");
@@ -376,8 +369,7 @@ static void non_finite_input_is_refused(void **state)
 static void check_svd(lnt_ctx *ctx, lnt_mat A, double scale, double *s, bool full)
 {
     int k = A.rows < A.cols ? A.rows : A.cols;
-    lnt_mat U = new_matrix(ctx, A.rows, full ? A.rows : k), VT = new_matrix(ctx, full ? A.cols : k, A.cols),
-            B = copy(ctx, A), US;
+    lnt_mat U = zeros(ctx, A.rows, full ? A.rows : k), VT = zeros(ctx, full ? A.cols : k, A.cols), B = copy(ctx, A), US;
     lnt_mat_scale(B, scale);
     lnt_mat before = copy(ctx, B);
     check_status(ctx, lnt_svd(ctx, U, s, VT, B), LNT_OK);
@@ -414,7 +406,7 @@ static void svd_of_singular_matrices(void **state)
     lnt_mat A = product(*state, LNT_N, random_matrix(*state, 8, 3, &rng), LNT_N, random_matrix(*state, 3, 10, &rng));
     check_svd(*state, A, 1, s, true);
     assert_true(s[2] > 1e-3 && s[3] < 1e-13 * s[0]);
-    check_svd(*state, new_matrix(*state, 8, 5), 1, s, true);
+    check_svd(*state, zeros(*state, 8, 5), 1, s, true);
     assert_true(s[0] == 0 && s[4] == 0);
 }
 
@@ -477,8 +469,7 @@ static void cholesky_factors_and_solves(void **state)
     lnt_ctx *ctx = *state;
     lnt_rng rng = lnt_rng_stream(SEED, 41, LNT_FOR_TESTS);
     for (int n = 0; n < 60; n += 6) {
-        lnt_mat parent, L = framed(ctx, &parent, n, n, &rng), A = new_matrix(ctx, n, n),
-                        B = random_matrix(ctx, n, 3, &rng);
+        lnt_mat parent, L = framed(ctx, &parent, n, n, &rng), A = zeros(ctx, n, n), B = random_matrix(ctx, n, 3, &rng);
         lnt_mat Z = random_matrix(ctx, n, n + 2, &rng);
         lnt_gemm(A, 1, LNT_N, Z, LNT_T, Z, 0);
         for (int j = 0; j < n; j++)
@@ -486,7 +477,7 @@ static void cholesky_factors_and_solves(void **state)
                 *lnt_at(L, i, j) = i >= j ? *lnt_at(A, i, j) : NAN; /* not read */
         assert_true(lnt_cholesky(L));
         for (int count = 1; count <= 3; count += 2) {
-            lnt_mat X = copy(ctx, lnt_columns(B, 0, count)), C = new_matrix(ctx, n, count);
+            lnt_mat X = copy(ctx, lnt_columns(B, 0, count)), C = zeros(ctx, n, count);
             lnt_solve_lower(X, LNT_N, L);
             lnt_solve_lower(X, LNT_T, L);
             lnt_gemm(C, 1, LNT_N, A, LNT_N, X, 0);

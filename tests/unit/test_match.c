@@ -22,26 +22,6 @@ static void the_gradient_is_the_slope_of_the_loss(void **state)
     }
 }
 
-/* The minimum of a quadratic over all N^2 weights by its dense normal equations. */
-static lnt_mat dense_minimum(lnt_ctx *ctx, const problem *p)
-{
-    int N = p->X.rows, n = N * N;
-    lnt_mat W = zeros(ctx, N, N), G0 = zeros(ctx, N, N), G = zeros(ctx, N, N), H = zeros(ctx, n, n),
-            b = zeros(ctx, n, 1);
-    definition(ctx, &G0, p, W, true);
-    for (int k = 0; k < n; k++) {
-        W.a[k] = 1;
-        definition(ctx, &G, p, W, true);
-        W.a[k] = 0;
-        for (int i = 0; i < n; i++)
-            *lnt_at(H, i, k) = G.a[i] - G0.a[i];
-        b.a[k] = -G0.a[k];
-    }
-    assert_true(lnt_cholesky(H));
-    lnt_cholesky_solve(b, H);
-    return lnt_mat_view(b.a, N, N);
-}
-
 static void linear_solutions_solve_the_normal_equations(void **state)
 {
     lnt_ctx *ctx = *state;
@@ -54,7 +34,7 @@ static void linear_solutions_solve_the_normal_equations(void **state)
                 problem p = random_problem(ctx, N[i], M[i], kind, i % 2 ? -1 : M[i], lambdas[l], &rng);
                 lnt_match_fit fit;
                 check_status(ctx, lnt_match_linear(ctx, &fit, &p.m, p.lambda), LNT_OK);
-                lnt_mat W = weights_of(ctx, &p, &fit), B = dense_minimum(ctx, &p);
+                lnt_mat W = weights_of(ctx, &p, &fit), B = dense_minimum(ctx, &p, NULL);
                 if (distance(ctx, W, B) > 1e-12 * fmax(1, 1e4 / p.lambda)) /* of the dense equations */
                     fail_msg("kind %d, %d x %d, lambda %g: off by %g", kind, N[i], M[i], p.lambda, distance(ctx, W, B));
                 check_near(fit.linear_loss / definition(ctx, NULL, &p, W, true), 1, 1e-12, "linear loss");

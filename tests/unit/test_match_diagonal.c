@@ -3,27 +3,16 @@
 
 #define SEED 32
 
-/* The penalties of W_ij: pen[0] off the diagonal, pen[1] on it. The minimum of the linear model by dense equations. */
+/* The minimum of the linear model with the penalties lambda off the diagonal and delta on it. */
 static lnt_mat dense_weighted(lnt_ctx *ctx, const problem *p, double lambda, double delta)
 {
-    int N = p->X.rows, n = N * N;
+    int N = p->X.rows;
     problem q = *p;
     q.lambda = 0;
-    lnt_mat W = zeros(ctx, N, N), G0 = zeros(ctx, N, N), G = zeros(ctx, N, N), H = zeros(ctx, n, n),
-            b = zeros(ctx, n, 1);
-    definition(ctx, &G0, &q, W, true);
-    for (int k = 0; k < n; k++) {
-        W.a[k] = 1;
-        definition(ctx, &G, &q, W, true);
-        W.a[k] = 0;
-        for (int i = 0; i < n; i++)
-            *lnt_at(H, i, k) = G.a[i] - G0.a[i];
-        *lnt_at(H, k, k) += k / N == k % N ? (isinf(delta) ? 1e30 : delta) : lambda;
-        b.a[k] = -G0.a[k];
-    }
-    assert_true(lnt_cholesky(H));
-    lnt_cholesky_solve(b, H);
-    return lnt_mat_view(b.a, N, N);
+    lnt_mat penalty = zeros(ctx, N, N);
+    for (int k = 0; k < N * N; k++)
+        penalty.a[k] = k / N == k % N ? (isinf(delta) ? 1e30 : delta) : lambda;
+    return dense_minimum(ctx, &q, penalty.a);
 }
 
 static void weighted_solutions_solve_the_normal_equations(void **state)

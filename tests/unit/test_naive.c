@@ -3,13 +3,6 @@
 
 #define SEED 512
 
-static lnt_mat new_matrix(lnt_ctx *ctx, int rows, int cols)
-{
-    lnt_mat A;
-    check_status(ctx, lnt_mat_alloc_zero(ctx, &A, rows, cols), LNT_OK);
-    return A;
-}
-
 static lnt_mat as_column(const double *x, size_t n)
 {
     return lnt_mat_view((double *)(uintptr_t)x, (int)n, 1);
@@ -83,7 +76,7 @@ static void half_the_data_is_a_fixed_point(void **state)
     lnt_rng rng = lnt_rng_stream(SEED, 100, LNT_FOR_TESTS);
     linear_net l;
     make_linear(ctx, &l, 3, 3, 3, &rng);
-    lnt_mat A = random_matrix(ctx, 3, 3, &rng), F = new_matrix(ctx, 3, 8);
+    lnt_mat A = random_matrix(ctx, 3, 3, &rng), F = zeros(ctx, 3, 8);
     lnt_gemm(l.D, 1, LNT_N, A, LNT_N, l.X, 0); /* D X^+ = A */
     lnt_mat_scale(A, 0.5);
     double w[18], start[18], sse = 0;
@@ -170,8 +163,8 @@ static void homogeneous_networks_shrink(void **state)
     lnt_layers net = {.net = {3, width, LNT_RELU}};
     lnt_rng rng = lnt_rng_stream(SEED, 200, LNT_FOR_TESTS);
     lnt_model model;
-    lnt_mat X = random_matrix(ctx, 3, 7, &rng), B = new_matrix(ctx, 58, 14), U = new_matrix(ctx, 58, 14);
-    lnt_mat VT = new_matrix(ctx, 14, 14);
+    lnt_mat X = random_matrix(ctx, 3, 7, &rng), B = zeros(ctx, 58, 14), U = zeros(ctx, 58, 14);
+    lnt_mat VT = zeros(ctx, 14, 14);
     double w[58], t[58], scaled[58], d[14], s[14], along[14];
     check_status(ctx, lnt_layers_model(ctx, &model, &net, X), LNT_OK);
     assert_int_equal(model.k, 58);
@@ -211,7 +204,7 @@ static void the_optimum_is_left(void **state)
     static const int width[] = {1, 2, 1};
     lnt_layers net = {.net = {2, width, LNT_TANH}, .biases = true};
     lnt_model model;
-    lnt_mat X = new_matrix(ctx, 1, 40);
+    lnt_mat X = zeros(ctx, 1, 40);
     double d[40], w[] = {1.45341874, -2.08304067, 1.43944938, 2.05430052, 1.21273030, 1.00151373, .29657059};
     for (int i = 0; i < 40; i++) {
         double x = *lnt_at(X, 0, i) = 6.0 * i / 39 - 3;
@@ -265,7 +258,7 @@ static void zero_one_data_cycle(void **state)
     static const double cycle[2][4] = {{50.0000, 83.4268, 103.5096, 112}, {50.0396, 83.2452, 105.1769, 111.9982}};
     lnt_layers net = {.net = {2, width, LNT_LOGISTIC}, .biases = true, .output = LNT_LOGISTIC};
     lnt_model model;
-    lnt_mat X = new_matrix(ctx, 2, 200);
+    lnt_mat X = zeros(ctx, 2, 200);
     double d[200];
     for (int i = 1; i <= 200; i++) {
         double a = *lnt_at(X, 0, i - 1) = 2 * van_der_corput(i, 2) - 1;

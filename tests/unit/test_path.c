@@ -12,13 +12,6 @@ typedef struct sample {
     lnt_design design;
 } sample;
 
-static double *new_vector(lnt_ctx *ctx, int n)
-{
-    double *x = lnt_alloc_zero(ctx, (size_t)n, sizeof *x);
-    assert_non_null(x);
-    return x;
-}
-
 /* Neighbours correlate by 1/2; means and scales differ; `active` features matter. */
 static sample make_sample(lnt_ctx *ctx, int n, int D, int active, double noise, lnt_rng *rng)
 {
@@ -880,7 +873,8 @@ static void wrong_input_is_refused(void **state)
     w[1] = NAN;
     check_failure(ctx, lnt_lasso_fit(ctx, w, NULL, &s.design, s.y, 0.1, &o, true), LNT_EDOMAIN, "coefficient 1");
     check_failure(ctx, lnt_path_validate(ctx, &cv, &s.design, s.y, fold, 1, 1, &o), LNT_EINVAL, "at least 2 folds");
-    check_failure(ctx, lnt_path_validate(ctx, &cv, &s.design, s.y, fold, 3, 1, &o), LNT_EINVAL, "fold 2 of 3 has no weight");
+    check_failure(ctx, lnt_path_validate(ctx, &cv, &s.design, s.y, fold, 3, 1, &o), LNT_EINVAL,
+                  "fold 2 of 3 has no weight");
     fold[4] = 5;
     check_failure(ctx, lnt_path_validate(ctx, &cv, &s.design, s.y, fold, 2, 1, &o), LNT_EINVAL, "sample 4");
 }

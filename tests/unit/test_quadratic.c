@@ -54,13 +54,6 @@ static lnt_quadratic make_quadratic(lnt_ctx *ctx, const lnt_least_squares_task *
     return q;
 }
 
-static lnt_mat zeros(lnt_ctx *ctx, int rows, int cols)
-{
-    lnt_mat A;
-    check_status(ctx, lnt_mat_alloc_zero(ctx, &A, rows, cols), LNT_OK);
-    return A;
-}
-
 typedef struct outcome {
     lnt_mat gen, train, S;
 } outcome;

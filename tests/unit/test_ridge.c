@@ -3,20 +3,6 @@
 
 #define SEED 78
 
-static double *new_vector(lnt_ctx *ctx, int n)
-{
-    double *x = lnt_alloc_zero(ctx, (size_t)n, sizeof *x);
-    assert_non_null(x);
-    return x;
-}
-
-static lnt_mat new_matrix(lnt_ctx *ctx, int rows, int cols)
-{
-    lnt_mat A;
-    check_status(ctx, lnt_mat_alloc_zero(ctx, &A, rows, cols), LNT_OK);
-    return A;
-}
-
 /* Features of different means and scales, two targets that depend on some, weights. */
 typedef struct sample {
     lnt_mat X, Y;
@@ -79,7 +65,7 @@ static void the_normal_equations_hold(void **state)
         sample s = make_sample(ctx, n, D, &rng);
         lnt_path_opts o = options(kind & 7, &s);
         lnt_ridge r;
-        lnt_mat W = new_matrix(ctx, D, 2);
+        lnt_mat W = zeros(ctx, D, 2);
         double a[2], fit[20];
         check_status(ctx, lnt_ridge_make(ctx, &r, &s.design, s.Y, &o), LNT_OK);
         assert_int_equal(r.rank, D < n ? D : n - o.intercept);
@@ -115,7 +101,7 @@ static double refit(lnt_ctx *ctx, const sample *s, const lnt_path_opts *o, int o
 {
     int n = s->X.rows, D = s->X.cols, row = 0;
     lnt_mark mark = lnt_ctx_mark(ctx);
-    lnt_mat X = new_matrix(ctx, n - 1, D), Y = new_matrix(ctx, n - 1, 1), W = new_matrix(ctx, D, 1);
+    lnt_mat X = zeros(ctx, n - 1, D), Y = zeros(ctx, n - 1, 1), W = zeros(ctx, D, 1);
     double *weight = new_vector(ctx, n), *scale = new_vector(ctx, D), a, fit;
     for (int j = 0; j < D; j++)
         scale[j] = scale_of(s, o, j);
@@ -153,7 +139,7 @@ static void leaving_one_out_is_refitting(void **state)
         sample s = make_sample(ctx, n, D, &rng);
         lnt_path_opts o = options(kind & 7, &s);
         lnt_ridge r;
-        lnt_mat E = new_matrix(ctx, n, 2);
+        lnt_mat E = zeros(ctx, n, 2);
         check_status(ctx, lnt_ridge_make(ctx, &r, &s.design, s.Y, &o), LNT_OK);
         for (int k = 0; k < 6; k++) {
             lnt_ridge_score score[2];
@@ -187,7 +173,7 @@ static void scores_are_those_of_the_hat_matrix(void **state)
         sample s = make_sample(ctx, N, D, &rng);
         lnt_path_opts o = options(kind & 7, &s);
         lnt_ridge r, unit;
-        lnt_mat I = new_matrix(ctx, N, N), W = new_matrix(ctx, D, N), E = new_matrix(ctx, N, 2);
+        lnt_mat I = zeros(ctx, N, N), W = zeros(ctx, D, N), E = zeros(ctx, N, 2);
         double a[N], fit[N];
         lnt_mat_identity(I);
         check_status(ctx, lnt_ridge_make(ctx, &r, &s.design, s.Y, &o), LNT_OK);
@@ -225,12 +211,12 @@ static void gcv_is_leave_one_out_where_samples_are_alike(void **state)
     enum { N = 12 };
     for (int D = 5; D <= N; D += 7) {
         lnt_rng rng = lnt_rng_stream(SEED, 300, LNT_FOR_TESTS);
-        lnt_mat first = random_matrix(ctx, N, 1, &rng), X = new_matrix(ctx, N, N), Y = random_matrix(ctx, N, 1, &rng);
+        lnt_mat first = random_matrix(ctx, N, 1, &rng), X = zeros(ctx, N, N), Y = random_matrix(ctx, N, 1, &rng);
         for (int j = 0; j < N; j++)
             for (int i = 0; i < N; i++)
                 *lnt_at(X, i, j) = first.a[(i + j) % N];
         if (D < N) { /* keep some of the Fourier modes, which keeps the symmetry */
-            lnt_mat C = new_matrix(ctx, N, D);
+            lnt_mat C = zeros(ctx, N, D);
             for (int i = 0; i < N; i++)
                 for (int k = 0; k < D; k++)
                     *lnt_at(C, i, k) = k == 0 ? 1 : (k % 2 ? cos : sin)(2 * acos(-1) * ((k + 1) / 2) * i / N);
@@ -261,7 +247,7 @@ static void penalty_zero_has_the_least_norm_and_is_the_limit(void **state)
                 *lnt_at(s.X, i, j) = *lnt_at(s.X, i - 8, j) - *lnt_at(s.X, i - 6, j);
     lnt_path_opts o = options(0, &s);
     lnt_ridge r;
-    lnt_mat W = new_matrix(ctx, 25, 2), small = new_matrix(ctx, 25, 2), C = new_matrix(ctx, 8, 2);
+    lnt_mat W = zeros(ctx, 25, 2), small = zeros(ctx, 25, 2), C = zeros(ctx, 8, 2);
     double a[2], fit[10];
     check_status(ctx, lnt_ridge_make(ctx, &r, &s.design, s.Y, &o), LNT_OK);
     assert_int_equal(r.rank, 8);
@@ -277,7 +263,7 @@ static void penalty_zero_has_the_least_norm_and_is_the_limit(void **state)
             assert_true(fabs(left[j]) < 1e-11);
         }
     }
-    lnt_mat Q = new_matrix(ctx, 25, 8);
+    lnt_mat Q = zeros(ctx, 25, 8);
     double diag[8];
     for (int i = 0; i < 8; i++)
         for (int j = 0; j < 25; j++)
@@ -319,7 +305,7 @@ static void odd_problems(void **state)
     sample s = make_sample(ctx, 12, 5, &rng);
     lnt_path_opts o = options(7, &s);
     lnt_ridge r, part;
-    lnt_mat E = new_matrix(ctx, 12, 2), F = new_matrix(ctx, 9, 2), W = new_matrix(ctx, 5, 2), V = new_matrix(ctx, 5, 2);
+    lnt_mat E = zeros(ctx, 12, 2), F = zeros(ctx, 9, 2), W = zeros(ctx, 5, 2), V = zeros(ctx, 5, 2);
     double a[2], b[2], fit[12];
     lnt_ridge_score score[2], other[2];
     for (int i = 0; i < 12; i++)
@@ -375,7 +361,7 @@ static void paths_of_alpha_zero_are_ridge(void **state)
         lnt_path_opts o = options(kind & 7, &s);
         lnt_ridge r;
         lnt_path path;
-        lnt_mat W = new_matrix(ctx, D, 2);
+        lnt_mat W = zeros(ctx, D, 2);
         double a[2];
         o.alpha = 0;
         o.count = 8;

@@ -1,5 +1,5 @@
-#ifndef LINNET_PATH_WIDE_H
-#define LINNET_PATH_WIDE_H
+#ifndef LINNET_WIDE_H
+#define LINNET_WIDE_H
 
 /* Compiled for wider registers too, chosen when the program starts. The bits are the same: C forbids fused products
  * here, and sums run in lanes whose number is fixed. */
