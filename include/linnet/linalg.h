@@ -108,10 +108,10 @@ LNT_API lnt_status lnt_byte_map_apply(lnt_ctx *ctx, lnt_mat Z, const lnt_byte_ma
  * time, where k is small.
  * LNT_EDOMAIN for non-finite input, LNT_ENUMERIC when it does not converge. */
 LNT_API lnt_status lnt_eigh(lnt_ctx *ctx, double *w, lnt_mat V, lnt_mat A);
-/* The same without eigenvectors: Z (n x k) <- V^T Z, coordinates of a few vectors, and w ascending. A is overwritten.
- * Signs of the columns of V are arbitrary, the same for all columns of Z. LAPACK dsytrd, 4/3 n^3 operations, then
- * implicit QR steps (Francis 1961) on the tridiagonal matrix, whose rotations Z takes part in, O(n^2 k): a quarter of
- * the time of lnt_eigh(). Eigenvalues to about n eps |A|. Errors as in lnt_eigh. */
+/* The same without eigenvectors: Z (n x k) <- V^T Z, coordinates of a few vectors or of none, w ascending. A is
+ * overwritten. Signs of the columns of V are arbitrary, the same for all columns of Z. LAPACK dsytrd, 4/3 n^3
+ * operations, then implicit QR steps (Francis 1961) on the tridiagonal matrix, whose rotations Z takes part in, O(n^2
+ * k): a quarter of the time of lnt_eigh(). Eigenvalues to about n eps |A|. Errors as in lnt_eigh. */
 LNT_API lnt_status lnt_eigh_coordinates(lnt_ctx *ctx, double *w, lnt_mat Z, lnt_mat A);
 /* Thin SVD A = U diag(s) V^T with s descending, k = min(m,n): U is m x k, VT is k x n. A is unchanged.
  * With U m x m and VT n x n: the full SVD, whose further columns of U and rows of VT complete orthogonal bases.

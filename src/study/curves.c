@@ -160,16 +160,14 @@ static lnt_status converge_arms(lnt_ctx *ctx, lnt_curves *c, int run, lnt_mat S,
 
 static lnt_status smaller_spectrum(lnt_ctx *ctx, double *w, lnt_mat X)
 {
-    lnt_mat C, V;
+    lnt_mat C;
     bool by_samples = X.cols < X.rows;
     int k = by_samples ? X.cols : X.rows;
     lnt_status status = lnt_mat_alloc(ctx, &C, k, k);
-    if (status == LNT_OK)
-        status = lnt_mat_alloc(ctx, &V, k, k);
     if (status != LNT_OK)
         return status;
     lnt_syrk(C, 1. / X.cols, by_samples ? LNT_T : LNT_N, X, 0);
-    return lnt_eigh(ctx, w, V, C);
+    return lnt_eigh_coordinates(ctx, w, lnt_columns(C, 0, 0), C);
 }
 
 static lnt_status one_data_set(lnt_ctx *ctx, lnt_curves *c, int run)
