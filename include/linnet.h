@@ -7,6 +7,7 @@
 #include "linnet/ctx.h"
 #include "linnet/data.h"
 #include "linnet/derivatives.h"
+#include "linnet/diagnose.h"
 #include "linnet/figure.h"
 #include "linnet/fit.h"
 #include "linnet/flow.h"
