@@ -8,6 +8,7 @@
 #include "linnet/data.h"
 #include "linnet/derivatives.h"
 #include "linnet/diagnose.h"
+#include "linnet/draws.h"
 #include "linnet/figure.h"
 #include "linnet/fit.h"
 #include "linnet/flow.h"
