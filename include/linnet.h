@@ -2,6 +2,7 @@
 #ifndef LINNET_H
 #define LINNET_H
 
+#include "linnet/arviz.h"
 #include "linnet/basis_pursuit.h"
 #include "linnet/builtin.h"
 #include "linnet/ctx.h"
