@@ -92,14 +92,15 @@ static void equal_bytes(void **state)
 /* Runs a script on the file; 77 where its modules are missing. */
 static void run_python(const char *script)
 {
-    if (access("/usr/bin/python3", X_OK) != 0) {
+    static const char python[] = "/usr/bin/python3"; /* the system's, where the packages of script/setup are */
+    if (access(python, X_OK) != 0) {
         print_message("skipped: no Python\n");
         skip();
     }
     pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
-        execl("/usr/bin/python3", "python3", "-W", "ignore", "-c", script, path, (char *)NULL);
+        execl(python, python, "-W", "ignore", "-c", script, path, (char *)NULL);
         _exit(1);
     }
     int status;
