@@ -57,7 +57,9 @@ typedef struct lnt_fitted {
     bool has_prior;
     double *alpha;   /* final, a number for each group; without prior 0 */
     double *penalty; /* k: alpha over beta, or NULL */
-    double noise;    /* variance of the noise of a further datum; NaN: not known */
+    double size;     /* sum of squares of the data, in units of the noise where it is known for each */
+    double alpha_first;
+    double noise; /* variance of the noise of a further datum; NaN: not known */
     lnt_fit_certificate certificate;
     bool has_certificate, has_posterior;
     lnt_posterior posterior;

@@ -11,6 +11,8 @@
 #define STEPS 600
 #define NEAR_BEST 1.01
 #define SAME 1e-3         /* weights of one minimum differ by less than this share of the largest */
+#define NO_ERROR 1e-12    /* share of the data's sum of squares that is no error at all */
+#define STATIONARY 1e-3   /* cosines of gradients above that are of no minimum */
 #define CANDIDATES 5      /* minima that the evidence is asked about */
 #define NEAR 1e-3         /* of modes, in standard deviations of the posterior: of all starts, */
 #define NEARER 1e-6       /* and of the best */
@@ -18,6 +20,7 @@
 #define WEAKEST 1e-8      /* and where none is wanted */
 #define FIRST_NOISE 0.01  /* share of the targets' variance that counts as noise at first */
 #define FLAT 1e-30        /* a prior that stands for none: its share of the precision of each weight */
+#define FAR 30            /* times larger or smaller than 1: inputs that are not of unit scale */
 #define MOST_COURSE 5000  /* steps of a start that are kept */
 #define MOST_WORK 1e10    /* operations that a certificate may cost */
 #define MOST_WEIGHTS 5000 /* of a posterior of more data than that */
@@ -161,7 +164,7 @@ static void sum_up(lnt_fitted *f, int *kind)
     *sum = (lnt_fit_starts_info){0};
     for (int s = 1; s < f->starts; s++)
         sum->best = f->info[s].objective < f->info[sum->best].objective ? s : sum->best;
-    double limit = NEAR_BEST * f->info[sum->best].objective;
+    double limit = NEAR_BEST * f->info[sum->best].objective + NO_ERROR * f->size;
     for (int s = 0; s < f->starts; s++) {
         bool is_near = f->info[s].objective <= limit;
         sum->converged += f->info[s].stop <= LNT_FIT_ZERO;
@@ -180,7 +183,10 @@ static void set_options(const lnt_fitted *f, lnt_fit_opts *opts)
     lnt_fit_defaults(opts);
     opts->method = (lnt_fit_method)o->method;
     opts->solver = (lnt_fit_solver)o->solver;
+    double scale = lnt_mat_rms(f->data->X);
     opts->scaling = (lnt_fit_scaling)o->scaling;
+    if (!o->scaling && scale > 0 && (scale > FAR || scale < 1 / FAR))
+        opts->scaling = LNT_SCALING_MORE; /* weights and biases are not alike */
     opts->tau = o->tau;
     opts->accelerate = o->acceleration;
     opts->max_steps = o->iterations == LNT_AUTO ? STEPS : o->iterations;
@@ -286,6 +292,7 @@ static lnt_status one_candidate(lnt_ctx *ctx, int index, void *user)
     lnt_evidence_defaults(&opts);
     opts.keep_alpha = !isnan(f->opts->net.alpha);
     opts.keep_beta = noise_known(f);
+    opts.alpha_least *= f->alpha_first;
     opts.mode.max_steps = f->opts->iterations == LNT_AUTO ? STEPS : f->opts->iterations;
     memcpy(c->alpha, f->alpha, (size_t)f->data->groups * sizeof *c->alpha);
     prior.alpha = c->alpha;
@@ -352,6 +359,7 @@ static lnt_status weigh(lnt_ctx *ctx, lnt_fitted *f, const int *kind)
 typedef struct frozen {
     lnt_mat BT;
     double *f, *d;
+    double log_root; /* log det L, C = L L' */
 } frozen;
 
 static int frozen_f(const double *w, double *out, void *user)
@@ -395,6 +403,9 @@ static lnt_status freeze(lnt_ctx *ctx, frozen *z, const lnt_fitted *f)
     if (status == LNT_OK && !lnt_cholesky(L))
         return lnt_fail(ctx, LNT_EDOMAIN, "the covariance of the noise is not positive definite");
     if (status == LNT_OK) {
+        z->log_root = 0;
+        for (int i = 0; i < n; i++)
+            z->log_root += log(*lnt_at(L, i, i));
         lnt_solve_lower(B, LNT_N, L);
         lnt_mat_transpose(z->BT, lnt_columns(B, 0, k));
     }
@@ -444,6 +455,10 @@ static lnt_status make_posterior(lnt_ctx *ctx, lnt_fitted *f)
     if (status == LNT_OK)
         status = lnt_posterior_make(ctx, &f->posterior, m, f->w, &l, &prior);
     f->has_posterior = status == LNT_OK;
+    if (status == LNT_OK && f->data->C.a) {
+        f->posterior.log_likelihood -= z.log_root;
+        f->posterior.log_evidence -= z.log_root;
+    }
     return status;
 }
 
@@ -492,7 +507,7 @@ static lnt_status prepare(lnt_ctx *ctx, lnt_fitted *f)
     size_t k = d->model.k;
     double given = o->net.alpha, scale = 0, mean = 0;
     f->likelihood = d->likelihood;
-    f->starts = is_linear(f) ? 1 : o->starts == LNT_AUTO ? STARTS : o->starts;
+    f->starts = is_linear(f) || o->start == LNT_FITTING_START_ZERO ? 1 : o->starts == LNT_AUTO ? STARTS : o->starts;
     f->has_prior = !is_gaussian(f) || o->evidence || given > 0;
     f->w = lnt_alloc(ctx, k, sizeof *f->w);
     f->alpha = lnt_alloc(ctx, (size_t)d->groups, sizeof *f->alpha);
@@ -501,13 +516,16 @@ static lnt_status prepare(lnt_ctx *ctx, lnt_fitted *f)
         return LNT_ENOMEM;
     if (f->has_prior && is_gaussian(f) && !(f->penalty = lnt_alloc(ctx, k, sizeof *f->penalty)))
         return LNT_ENOMEM;
-    for (int g = 0; g < d->groups; g++)
-        f->alpha[g] = given > 0 ? given : o->evidence ? 1 : is_gaussian(f) ? 0 : given == 0 ? WEAKEST : WEAK;
     for (size_t i = 0; i < f->likelihood.n; i++)
         mean += f->likelihood.d[i] / (double)f->likelihood.n;
     for (size_t i = 0; i < f->likelihood.n; i++)
         scale += pow(f->likelihood.d[i] - mean, 2) / (double)f->likelihood.n;
+    for (size_t i = 0; i < f->likelihood.n; i++)
+        f->size += pow(f->likelihood.d[i] * (d->isd ? d->isd[i] : 1), 2);
     scale = scale > 0 ? scale : mean != 0 ? mean * mean : 1;
+    f->alpha_first = is_gaussian(f) ? 1 / (1 + scale) : 1;
+    for (int g = 0; g < d->groups; g++)
+        f->alpha[g] = given > 0 ? given : o->evidence ? 1 : is_gaussian(f) ? 0 : given == 0 ? WEAKEST : WEAK;
     f->likelihood.beta = is_gaussian(f) && !noise_known(f) ? 1 / (FIRST_NOISE * scale) : 1;
     return lnt_mat_alloc(ctx, &f->W, (int)k, f->starts);
 }
@@ -541,5 +559,10 @@ lnt_status lnt_fitted_find(lnt_ctx *ctx, lnt_fitted *f, const lnt_network_data *
 
 bool lnt_fitted_finished(const lnt_fitted *f)
 {
-    return f->has_evidence ? f->evidence.converged && f->evidence.mode.converged : f->answer.stop <= LNT_FIT_ZERO;
+    const lnt_fit_info *i = &f->answer;
+    double cosine = f->has_certificate && !f->has_evidence ? f->certificate.cosine : i->cosine;
+    if (f->has_evidence)
+        return f->evidence.converged && f->evidence.mode.converged;
+    return i->stop <= LNT_FIT_ZERO &&
+           (i->stop == LNT_FIT_ZERO || cosine <= STATIONARY || (is_gaussian(f) && i->sse <= NO_ERROR * f->size));
 }

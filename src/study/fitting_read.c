@@ -280,6 +280,11 @@ static void warn(lnt_record *record, const lnt_network_data *d)
                         "the inputs are far from unit scale (root mean square %.3g, standard deviation %.3g): weights "
                         "have a hard way to go, and one prior does not suit all; try --whiten %d",
                         scale, sd, d->X.rows);
+    if (gaussian && target > 0 && d->layers.net.depth > 1 && (target > 100 || target < 0.01))
+        lnt_record_warn(record,
+                        "the targets are far from unit scale (standard deviation %.3g): one prior does not suit all "
+                        "weights; divide them, or --per-layer",
+                        target);
     if (gaussian && target == 0 && d->task.n > 1)
         lnt_record_warn(record, "the targets are constant: there is nothing that inputs could explain");
     if (gaussian && !d->opts->likelihood && d->Y.rows == 1 && target > 0 && all_shares(d->Y))
