@@ -3,6 +3,7 @@
 #include "complete.h"
 #include "experiment.h"
 #include "linnet/study_fit.h"
+#include "linnet/study_sample.h"
 #include "linnet/version.h"
 #include "modes.h"
 #include "train.h"
@@ -378,6 +379,9 @@ const lnt_command lnt_commands[] = {
     {"fit", "fit the weights of a network, with error bars, evidence and certificates", lnt_fitting_description,
      lnt_fitting_examples, lnt_fitting_options, ADAPTED(fitting), LNT_OUT_FOLDER, NULL,
      "methods, starts, weights, covariance, groups, sizes, scores, involution, data, displacement"},
+    {"sample", "draw the weights of a network from their posterior, and say whether to trust the draws",
+     lnt_sampling_description, lnt_sampling_examples, lnt_sampling_options, ADAPTED(sampling), LNT_OUT_OWN, NULL,
+     "diagnostics, sampler, criteria, scores, growth, problems"},
     {"apply", "apply a saved result to new rows or stimuli", apply_description, apply_examples, apply_options,
      ADAPTED(apply), LNT_OUT_ARRAY, "prediction", "score, classes"},
     {"reproduce", "run the published experiments and write the report", reproduce_description, reproduce_examples,

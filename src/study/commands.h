@@ -98,5 +98,6 @@ DECLARE_COMMAND(curves);
 DECLARE_COMMAND(regress_theory);
 DECLARE_COMMAND(recovery);
 DECLARE_COMMAND(fitting);
+DECLARE_COMMAND(sampling);
 
 #endif

@@ -1,0 +1,66 @@
+/* The studies of posteriors by Markov chains; study.h has the others. */
+#ifndef LINNET_STUDY_SAMPLE_H
+#define LINNET_STUDY_SAMPLE_H
+
+#include "linnet/study_fit.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- sample ---- */
+
+typedef enum lnt_sampling_hyper {
+    LNT_HYPER_AUTO,     /* gaussian: evidence; classes: fixed */
+    LNT_HYPER_FIXED,    /* alpha as given, or 1; the noise as given */
+    LNT_HYPER_EVIDENCE, /* fixed where Laplace's evidence is largest */
+    LNT_HYPER_SAMPLED   /* drawn with the weights, with Gamma priors */
+} lnt_sampling_hyper;
+
+typedef enum lnt_sampling_start {
+    LNT_SAMPLING_START_LAPLACE, /* N(w*, 4 A^-1): overdispersed draws of Laplace's approximation */
+    LNT_SAMPLING_START_PRIOR
+} lnt_sampling_start;
+
+typedef struct lnt_sampling_opts {
+    lnt_network_opts net;
+    bool demo;           /* ready-made networks, against integrals done on grids, and how the distance from Laplace's
+                          * approximation falls with the number of rows */
+    int sampler;         /* lnt_sampler */
+    int chains;          /* >= 1 */
+    int warmup, draws;   /* of each chain; draws that are kept */
+    int thin;            /* iterations for each of them, >= 1 */
+    double target, step; /* as in lnt_sample_opts */
+    int max_depth, max_length;
+    bool dense;       /* metric */
+    bool seed_metric; /* try Laplace's covariance as the first metric */
+    int hyper;        /* lnt_sampling_hyper */
+    const char *alpha_prior, *beta_prior; /* "SHAPE,RATE" of the Gamma priors; NULL: 2,2, and 1,v/100 with the variance v
+                                           * of the targets */
+    int start;           /* lnt_sampling_start */
+    int starts;          /* of the fit that finds the mode */
+    double coverage;     /* of bands */
+    lnt_int_list grow;   /* numbers of rows at which the distance from Laplace's approximation is measured */
+    const char *out;     /* folder; NULL: nothing is saved */
+    const char *resume;  /* a folder to continue in, with the options in it */
+    bool force, figure;
+    uint64_t seed;
+    int threads;
+} lnt_sampling_opts;
+
+/* NUTS, 4 chains of 1000 + 1000, target .8, depth 10, length 32, diagonal metric, its seed tried, hyper auto, 10 starts,
+ * coverage .95, figures. */
+LNT_API void lnt_sampling_defaults(lnt_sampling_opts *opts);
+/* Draws from the posterior of a network on rows, diagnoses the draws and predicts from them, beside Laplace's
+ * approximation. With `out` the draws are in DIR/draws.log while the chains run, in chunks, and at the end in
+ * DIR/draws.nc (arviz.h). A run that was ended by anything continues with `resume`, and has at the end the draws of an
+ * unbroken one, to the bit. Record: tables diagnostics, sampler, criteria, scores; facts verdict, posterior, laplace;
+ * series prediction, laplace, held_out; checks: whether the draws can be trusted. Memory: chains draws (k + 8) numbers,
+ * a few times over. LNT_EEXIST: the folder holds other draws, or they were made from other options, data or another
+ * version; nothing is overwritten then. */
+LNT_API lnt_status lnt_sampling_study(lnt_ctx *ctx, lnt_record *record, const lnt_sampling_opts *opts);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
