@@ -1,6 +1,7 @@
 /* The table of the command sample. */
 #include "commands.h"
 #include "sampling.h"
+#include "weights.h"
 
 static const char *const samplers[] = {"nuts", "hmc", NULL};
 static const char *const hypers[] = {"auto", "fixed", "evidence", "sampled", NULL};

@@ -135,10 +135,10 @@ typedef enum lnt_sampling_problem {
 } lnt_sampling_problem;
 
 /* data <- the rows and the network; of the bump n of them, with noise .05 sqrt(2) sin(i^2), or N(0, .05^2) by `noise`. */
-lnt_status lnt_problem_make(lnt_ctx *ctx, lnt_network_data *data, lnt_sampling_problem problem, int n, lnt_rng *noise);
+lnt_status lnt_sampling_problem_make(lnt_ctx *ctx, lnt_network_data *data, lnt_sampling_problem problem, int n, lnt_rng *noise);
 /* Moments of the draws beside those of an integral on a grid: deviations, and checks at 4 standard errors. */
-lnt_status lnt_problem_compare(lnt_ctx *ctx, lnt_record *record, const lnt_sampled *s, lnt_sampling_problem problem);
-lnt_status lnt_sampling_demo(lnt_ctx *ctx, lnt_record *record, const lnt_sampling_opts *opts, uint64_t fingerprint);
+lnt_status lnt_sampling_problem_compare(lnt_ctx *ctx, lnt_record *record, const lnt_sampled *s, lnt_sampling_problem problem);
+lnt_status lnt_sampling_demo(lnt_ctx *ctx, lnt_record *record, const lnt_sampling_opts *opts);
 
 /* One entry of the table growth. */
 typedef struct lnt_growth {
