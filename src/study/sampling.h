@@ -134,8 +134,9 @@ typedef enum lnt_sampling_problem {
     LNT_PROBLEMS
 } lnt_sampling_problem;
 
-/* data <- the rows and the network; of the bump n of them, with noise .05 sqrt(2) sin(i^2), or N(0, .05^2) by `noise`. */
-lnt_status lnt_sampling_problem_make(lnt_ctx *ctx, lnt_network_data *data, lnt_sampling_problem problem, int n, lnt_rng *noise);
+/* data <- the rows and the network; of the bump n of them, with noise sd sqrt(2) sin(i^2), or N(0, sd^2) from `noise`,
+ * and then known to be so large. */
+lnt_status lnt_sampling_problem_make(lnt_ctx *ctx, lnt_network_data *data, lnt_sampling_problem problem, int n, double sd, lnt_rng *noise);
 /* Moments of the draws beside those of an integral on a grid: deviations, and checks at 4 standard errors. */
 lnt_status lnt_sampling_problem_compare(lnt_ctx *ctx, lnt_record *record, const lnt_sampled *s, lnt_sampling_problem problem);
 lnt_status lnt_sampling_demo(lnt_ctx *ctx, lnt_record *record, const lnt_sampling_opts *opts);

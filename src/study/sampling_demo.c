@@ -4,7 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-#define REPEATS 4
+#define REPEATS 8
+#define BUMP_NOISE 0.05
 
 typedef struct exact {
     const char *quantity;
@@ -26,13 +27,11 @@ static const reference problems[LNT_PROBLEMS] = {
 
 /* ---- Rows and networks ---- */
 
-static void fill_bump(lnt_network_data *d, lnt_rng *noise)
+static void fill_bump(lnt_network_data *d, double sd, lnt_rng *noise)
 {
     int n = d->X.cols;
     for (int i = 0; i < n; i++) {
-        double x = -3 + 6. * i / (n - 1), e = noise ? 0.05 * lnt_rng_normal(noise) : 0;
-        if (!noise)
-            e = 0.05 * sqrt(2) * sin((double)i * i);
+        double x = -3 + 6. * i / (n - 1), e = sd * (noise ? lnt_rng_normal(noise) : sqrt(2) * sin((double)i * i));
         d->X.a[i] = x;
         d->Y.a[i] = 0.3 + 1.2 * tanh(1.5 * x + 1.5) - tanh(2 * x - 2) + e;
     }
@@ -61,7 +60,8 @@ static lnt_status build(lnt_ctx *ctx, lnt_network_data *d, lnt_sampling_problem 
     return d->group && d->alpha ? lnt_layers_model(ctx, &d->model, &d->layers, d->X) : LNT_ENOMEM;
 }
 
-lnt_status lnt_sampling_problem_make(lnt_ctx *ctx, lnt_network_data *d, lnt_sampling_problem problem, int n, lnt_rng *noise)
+lnt_status lnt_sampling_problem_make(lnt_ctx *ctx, lnt_network_data *d, lnt_sampling_problem problem, int n, double sd,
+                                     lnt_rng *noise)
 {
     bool bump = problem == LNT_PROBLEM_BUMP, classes = problem == LNT_PROBLEM_LOGISTIC;
     lnt_network_opts *opts = lnt_alloc(ctx, 1, sizeof *opts);
@@ -76,7 +76,7 @@ lnt_status lnt_sampling_problem_make(lnt_ctx *ctx, lnt_network_data *d, lnt_samp
         return LNT_ENOMEM;
     lnt_network_defaults(opts);
     if (bump)
-        fill_bump(d, noise);
+        fill_bump(d, sd, noise);
     else
         fill_five(d, classes);
     d->task = (lnt_task){.n = n};
@@ -88,7 +88,7 @@ lnt_status lnt_sampling_problem_make(lnt_ctx *ctx, lnt_network_data *d, lnt_samp
                                      .beta = 1,
                                      .sqrtw = classes || (bump && !noise) ? NULL : d->isd};
     for (int i = 0; i < n; i++) {
-        d->sd[i] = bump ? 0.05 : 0.2;
+        d->sd[i] = bump ? sd : 0.2;
         d->isd[i] = 1 / d->sd[i];
     }
     if (!d->likelihood.sqrtw)
@@ -166,7 +166,7 @@ static lnt_status one_problem(lnt_ctx *ctx, lnt_record *record, const lnt_sampli
     o.net.alpha = 1;
     o.target = 0.95; /* of the neck; the others do not mind */
     o.draws = 4 * opts->draws;
-    lnt_status status = lnt_sampling_problem_make(ctx, &data, problem, 0, NULL);
+    lnt_status status = lnt_sampling_problem_make(ctx, &data, problem, 0, 0, NULL);
     if (status == LNT_OK)
         status = lnt_sampled_prepare(ctx, &s);
     if (status == LNT_OK)
@@ -183,7 +183,7 @@ lnt_status lnt_sampling_demo(lnt_ctx *ctx, lnt_record *record, const lnt_samplin
 {
     lnt_network_data data;
     lnt_sampled s = {.opts = o, .data = &data, .folder = o->out};
-    lnt_status status = lnt_sampling_problem_make(ctx, &data, LNT_PROBLEM_BUMP, 40, NULL);
+    lnt_status status = lnt_sampling_problem_make(ctx, &data, LNT_PROBLEM_BUMP, 40, BUMP_NOISE, NULL);
     if (status == LNT_OK)
         status = lnt_sampled_prepare(ctx, &s);
     if (status == LNT_OK && s.folder)

@@ -1,17 +1,53 @@
 /* How the distance of Laplace's approximation from the posterior falls with the number of rows. By the theorem of
- * Bernstein and von Mises the posterior becomes normal; means differ by O(1/n), standard deviations are O(n^-1/2). */
+ * Bernstein and von Mises the posterior becomes normal; means differ by O(1/n), standard deviations are O(n^-1/2).
+ *
+ * So small a difference would drown in the error of the chains. The gradient g of the log posterior has mean 0, and for
+ * a normal posterior f - b'g is constant for the right b (zero-variance control variates, Mira et al. 2013): its mean,
+ * b from regression over the draws, is that of f with an error that falls with the distance itself. */
 #include "sampling.h"
+
+#include "linnet/linalg.h"
 
 #include <math.h>
 #include <string.h>
 
-#define REPEATS 3 /* subsets of each size */
+#define REPEATS 3   /* subsets of each size */
+#define NOISE 0.05  /* of the bump */
+#define WARMUP 500  /* at most */
 
 /* Squared shift of the mean of f over the points, in standard deviations, without what the error of the chains adds;
  * and the ratio of standard deviations. */
 typedef struct distance {
-    double square, ratio, error;
+    double square, ratio;
 } distance;
+
+/* F (points x draws) <- F - B'g, B the regression of its rows on the gradients g. */
+static lnt_status remove_gradients(lnt_ctx *ctx, lnt_mat F, const lnt_sampled *s)
+{
+    int k = s->dim, n = F.cols;
+    lnt_mat G, A, B;
+    double lp;
+    lnt_status status = lnt_mat_alloc(ctx, &G, k, n);
+    if (status == LNT_OK)
+        status = lnt_mat_alloc(ctx, &A, k, k);
+    if (status == LNT_OK)
+        status = lnt_mat_alloc(ctx, &B, k, F.rows);
+    for (int i = 0; i < n && status == LNT_OK; i++) {
+        lnt_mat q = lnt_mat_view((double *)(uintptr_t)lnt_sampled_draw(s, (size_t)i), k, 1);
+        if (s->density.logp(q, &lp, lnt_columns(G, i, 1), s->density.user) < 0)
+            return LNT_EUSER;
+    }
+    if (status != LNT_OK)
+        return status;
+    lnt_mat_fill(A, 0);
+    lnt_syrk(A, 1, LNT_N, G, 0);
+    lnt_gemm(B, 1, LNT_N, G, LNT_T, F, 0);
+    if (!lnt_cholesky(A)) /* weights without influence: the plain mean will do */
+        return LNT_OK;
+    lnt_cholesky_solve(B, A);
+    lnt_gemm(F, -1, LNT_T, B, LNT_N, G, 1);
+    return LNT_OK;
+}
 
 static lnt_status measure(lnt_ctx *ctx, distance *out, const lnt_sampled *s)
 {
@@ -19,19 +55,27 @@ static lnt_status measure(lnt_ctx *ctx, distance *out, const lnt_sampled *s)
     lnt_model model;
     lnt_predicted laplace;
     lnt_status status = lnt_sampled_points_make(ctx, &points, s);
-    lnt_diagnosis *d = status == LNT_OK ? lnt_alloc(ctx, (size_t)points.count, sizeof *d) : NULL;
+    lnt_diagnosis *d = status == LNT_OK ? lnt_alloc(ctx, 2 * (size_t)points.count, sizeof *d) : NULL, *r;
     if (!d)
         return status == LNT_OK ? LNT_ENOMEM : status;
+    r = d + points.count;
     status = lnt_diagnose(ctx, d, &points.f, s->opts->threads);
+    lnt_mat F = lnt_mat_view((double *)(uintptr_t)points.f.a, points.count, (int)lnt_sampled_count(s));
+    for (int i = 0; i < F.cols; i++) /* about their means, so that nothing but the covariance is regressed */
+        for (int p = 0; p < F.rows; p++)
+            *lnt_at(F, p, i) -= d[p].mean;
+    if (status == LNT_OK)
+        status = remove_gradients(ctx, F, s);
+    if (status == LNT_OK)
+        status = lnt_diagnose(ctx, r, &points.f, s->opts->threads);
     if (status == LNT_OK)
         status = lnt_layers_model(ctx, &model, &s->data->layers, points.X);
     if (status == LNT_OK)
         status = lnt_fitted_predict(ctx, &laplace, &s->fit, &model, NULL);
     *out = (distance){0};
     for (int i = 0; i < points.count && status == LNT_OK; i++) {
-        double shift = (d[i].mean - laplace.mean.a[i]) / d[i].sd, error = d[i].mcse_mean / d[i].sd;
+        double shift = (d[i].mean + r[i].mean - laplace.mean.a[i]) / d[i].sd, error = r[i].mcse_mean / d[i].sd;
         out->square += (shift * shift - error * error) / points.count;
-        out->error += error * error / points.count;
         out->ratio += laplace.sd.a[i] / d[i].sd / points.count;
     }
     return status;
@@ -74,17 +118,15 @@ void lnt_growth_fit(lnt_growth *g)
 /* From the repeats of one size. */
 static void put_size(lnt_record *record, lnt_growth *g, int i, const distance *d, int repeats)
 {
-    double mean = 0, square = 0, ratio = 0, error = 0;
+    double mean = 0, square = 0, ratio = 0;
     for (int r = 0; r < repeats; r++) {
         mean += d[r].square / repeats;
         ratio += d[r].ratio / repeats;
-        error += d[r].error / repeats;
     }
     for (int r = 0; r < repeats; r++)
         square += pow(d[r].square - mean, 2) / fmax(1, repeats - 1);
     g->shift[i] = mean > 0 ? sqrt(mean) : NAN;
-    double of_square = sqrt(square / repeats + 4 * fmax(mean, 0) * error / repeats);
-    g->error[i] = of_square / (2 * g->shift[i]);
+    g->error[i] = sqrt(square / repeats) / (2 * g->shift[i]);
     lnt_table *table = lnt_record_table(record, "growth");
     lnt_table_row(table);
     lnt_table_set(table, "n", "", lnt_integer(g->n[i]));
@@ -241,13 +283,14 @@ lnt_status lnt_sampling_grow_bump(lnt_ctx *ctx, lnt_record *record, const lnt_sa
     o.hyper = LNT_HYPER_FIXED;
     o.net.alpha = 1;
     o.resume = o.out = NULL;
+    o.warmup = opts->warmup < WARMUP ? opts->warmup : WARMUP;
     for (int i = 0; status == LNT_OK && i < g.count; i++) {
         for (int r = 0; r < repeats && status == LNT_OK; r++) {
             lnt_mark mark = lnt_ctx_mark(ctx);
             lnt_network_data data;
             lnt_rng rng = lnt_rng_page(opts->seed, (uint32_t)r, LNT_FOR_TASK, (uint64_t)i + 1);
             o.seed = opts->seed + (uint64_t)r;
-            status = lnt_sampling_problem_make(ctx, &data, LNT_PROBLEM_BUMP, g.n[i], &rng);
+            status = lnt_sampling_problem_make(ctx, &data, LNT_PROBLEM_BUMP, g.n[i], NOISE, &rng);
             if (status == LNT_OK)
                 status = one_run(ctx, &d[r], &data, &o);
             lnt_ctx_reset(ctx, mark);
