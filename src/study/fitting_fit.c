@@ -20,7 +20,7 @@
 #define WEAKEST 1e-8      /* and where none is wanted */
 #define FIRST_NOISE 0.01  /* share of the targets' variance that counts as noise at first */
 #define FLAT 1e-30        /* a prior that stands for none: its share of the precision of each weight */
-#define FAR 30            /* times larger or smaller than 1: inputs that are not of unit scale */
+#define FAR 30.0          /* times larger or smaller than 1: inputs that are not of unit scale */
 #define MOST_COURSE 5000  /* steps of a start that are kept */
 #define MOST_WORK 1e10    /* operations that a certificate may cost */
 #define MOST_WEIGHTS 5000 /* of a posterior of more data than that */
