@@ -68,9 +68,8 @@ LNT_API void lnt_ebfmi(double *ebfmi, const lnt_chains *energy);
 typedef struct lnt_sampler_trace {
     lnt_chains energy;    /* H of the Hamiltonian */
     lnt_chains divergent; /* 1 where a trajectory diverged, else 0 */
-    lnt_chains depth;     /* of trees */
-    int max_depth;
-    lnt_chains position; /* all coordinates that were sampled */
+    lnt_chains at_depth;  /* 1 where the largest depth stopped a tree, else 0 */
+    lnt_chains position;  /* all coordinates that were sampled; any dim */
 } lnt_sampler_trace;
 
 typedef struct lnt_verdict_opts {

@@ -35,7 +35,8 @@ typedef struct lnt_draws lnt_draws;
 /* Opens the log at `path` for appending, locked against other processes; close it with lnt_draws_close(). A file that
  * is not there is made. One that is there is refused (LNT_EEXIST) unless `resume` and its fingerprint, chains and
  * columns are those of `layout`; what does not count at its end is then cut off, with a line in the context's log.
- * Refused files are left as they are. LNT_EFORMAT: not a log, another version, or damaged in its header. LNT_EIO. */
+ * Refused files are left as they are. The whole file is read into memory. LNT_EFORMAT: not a log, another version, or
+ * damaged in its header. LNT_EIO. */
 LNT_API lnt_status lnt_draws_open(lnt_ctx *ctx, lnt_draws **log, const char *path, const lnt_draws_layout *layout,
                                   bool resume);
 /* NULL is allowed. */

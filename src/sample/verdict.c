@@ -116,12 +116,12 @@ static void judge_energy(lnt_verdict *v, const lnt_chains *energy, const lnt_ver
     add_row(v, row);
 }
 
-static double count_from(const lnt_chains *x, double limit)
+static double count_set(const lnt_chains *x)
 {
     double count = 0;
     for (int c = 0; c < x->chains; c++)
         for (int i = 0; i < x->draws; i++)
-            count += *draw(x, c, i) >= limit;
+            count += *draw(x, c, i) != 0;
     return count;
 }
 
@@ -155,7 +155,7 @@ static void judge_moves(lnt_verdict *v, const lnt_chains *x, const lnt_verdict_o
 
 static lnt_status check_trace(lnt_ctx *ctx, const lnt_sampler_trace *t, int chains)
 {
-    const lnt_chains *const all[4] = {&t->energy, &t->divergent, &t->depth, &t->position};
+    const lnt_chains *const all[4] = {&t->energy, &t->divergent, &t->at_depth, &t->position};
     for (int i = 0; i < 4; i++)
         if (all[i]->a &&
             (all[i]->chains != chains || all[i]->draws < 1 || all[i]->dim < 1 || (i < 3 && all[i]->dim > 1)))
@@ -185,14 +185,14 @@ lnt_status lnt_verdict_on(lnt_ctx *ctx, lnt_verdict *verdict, const lnt_diagnosi
         judge_energy(verdict, &trace->energy, opts);
     if (trace->divergent.a)
         add_row(verdict, (lnt_verdict_row){.name = "divergences",
-                                           .measure = count_from(&trace->divergent, 1),
+                                           .measure = count_set(&trace->divergent),
                                            .serious = true,
                                            .where = -1,
                                            .effect = "places of strong curvature were left out; raise the target "
                                                      "acceptance, or change the parameters"});
-    if (trace->depth.a)
+    if (trace->at_depth.a)
         add_row(verdict, (lnt_verdict_row){.name = "deepest trees",
-                                           .measure = count_from(&trace->depth, trace->max_depth),
+                                           .measure = count_set(&trace->at_depth),
                                            .where = -1,
                                            .effect = "trajectories were cut short, which costs time, not truth; raise "
                                                      "the depth, or adapt longer"});

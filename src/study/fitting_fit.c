@@ -10,39 +10,27 @@
 #define STARTS 10
 #define STEPS 600
 #define NEAR_BEST 1.01
-#define SAME 1e-3         /* weights of one minimum differ by less than this share of the largest */
-#define NO_ERROR 1e-12    /* share of the data's sum of squares that is no error at all */
-#define STATIONARY 1e-3   /* cosines of gradients above that are of no minimum */
-#define CANDIDATES 5      /* minima that the evidence is asked about */
-#define NEAR 1e-3         /* of modes, in standard deviations of the posterior: of all starts, */
-#define NEARER 1e-6       /* and of the best */
-#define WEAK 1            /* prior precision of classes where nothing is said, */
-#define WEAKEST 1e-8      /* and where none is wanted */
+#define SAME 1e-3       /* weights of one minimum differ by less than this share of the largest */
+#define NO_ERROR 1e-12  /* share of the data's sum of squares that is no error at all */
+#define STATIONARY 1e-3 /* cosines of gradients above that are of no minimum */
+#define CANDIDATES 5    /* minima that the evidence is asked about */
+#define NEAR 1e-3       /* of modes, in standard deviations of the posterior: of all starts, */
+#define NEARER 1e-6     /* and of the best */
+#define SHAKE                                                                                                          \
+    0.01             /* in standard deviations of the prior: moves off saddles, where steps are none, before alpha is  \
+                      * estimated and once it is */
+#define WEAK 1       /* prior precision of classes where nothing is said, */
+#define WEAKEST 1e-8 /* and where none is wanted */
 #define FIRST_NOISE 0.01  /* share of the targets' variance that counts as noise at first */
-#define FLAT 1e-30        /* a prior that stands for none: its share of the precision of each weight */
-#define FAR 30            /* times larger or smaller than 1: inputs that are not of unit scale */
+#define FAR 30.0          /* times larger or smaller than 1: inputs that are not of unit scale */
+#define MEMORY 0x10000000 /* bytes of a Jacobian: there is one for each start at work */
 #define MOST_COURSE 5000  /* steps of a start that are kept */
 #define MOST_WORK 1e10    /* operations that a certificate may cost */
 #define MOST_WEIGHTS 5000 /* of a posterior of more data than that */
 
-static bool is_gaussian(const lnt_fitted *f)
-{
-    return f->likelihood.kind == LNT_GAUSSIAN;
-}
-
 static bool is_linear(const lnt_fitted *f)
 {
     return f->data->layers.net.depth == 1;
-}
-
-static bool noise_known(const lnt_fitted *f)
-{
-    return f->data->sd || f->data->C.a;
-}
-
-static lnt_prior prior_of(const lnt_fitted *f)
-{
-    return (lnt_prior){.groups = f->data->groups, .group = f->data->group, .alpha = f->alpha};
 }
 
 static lnt_fit_problem problem_of(const lnt_fitted *f)
@@ -103,7 +91,7 @@ static lnt_status fit_once(lnt_ctx *ctx, double *w, int s, const many *m)
 static lnt_status climb(lnt_ctx *ctx, double *w, lnt_fit_info *info, const lnt_fitted *f, int max_steps,
                         double tolerance)
 {
-    lnt_prior prior = prior_of(f);
+    lnt_prior prior = lnt_fitted_prior(f);
     lnt_mode_opts opts;
     lnt_mode_info mode;
     lnt_mode_defaults(&opts);
@@ -140,7 +128,7 @@ static lnt_status one_start(lnt_ctx *ctx, int s, void *user)
     f->info[s] = (lnt_fit_info){.stop = LNT_FIT_CANCELLED, .objective = INFINITY, .sse = INFINITY};
     if (lnt_cancelled(ctx))
         return LNT_OK;
-    lnt_status status = (is_gaussian(f) ? fit_once : climb_once)(ctx, w, s, m);
+    lnt_status status = (lnt_fitted_gaussian(f) ? fit_once : climb_once)(ctx, w, s, m);
     if (status == LNT_OK)
         lnt_layers_canonical(w, &f->data->layers);
     lnt_progress_step(ctx);
@@ -183,6 +171,7 @@ static void set_options(const lnt_fitted *f, lnt_fit_opts *opts)
     lnt_fit_defaults(opts);
     opts->method = (lnt_fit_method)o->method;
     opts->solver = (lnt_fit_solver)o->solver;
+    opts->memory = MEMORY;
     double scale = lnt_mat_rms(f->data->X);
     opts->scaling = (lnt_fit_scaling)o->scaling;
     if (!o->scaling && scale > 0 && (scale > FAR || scale < 1 / FAR))
@@ -212,11 +201,11 @@ static lnt_status run_starts(lnt_ctx *ctx, lnt_fitted *f, int *kind)
     many m = {.fitted = f, .kind = kinds[f->opts->start], .zero = f->opts->start == LNT_FITTING_START_ZERO};
     set_options(f, &m.opts);
     m.zero = m.zero || is_linear(f);
-    if (is_linear(f) && is_gaussian(f) && !f->has_prior && !f->opts->solver && !f->opts->method) {
+    if (is_linear(f) && lnt_fitted_gaussian(f) && !f->has_prior && !f->opts->solver && !f->opts->method) {
         m.opts.method = LNT_FIT_GAUSS_NEWTON; /* one step, of least norm where there are many */
         m.opts.solver = (double)f->likelihood.n * (double)f->data->model.k < 1e8 ? LNT_SOLVER_SVD : LNT_SOLVER_AUTO;
     }
-    for (int s = 0; s < f->starts && s < LNT_FITTING_HISTORIES && is_gaussian(f); s++)
+    for (int s = 0; s < f->starts && s < LNT_FITTING_HISTORIES && lnt_fitted_gaussian(f); s++)
         if (!(f->history[s] = lnt_alloc(ctx, (size_t)room(&m.opts), sizeof(double))))
             return LNT_ENOMEM;
     set_penalty(f);
@@ -232,12 +221,23 @@ static lnt_status run_starts(lnt_ctx *ctx, lnt_fitted *f, int *kind)
     memcpy(f->w, lnt_at(f->W, 0, f->summary.best), f->data->model.k * sizeof *f->w);
     if (!isfinite(f->answer.objective))
         return lnt_fail(ctx, LNT_EUSER, "interrupted before a start was finished");
-    if (is_gaussian(f) || f->answer.stop > LNT_FIT_ZERO)
+    if (lnt_fitted_gaussian(f) || f->answer.stop > LNT_FIT_ZERO)
         return LNT_OK;
     return climb(ctx, f->w, &f->answer, f, m.opts.max_steps, NEARER);
 }
 
-/* ---- Linear problems ---- */
+/* ---- Certificates, and linear problems ---- */
+
+static lnt_status certify(lnt_ctx *ctx, lnt_fitted *f)
+{
+    double n = (double)f->likelihood.n, k = (double)f->data->model.k;
+    lnt_fit_problem problem = problem_of(f);
+    lnt_mat none = {0};
+    if (!lnt_fitted_gaussian(f) || n * k > 5e7 || n * k * fmin(n, k) > MOST_WORK)
+        return LNT_OK;
+    f->has_certificate = true;
+    return lnt_fit_certify(ctx, &f->certificate, none, 12 * n * k * k < MOST_WORK, &problem, f->w);
+}
 
 /* The exact estimate in place of the step's, where there is one and only one. */
 static lnt_status solve_inverse(lnt_ctx *ctx, lnt_fitted *f)
@@ -264,7 +264,10 @@ static lnt_status solve_inverse(lnt_ctx *ctx, lnt_fitted *f)
         f->info[0] = f->answer;
     }
     lnt_ctx_reset(ctx, mark);
-    return status;
+    if (status != LNT_ENUMERIC)
+        return status == LNT_OK ? certify(ctx, f) : status;
+    lnt_ctx_clear(ctx); /* so near to dependent columns that the step's answer has to do */
+    return LNT_OK;
 }
 
 /* ---- Evidence ---- */
@@ -286,17 +289,26 @@ static lnt_status one_candidate(lnt_ctx *ctx, int index, void *user)
     const lnt_fitted *f = all->fitted;
     candidate *c = &all->candidate[index];
     lnt_likelihood likelihood = f->likelihood;
-    lnt_prior prior = prior_of(f);
+    lnt_prior prior = lnt_fitted_prior(f);
     lnt_posterior posterior;
     lnt_evidence_opts opts;
     lnt_evidence_defaults(&opts);
     opts.keep_alpha = !isnan(f->opts->net.alpha);
-    opts.keep_beta = noise_known(f);
+    opts.keep_beta = lnt_noise_known(f);
     opts.alpha_least *= f->alpha_first;
+    opts.mode.tolerance = NEARER;
     opts.mode.max_steps = f->opts->iterations == LNT_AUTO ? STEPS : f->opts->iterations;
-    memcpy(c->alpha, f->alpha, (size_t)f->data->groups * sizeof *c->alpha);
+    likelihood.beta = c->beta;
     prior.alpha = c->alpha;
-    lnt_status status = lnt_evidence(ctx, c->w, &posterior, &c->info, &f->data->model, &likelihood, &prior, &opts);
+    lnt_rng rng = lnt_rng_stream(f->opts->seed, (uint32_t)c->start, LNT_FOR_PROBE);
+    lnt_status status = LNT_OK;
+    for (int round = 0; round < 2 && status == LNT_OK; round++) {
+        lnt_mark mark = lnt_ctx_mark(ctx);
+        for (size_t j = 0; j < f->data->model.k; j++)
+            c->w[j] += SHAKE / sqrt(c->alpha[f->data->group[j]]) * lnt_rng_normal(&rng);
+        status = lnt_evidence(ctx, c->w, &posterior, &c->info, &f->data->model, &likelihood, &prior, &opts);
+        lnt_ctx_reset(ctx, mark);
+    }
     c->beta = likelihood.beta;
     c->log_evidence = status == LNT_OK ? posterior.log_evidence : -INFINITY;
     lnt_progress_step(ctx);
@@ -325,6 +337,8 @@ static lnt_status choose(lnt_ctx *ctx, candidate *c, int *count, const lnt_fitte
         if (!c->w || !c->alpha)
             return LNT_ENOMEM;
         memcpy(c->w, lnt_at(f->W, 0, best), k * sizeof *c->w);
+        memcpy(c->alpha, f->alpha, (size_t)f->data->groups * sizeof *c->alpha);
+        c->beta = f->likelihood.beta;
     }
     return LNT_OK;
 }
@@ -332,7 +346,7 @@ static lnt_status choose(lnt_ctx *ctx, candidate *c, int *count, const lnt_fitte
 static lnt_status weigh(lnt_ctx *ctx, lnt_fitted *f, const int *kind)
 {
     candidate c[CANDIDATES] = {0}, *best = c;
-    contest all = {f, c};
+    contest all = {.fitted = f, .candidate = c};
     int count;
     lnt_status status = choose(ctx, c, &count, f, kind);
     if (status != LNT_OK)
@@ -353,151 +367,31 @@ static lnt_status weigh(lnt_ctx *ctx, lnt_fitted *f, const int *kind)
     return LNT_OK;
 }
 
-/* ---- The posterior ---- */
-
-/* The model at the answer, linear and whitened: what is left of noise with a covariance. */
-typedef struct frozen {
-    lnt_mat BT;
-    double *f, *d;
-    double log_root; /* log det L, C = L L' */
-} frozen;
-
-static int frozen_f(const double *w, double *out, void *user)
-{
-    const frozen *z = user;
-    (void)w;
-    memcpy(out, z->f, (size_t)z->BT.cols * sizeof *out);
-    return 0;
-}
-
-static int frozen_rows(const double *w, size_t first, size_t last, double *B, size_t ld, void *user)
-{
-    const frozen *z = user;
-    (void)w;
-    for (size_t i = first; i < last; i++)
-        memcpy(B + (i - first) * ld, lnt_at(z->BT, 0, (int)i), (size_t)z->BT.rows * sizeof *B);
-    return 0;
-}
-
-static lnt_status freeze(lnt_ctx *ctx, frozen *z, const lnt_fitted *f)
-{
-    const lnt_model *m = &f->data->model;
-    int n = (int)m->n, k = (int)m->k;
-    lnt_mat L, B;
-    bool rejected;
-    lnt_status status = lnt_mat_alloc(ctx, &z->BT, k, n);
-    if (status == LNT_OK)
-        status = lnt_mat_alloc(ctx, &L, n, n);
-    if (status == LNT_OK)
-        status = lnt_mat_alloc(ctx, &B, n, k + 2);
-    if (status == LNT_OK)
-        status = lnt_model_rows(ctx, z->BT.a, (size_t)k, &rejected, m, f->w, 0, m->n);
-    if (status != LNT_OK)
-        return status;
-    z->f = lnt_at(B, 0, k);
-    z->d = lnt_at(B, 0, k + 1);
-    lnt_mat_transpose(lnt_columns(B, 0, k), z->BT);
-    memcpy(z->d, f->likelihood.d, m->n * sizeof *z->d);
-    status = lnt_model_outputs(ctx, z->f, &rejected, m, f->w);
-    lnt_mat_copy(L, f->data->C);
-    if (status == LNT_OK && !lnt_cholesky(L))
-        return lnt_fail(ctx, LNT_EDOMAIN, "the covariance of the noise is not positive definite");
-    if (status == LNT_OK) {
-        z->log_root = 0;
-        for (int i = 0; i < n; i++)
-            z->log_root += log(*lnt_at(L, i, i));
-        lnt_solve_lower(B, LNT_N, L);
-        lnt_mat_transpose(z->BT, lnt_columns(B, 0, k));
-    }
-    return status;
-}
-
-/* For each weight a prior far below what the data say of it: a posterior without one, in well scaled columns. */
-static lnt_status flat_prior(lnt_ctx *ctx, lnt_prior *prior, const lnt_model *m, const lnt_likelihood *l,
-                             const double *w)
-{
-    int n = (int)m->n, k = (int)m->k, chunk = n < LNT_MODEL_CHUNK ? n : LNT_MODEL_CHUNK;
-    lnt_mat X;
-    int *group = lnt_alloc(ctx, m->k, sizeof *group);
-    prior->alpha = lnt_alloc_zero(ctx, m->k, sizeof *prior->alpha);
-    lnt_status status = group && prior->alpha ? lnt_mat_alloc(ctx, &X, k, chunk) : LNT_ENOMEM;
-    for (int i = 0; i < n && status == LNT_OK; i += chunk) {
-        lnt_mat part = lnt_columns(X, 0, i + chunk < n ? chunk : n - i);
-        bool rejected;
-        status = lnt_model_rows(ctx, part.a, (size_t)k, &rejected, m, w, (size_t)i, (size_t)(i + part.cols));
-        for (int j = 0; j < part.cols * k && status == LNT_OK; j++) {
-            double v = l->sqrtw ? l->sqrtw[i + j / k] : 1;
-            prior->alpha[j % k] += FLAT * l->beta * (v * part.a[j]) * (v * part.a[j]);
-        }
-    }
-    for (int j = 0; j < k && status == LNT_OK; j++)
-        group[j] = j;
-    prior->groups = k;
-    prior->group = group;
-    return status;
-}
-
-static lnt_status make_posterior(lnt_ctx *ctx, lnt_fitted *f)
-{
-    const lnt_model *m = &f->data->model;
-    lnt_likelihood l = f->likelihood;
-    lnt_prior prior = prior_of(f);
-    frozen z;
-    lnt_model at = {.n = m->n, .k = m->k, .user = &z, .f = frozen_f, .jacobian = frozen_rows};
-    lnt_status status = LNT_OK;
-    if (f->data->C.a) {
-        status = freeze(ctx, &z, f);
-        l.d = z.d;
-        m = &at;
-    }
-    if (status == LNT_OK && !f->has_prior)
-        status = flat_prior(ctx, &prior, m, &l, f->w);
-    if (status == LNT_OK)
-        status = lnt_posterior_make(ctx, &f->posterior, m, f->w, &l, &prior);
-    f->has_posterior = status == LNT_OK;
-    if (status == LNT_OK && f->data->C.a) {
-        f->posterior.log_likelihood -= z.log_root;
-        f->posterior.log_evidence -= z.log_root;
-    }
-    return status;
-}
-
 /* ---- All ---- */
-
-static lnt_status certify(lnt_ctx *ctx, lnt_fitted *f)
-{
-    double n = (double)f->likelihood.n, k = (double)f->data->model.k;
-    lnt_fit_problem problem = problem_of(f);
-    lnt_mat none = {0};
-    if (!is_gaussian(f) || n * k > 5e7 || n * k * fmin(n, k) > MOST_WORK)
-        return LNT_OK;
-    f->has_certificate = true;
-    return lnt_fit_certify(ctx, &f->certificate, none, 12 * n * k * k < MOST_WORK, &problem, f->w);
-}
 
 /* What the residuals say of the noise, without a prior. */
 static void set_noise(lnt_fitted *f)
 {
     double n = (double)f->likelihood.n, k = (double)f->data->model.k;
     bool one = f->data->sd != NULL;
-    if (!is_gaussian(f))
+    if (!lnt_fitted_gaussian(f))
         return;
-    if (!noise_known(f) && !f->has_prior && n > k && f->answer.sse > 0)
+    if (!lnt_noise_known(f) && !f->has_prior && n > k && f->answer.sse > 0)
         f->likelihood.beta = (n - k) / f->answer.sse;
     for (size_t i = 1; i < f->likelihood.n && one; i++)
         one = f->data->sd[i] == f->data->sd[0];
-    f->noise = one                                                                  ? f->data->sd[0] * f->data->sd[0]
-               : noise_known(f) || (!f->has_prior && !(n > k && f->answer.sse > 0)) ? NAN
-                                                                                    : 1 / f->likelihood.beta;
+    f->noise = one ? f->data->sd[0] * f->data->sd[0]
+               : lnt_noise_known(f) || (!f->has_prior && !(n > k && f->answer.sse > 0)) ? NAN
+                                                                                        : 1 / f->likelihood.beta;
 }
 
 static bool posterior_wanted(const lnt_fitted *f)
 {
     size_t n = f->likelihood.n, k = f->data->model.k;
-    bool determined = f->has_certificate && f->certificate.rank == (int)k && n >= k;
+    bool determined = n >= k && (!f->has_certificate || f->certificate.rank == (int)k);
     if ((n < k ? n : k) > MOST_WEIGHTS || f->cancelled)
         return false;
-    return f->has_prior || (determined && (noise_known(f) || isfinite(f->noise)));
+    return f->has_prior || (determined && (lnt_noise_known(f) || isfinite(f->noise)));
 }
 
 static lnt_status prepare(lnt_ctx *ctx, lnt_fitted *f)
@@ -508,13 +402,13 @@ static lnt_status prepare(lnt_ctx *ctx, lnt_fitted *f)
     double given = o->net.alpha, scale = 0, mean = 0;
     f->likelihood = d->likelihood;
     f->starts = is_linear(f) || o->start == LNT_FITTING_START_ZERO ? 1 : o->starts == LNT_AUTO ? STARTS : o->starts;
-    f->has_prior = !is_gaussian(f) || o->evidence || given > 0;
+    f->has_prior = !lnt_fitted_gaussian(f) || o->evidence || given > 0;
     f->w = lnt_alloc(ctx, k, sizeof *f->w);
     f->alpha = lnt_alloc(ctx, (size_t)d->groups, sizeof *f->alpha);
     f->info = lnt_alloc(ctx, (size_t)f->starts, sizeof *f->info);
     if (!f->w || !f->alpha || !f->info)
         return LNT_ENOMEM;
-    if (f->has_prior && is_gaussian(f) && !(f->penalty = lnt_alloc(ctx, k, sizeof *f->penalty)))
+    if (f->has_prior && lnt_fitted_gaussian(f) && !(f->penalty = lnt_alloc(ctx, k, sizeof *f->penalty)))
         return LNT_ENOMEM;
     for (size_t i = 0; i < f->likelihood.n; i++)
         mean += f->likelihood.d[i] / (double)f->likelihood.n;
@@ -523,10 +417,10 @@ static lnt_status prepare(lnt_ctx *ctx, lnt_fitted *f)
     for (size_t i = 0; i < f->likelihood.n; i++)
         f->size += pow(f->likelihood.d[i] * (d->isd ? d->isd[i] : 1), 2);
     scale = scale > 0 ? scale : mean != 0 ? mean * mean : 1;
-    f->alpha_first = is_gaussian(f) ? 1 / (1 + scale) : 1;
+    f->alpha_first = lnt_fitted_gaussian(f) ? 1 / (1 + scale) : 1;
     for (int g = 0; g < d->groups; g++)
-        f->alpha[g] = given > 0 ? given : o->evidence ? 1 : is_gaussian(f) ? 0 : given == 0 ? WEAKEST : WEAK;
-    f->likelihood.beta = is_gaussian(f) && !noise_known(f) ? 1 / (FIRST_NOISE * scale) : 1;
+        f->alpha[g] = given > 0 ? given : o->evidence ? 1 : lnt_fitted_gaussian(f) ? 0 : given == 0 ? WEAKEST : WEAK;
+    f->likelihood.beta = lnt_fitted_gaussian(f) && !lnt_noise_known(f) ? 1 / (FIRST_NOISE * scale) : 1;
     return lnt_mat_alloc(ctx, &f->W, (int)k, f->starts);
 }
 
@@ -538,7 +432,7 @@ lnt_status lnt_fitted_find(lnt_ctx *ctx, lnt_fitted *f, const lnt_network_data *
     if (!kind)
         return LNT_ENOMEM;
     status = run_starts(ctx, f, kind);
-    bool weighed = f->has_prior && (opts->evidence || (is_gaussian(f) && !noise_known(f)));
+    bool weighed = f->has_prior && (opts->evidence || (lnt_fitted_gaussian(f) && !lnt_noise_known(f)));
     if (status == LNT_OK && weighed && f->cancelled)
         return lnt_fail(ctx, LNT_EUSER, "interrupted before the evidence was known: there is nothing to keep");
     if (status == LNT_OK && weighed)
@@ -547,12 +441,12 @@ lnt_status lnt_fitted_find(lnt_ctx *ctx, lnt_fitted *f, const lnt_network_data *
         status = certify(ctx, f);
     if (status == LNT_OK && f->has_certificate && is_linear(f) && !f->has_prior &&
         f->certificate.rank == (int)data->model.k)
-        status = solve_inverse(ctx, f) == LNT_OK ? certify(ctx, f) : LNT_ENUMERIC;
+        status = solve_inverse(ctx, f);
     set_noise(f);
     if (status == LNT_OK && posterior_wanted(f))
-        status = make_posterior(ctx, f);
+        status = lnt_fitted_posterior(ctx, f);
     double n = (double)f->likelihood.n, k = (double)data->model.k;
-    if (status == LNT_OK && !is_gaussian(f) && !f->cancelled && n * k * fmin(n, k) < MOST_WORK / 10)
+    if (status == LNT_OK && !lnt_fitted_gaussian(f) && !f->cancelled && n * k * fmin(n, k) < MOST_WORK / 10)
         status = lnt_separable(ctx, &f->separation, &data->model, f->w, &f->likelihood);
     return status;
 }
@@ -562,7 +456,7 @@ bool lnt_fitted_finished(const lnt_fitted *f)
     const lnt_fit_info *i = &f->answer;
     double cosine = f->has_certificate && !f->has_evidence ? f->certificate.cosine : i->cosine;
     if (f->has_evidence)
-        return f->evidence.converged && f->evidence.mode.converged;
-    return i->stop <= LNT_FIT_ZERO &&
-           (i->stop == LNT_FIT_ZERO || cosine <= STATIONARY || (is_gaussian(f) && i->sse <= NO_ERROR * f->size));
+        return f->evidence.converged && f->evidence.mode.distance <= SHAKE;
+    return i->stop <= LNT_FIT_ZERO && (i->stop == LNT_FIT_ZERO || cosine <= STATIONARY ||
+                                       (lnt_fitted_gaussian(f) && i->sse <= NO_ERROR * f->size));
 }

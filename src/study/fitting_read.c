@@ -219,7 +219,7 @@ static lnt_status read_covariance(lnt_ctx *ctx, lnt_network_data *d, const doubl
                                 j + 1);
     if (status == LNT_OK)
         status = lnt_mat_alloc(ctx, &d->C, n * q, n * q);
-    if (status == LNT_OK && tests && !(d->test_sd = lnt_alloc(ctx, (size_t)(tests * q), sizeof *d->test_sd)))
+    if (status == LNT_OK && tests && !(d->test_sd = lnt_alloc(ctx, (size_t)tests * (size_t)q, sizeof *d->test_sd)))
         return LNT_ENOMEM;
     for (int j = 0; j < n * q && status == LNT_OK; j++)
         for (int i = 0; i < n * q; i++)
@@ -246,21 +246,18 @@ static lnt_status read_noise(lnt_ctx *ctx, lnt_network_data *d, uint64_t seed)
 
 /* ---- What there is to say ---- */
 
-/* Standard deviation of all entries about their means by row, and the largest of a row's. */
-static double spread(lnt_mat X, double *most)
+/* Root mean square deviation of the entries from the means of their rows; 0 for what is rounding. */
+static double spread(lnt_mat X)
 {
-    double sum = 0;
-    *most = 0;
+    double sum = 0, most = lnt_mat_max(X);
     for (int i = 0; i < X.rows; i++) {
-        double mean = 0, square = 0;
+        double mean = 0;
         for (int j = 0; j < X.cols; j++)
             mean += *lnt_at(X, i, j) / X.cols;
         for (int j = 0; j < X.cols; j++)
-            square += pow(*lnt_at(X, i, j) - mean, 2) / X.cols;
-        sum += square / X.rows;
-        *most = fmax(*most, sqrt(square));
+            sum += pow(*lnt_at(X, i, j) - mean, 2) / X.cols / X.rows;
     }
-    return sqrt(sum);
+    return sqrt(sum) > 1e-13 * most ? sqrt(sum) : 0;
 }
 
 static bool all_shares(lnt_mat Y)
@@ -273,7 +270,7 @@ static bool all_shares(lnt_mat Y)
 
 static void warn(lnt_record *record, const lnt_network_data *d)
 {
-    double most, sd = spread(d->X, &most), scale = lnt_mat_rms(d->X), target = spread(d->Y, &most);
+    double sd = spread(d->X), scale = lnt_mat_rms(d->X), target = spread(d->Y);
     bool gaussian = d->likelihood.kind == LNT_GAUSSIAN;
     if (d->layers.net.depth > 1 && sd > 0 && (scale > 30 || sd < 0.03))
         lnt_record_warn(record,

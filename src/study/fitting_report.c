@@ -7,6 +7,7 @@
 #define MOST_ROWS 5000 /* of the tables of starts and weights */
 #define MOST_CELLS 50  /* weights whose covariance is a table */
 #define MOST_COVARIANCE 1500
+#define FLAT 0.05          /* share of the prior's curvature that counts as none */
 #define MOST_SAVED 4000000 /* numbers of a posterior that are kept */
 
 static const char *const methods[] = {"lm", "gauss-newton", "line-search", "lbfgs", "naive"};
@@ -182,6 +183,8 @@ static void put_fit(lnt_record *record, const lnt_fitted *f)
                         lnt_known(f->has_posterior ? f->posterior.log_likelihood : -f->answer.sse));
         lnt_record_fact(record, "fit", "separable", "", lnt_flag(f->separation.separable));
     }
+    if (f->data->layers.net.depth == 1 && gaussian && f->data->opts->bias == LNT_AUTO)
+        lnt_record_fact(record, "fit", "intercept", "", lnt_string("none; --bias adds one"));
     if (f->has_prior && f->data->groups == 1)
         lnt_record_fact(record, "fit", "alpha", "", lnt_number(f->alpha[0]));
 }
@@ -229,6 +232,8 @@ static void put_evidence(lnt_ctx *ctx, lnt_record *record, const lnt_fitted *f)
     const lnt_net *net = &f->data->layers.net;
     if (!f->has_posterior || !f->has_prior)
         return;
+    if (f->opts->sizes.count)
+        lnt_record_fact(record, "evidence", "chosen", "hidden units", lnt_integer(net->depth > 1 ? net->width[1] : 0));
     if (p->groups == 1)
         lnt_record_fact(record, "evidence", "alpha", "", lnt_number(f->alpha[0]));
     if (f->likelihood.kind == LNT_GAUSSIAN)
@@ -273,7 +278,10 @@ static void warn_of_weights(lnt_record *record, const lnt_fitted *f)
                                                              : "the network is too large for them");
     else if (!f->has_posterior)
         lnt_record_warn(record, "there are no error bars: the network is too large for them");
-    if (f->has_certificate && lnt_fitted_finished(f) && c->least_curvature < -1e-6 * fmax(1, c->sse))
+    double least = 1e-6 * fmax(1, c->sse); /* below which curvature is none, or none beside that of the prior */
+    for (size_t j = 0; j < k && f->has_prior && f->penalty; j++)
+        least = fmax(least, FLAT * f->penalty[j]);
+    if (f->has_certificate && lnt_fitted_finished(f) && c->least_curvature < -least)
         lnt_record_warn(record,
                         "the answer is a saddle, not a minimum: the least eigenvalue of the Hessian is %.3g; other "
                         "starts lead further",
@@ -282,7 +290,6 @@ static void warn_of_weights(lnt_record *record, const lnt_fitted *f)
 
 static void warn(lnt_record *record, const lnt_fitted *f)
 {
-    const lnt_net *net = &f->data->layers.net;
     double freedom = (double)f->likelihood.n - (double)f->data->model.k;
     if (f->answer.stop > LNT_FIT_ZERO && !f->has_evidence)
         lnt_record_warn(record, "the best start is not at its end: %s (--iterations %s)",
@@ -313,8 +320,6 @@ static void warn(lnt_record *record, const lnt_fitted *f)
                         sqrt(f->certificate.variance),
                         f->certificate.variance > 1 ? "the network cannot follow the data, or the noise is larger"
                                                     : "the noise is smaller");
-    if (net->depth == 1 && f->likelihood.kind == LNT_GAUSSIAN && f->data->opts->bias == LNT_AUTO)
-        lnt_record_fact(record, "fit", "intercept", "", lnt_string("none; --bias adds one"));
 }
 
 lnt_status lnt_fitted_report(lnt_ctx *ctx, lnt_record *record, const lnt_fitted *f)

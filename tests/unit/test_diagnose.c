@@ -337,7 +337,7 @@ static void verdicts(void **state)
     }
     lnt_diagnosis d[3] = {diagnose_one(ctx, zero, 4, N), diagnose_one(ctx, x, 4, N), diagnose_one(ctx, wide, 4, N)};
     lnt_chains good = {x, 4, N, 1}, none = {zero, 4, N, 1};
-    lnt_sampler_trace trace = {good, none, {depth, 4, N, 1}, 10, good};
+    lnt_sampler_trace trace = {good, none, {depth, 4, N, 1}, good};
     lnt_verdict v;
     check_status(ctx, lnt_verdict_on(ctx, &v, d, 3, 4, &trace, NULL), LNT_OK);
     assert_true(v.trusted);
