@@ -48,11 +48,14 @@ static void load_column(lnt_ctx *ctx, lnt_record *record, const lnt_h5_item *ite
     if (!t || item->header.rank != 1)
         return;
     int rows = (int)item->header.dims[0];
+    bool flags = strcmp(column, "holds") == 0; /* of assumptions and checks */
     if (t->rows > 0 && t->rows != rows)
         return;
     /* cells are set in the newest row: let the rows appear one by one */
-    for (t->rows = 1; t->rows <= rows; t->rows++)
-        lnt_table_set(t, column, item->unit, scalar_value(ctx, item, (size_t)t->rows - 1));
+    for (t->rows = 1; t->rows <= rows; t->rows++) {
+        lnt_value cell = scalar_value(ctx, item, (size_t)t->rows - 1);
+        lnt_table_set(t, column, item->unit, flags ? lnt_flag(cell.number != 0) : cell);
+    }
     t->rows = rows;
 }
 

@@ -147,7 +147,7 @@ static lnt_status positions(lnt_ctx *ctx, lnt_chains *out, const lnt_sampled *s)
 
 static lnt_status judge(lnt_ctx *ctx, lnt_sampled_diagnosis *d, const lnt_sampled *s, int *index)
 {
-    lnt_sampler_trace trace = {.max_depth = s->chains.max_depth};
+    lnt_sampler_trace trace = {0};
     lnt_diagnosis *some = lnt_alloc(ctx, (size_t)d->count, sizeof *some);
     lnt_status status = some ? positions(ctx, &trace.position, s) : LNT_ENOMEM;
     if (status == LNT_OK)
@@ -155,7 +155,7 @@ static lnt_status judge(lnt_ctx *ctx, lnt_sampled_diagnosis *d, const lnt_sample
     if (status == LNT_OK)
         status = lnt_sampled_column(ctx, &trace.divergent, s, s->dim + LNT_COLUMN_DIVERGENT);
     if (status == LNT_OK && s->chains.kind == LNT_NUTS)
-        status = lnt_sampled_column(ctx, &trace.depth, s, s->dim + LNT_COLUMN_DEPTH);
+        status = lnt_sampled_column(ctx, &trace.at_depth, s, s->dim + LNT_COLUMN_AT_DEPTH);
     d->ebfmi = lnt_alloc(ctx, (size_t)s->x.chains, sizeof *d->ebfmi);
     d->stuck = lnt_alloc_zero(ctx, (size_t)s->x.chains, sizeof *d->stuck);
     if (status != LNT_OK || !d->ebfmi || !d->stuck)
@@ -222,7 +222,7 @@ static void put_sampler(lnt_record *record, const lnt_sampled_diagnosis *d, cons
         double n = s->x.draws;
         lnt_table_row(table);
         lnt_table_set(table, "chain", "", lnt_integer(c));
-        lnt_table_set(table, "step", "", lnt_known(mean_column(s, c, LNT_COLUMN_STEP)));
+        lnt_table_set(table, "step", "", lnt_known(at.step));
         lnt_table_set(table, "accept", "", lnt_known(mean_column(s, c, LNT_COLUMN_ACCEPT)));
         lnt_table_set(table, "divergences", "", lnt_integer(lround(n * mean_column(s, c, LNT_COLUMN_DIVERGENT))));
         lnt_table_set(table, "depth", "", lnt_known(mean_column(s, c, LNT_COLUMN_DEPTH)));
