@@ -1,6 +1,6 @@
 /* Predictions of saved fits, with their bands. */
 #include "apply.h"
-#include "fitting.h"
+#include "sampling.h"
 #include "weights.h"
 
 #include <math.h>
@@ -17,7 +17,7 @@ typedef struct saved_fit {
 
 static lnt_status damaged(lnt_ctx *ctx, const char *path, const char *what)
 {
-    return lnt_fail(ctx, LNT_EFORMAT, "%s: not a saved result of linnet fit (%s)", path, what);
+    return lnt_fail(ctx, LNT_EFORMAT, "%s: not a saved result of linnet fit or sample (%s)", path, what);
 }
 
 /* *values <- the array of that name, `count` numbers; NULL where there is none. */
@@ -124,7 +124,8 @@ static lnt_status load(lnt_ctx *ctx, saved_fit *s, const lnt_record *saved, cons
     if (status == LNT_OK)
         status = load_posterior(ctx, s, saved, path);
     s->opts.coverage = lnt_record_fact_number(saved, "band", "coverage");
-    double sd = lnt_record_fact_number(saved, "fit", "noise_sd");
+    bool draws = strcmp(lnt_record_command(saved), "sample") == 0;
+    double sd = lnt_record_fact_number(saved, draws ? "posterior" : "fit", "noise_sd");
     s->fit.noise = sd * sd;
     s->fit.opts = &s->opts;
     s->fit.data = &s->data;
@@ -237,7 +238,10 @@ lnt_status lnt_apply_fit(lnt_ctx *ctx, lnt_record *record, const lnt_record *sav
         status = lnt_prep_apply(ctx, Z, &s.prep, &data.inputs, opts->threads);
     if (status == LNT_OK)
         status = lnt_layers_model(ctx, &model, &s.data.layers, Z);
-    if (status == LNT_OK)
+    if (status == LNT_OK && strcmp(lnt_record_command(saved), "sample") == 0) {
+        s.fit.has_posterior = true;
+        status = lnt_sampled_apply(ctx, &p, &s.fit, saved, opts->folder, Z, opts->threads);
+    } else if (status == LNT_OK)
         status = lnt_fitted_predict(ctx, &p, &s.fit, &model, NULL);
     double *row = status == LNT_OK ? lnt_alloc(ctx, (size_t)Z.cols, sizeof *row) : NULL;
     if (!row)
@@ -246,6 +250,7 @@ lnt_status lnt_apply_fit(lnt_ctx *ctx, lnt_record *record, const lnt_record *sav
         row[i] = i;
     lnt_record_fact(record, "applied", "rows", "", lnt_integer(Z.cols));
     lnt_record_fact(record, "applied", "outputs", "", lnt_integer(p.mean.rows));
+    lnt_record_fact(record, "applied", "runs", "", lnt_integer(1));
     lnt_record_fact(record, "applied", "coverage", "", lnt_number(s.opts.coverage));
     lnt_record_fact(record, "applied", "noise_sd", "", lnt_known(sqrt(s.fit.noise)));
     if (!s.fit.has_posterior)

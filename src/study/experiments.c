@@ -108,6 +108,14 @@ const lnt_experiment lnt_experiments[] = {
      "linear "
      "model; beside integration.",
      NULL, lnt_match_dynamics_experiment},
+    {"nuts", "Posteriors of small networks by Markov chains",
+     "Do chains draw from the posterior? A network on 40 rows, where Laplace's approximation is good, and three small "
+     "ones, whose posteriors are known from integrals on grids and where it is not.",
+     NULL, lnt_nuts_experiment},
+    {"gaussian-posterior", "When the posterior of a network is normal",
+     "Is the posterior normal, as a post assumes? Near one mode, the more so the more rows there are: the mean of "
+     "predictions moves away from Laplace's by n^-1/2 of its standard deviation.",
+     NULL, lnt_gaussian_posterior_experiment},
     {0}};
 
 lnt_status lnt_adopt(lnt_ctx *ctx, lnt_record *record, lnt_record *found, lnt_status status)

@@ -124,6 +124,10 @@ lnt_status lnt_sampling_begin(lnt_ctx *ctx, lnt_sampled *s);
 lnt_status lnt_sampling_save(lnt_ctx *ctx, lnt_record *record, const lnt_sampled *s);
 lnt_status lnt_sampled_export(lnt_ctx *ctx, const lnt_sampled *s, const char *path);
 
+/* *p <- what the draws in a folder say of inputs X; fit: the network, likelihood, noise and coverage of its record. */
+lnt_status lnt_sampled_apply(lnt_ctx *ctx, lnt_predicted *p, const lnt_fitted *fit, const lnt_record *saved,
+                             const char *folder, lnt_mat X, int threads);
+
 /* ---- Ready-made problems ---- */
 
 typedef enum lnt_sampling_problem {
@@ -139,6 +143,9 @@ typedef enum lnt_sampling_problem {
 lnt_status lnt_sampling_problem_make(lnt_ctx *ctx, lnt_network_data *data, lnt_sampling_problem problem, int n, double sd, lnt_rng *noise);
 /* Moments of the draws beside those of an integral on a grid: deviations, and checks at 4 standard errors. */
 lnt_status lnt_sampling_problem_compare(lnt_ctx *ctx, lnt_record *record, const lnt_sampled *s, lnt_sampling_problem problem);
+/* The bump with the whole report; then those with known integrals. *s is left to be saved. */
+lnt_status lnt_sampling_problems(lnt_ctx *ctx, lnt_record *record, lnt_sampled *s, lnt_network_data *data,
+                                 const lnt_sampling_opts *opts);
 lnt_status lnt_sampling_demo(lnt_ctx *ctx, lnt_record *record, const lnt_sampling_opts *opts);
 
 /* One entry of the table growth. */

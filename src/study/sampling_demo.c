@@ -179,25 +179,39 @@ static lnt_status one_problem(lnt_ctx *ctx, lnt_record *record, const lnt_sampli
     return status;
 }
 
-lnt_status lnt_sampling_demo(lnt_ctx *ctx, lnt_record *record, const lnt_sampling_opts *o)
+lnt_status lnt_sampling_problems(lnt_ctx *ctx, lnt_record *record, lnt_sampled *s, lnt_network_data *data,
+                                 const lnt_sampling_opts *o)
 {
-    lnt_network_data data;
-    lnt_sampled s = {.opts = o, .data = &data, .folder = o->out};
-    lnt_status status = lnt_sampling_problem_make(ctx, &data, LNT_PROBLEM_BUMP, 40, BUMP_NOISE, NULL);
+    *s = (lnt_sampled){.opts = o, .data = data, .folder = o->out};
+    lnt_status status = lnt_sampling_problem_make(ctx, data, LNT_PROBLEM_BUMP, 40, BUMP_NOISE, NULL);
     if (status == LNT_OK)
-        status = lnt_sampled_prepare(ctx, &s);
-    if (status == LNT_OK && s.folder)
-        status = lnt_sampling_begin(ctx, &s);
+        status = lnt_sampled_prepare(ctx, s);
+    if (status == LNT_OK && s->folder)
+        status = lnt_sampling_begin(ctx, s);
     if (status == LNT_OK)
-        status = lnt_sampled_run(ctx, &s);
+        status = lnt_sampled_run(ctx, s);
     if (status == LNT_OK) {
-        lnt_network_describe(record, &data);
-        status = lnt_sampled_report(ctx, record, &s);
+        lnt_record_fact(record, "preparation", "kind", "", lnt_string("none"));
+        lnt_network_describe(record, data);
+        status = lnt_sampled_report(ctx, record, s);
     }
     for (int p = LNT_PROBLEM_SLOPE; p < LNT_PROBLEMS && status == LNT_OK && !lnt_cancelled(ctx); p++)
         status = one_problem(ctx, record, o, (lnt_sampling_problem)p);
-    if (status == LNT_OK && !lnt_cancelled(ctx))
+    return status;
+}
+
+lnt_status lnt_sampling_demo(lnt_ctx *ctx, lnt_record *record, const lnt_sampling_opts *o)
+{
+    lnt_network_data data;
+    lnt_sampled s;
+    lnt_status status = lnt_sampling_problems(ctx, record, &s, &data, o);
+    if (status == LNT_OK && !lnt_cancelled(ctx)) {
         status = lnt_sampling_grow_bump(ctx, record, o, REPEATS);
+        if (status == LNT_EUSER && lnt_cancelled(ctx)) {
+            lnt_ctx_clear(ctx);
+            status = LNT_OK;
+        }
+    }
     if (lnt_cancelled(ctx)) {
         lnt_record_set_interrupted(record);
         s.interrupted = true;

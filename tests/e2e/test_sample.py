@@ -230,6 +230,34 @@ def test_hyperparameters_by_integrals():
     assert result["posterior"]["alpha_prior_shape"] == 3 and draws(folder)["log_beta"].shape == (4, 3000)
 
 
+def test_apply():
+    from scipy.stats import norm
+    x, y, X, Y = bump()
+    new = np.array([-4, .3, 2.5])
+    for words in (["--hyper", "sampled"], ["--noise-sd", .05], ["--whiten", 1]):
+        result, folder = run("--inputs", x, "--targets", y, "--hidden", 2, "--warmup", 300, "--draws", 100, *words, code=3)
+        out = path("applied.csv")
+        said = linnet_json("apply", folder, "--inputs", save("new.csv", new), "--out", out)
+        valid(said)
+        d = draws(folder)
+        z = (new - X.mean()) / X.std() if "--whiten" in words else new
+        f = [g for g in (forward(d, z).reshape(-1, 3), forward(d, -z).reshape(-1, 3))]  # signs of components are free
+        got = np.loadtxt(out, delimiter=",")
+        f = min(f, key=lambda g: abs(g.mean(0) - got[:, 0]).max())
+        assert np.abs(got - np.stack([f.mean(0), f.std(0, ddof=1)], 1)).max() < 1e-9
+        sd = np.exp(-d["log_beta"].ravel() / 2) if "sampled" in words else result["posterior"]["noise_sd"]
+        assert abs(norm.cdf(said["series"]["predicted"]["low"][1], f[:, 1], sd).mean() - .025) < 1e-8
+
+
+def test_demo():
+    result, folder = run("--demo", "--grow", "40,160")
+    valid(result)
+    assert len(result["tables"]["problems"]) == 7 and all(r["holds"] for r in result["checks"])
+    assert [r["n"] for r in result["tables"]["growth"]] == [40, 160]
+    assert draws(folder)["W1"].shape == (4, 1000, 2, 1)
+    linnet("apply", folder, "--inputs", save("one.csv", [.5, 1]), "--out", path("demo.npy"))
+
+
 # ---- Runs that end early ----
 
 def slow():
