@@ -32,24 +32,24 @@ typedef struct lnt_sampling_opts {
     int thin;            /* iterations for each of them, >= 1 */
     double target, step; /* as in lnt_sample_opts */
     int max_depth, max_length;
-    bool dense;       /* metric */
-    bool seed_metric; /* try Laplace's covariance as the first metric */
-    int hyper;        /* lnt_sampling_hyper */
-    const char *alpha_prior, *beta_prior; /* "SHAPE,RATE" of the Gamma priors; NULL: 2,2, and 1,v/100 with the variance v
-                                           * of the targets */
-    int start;           /* lnt_sampling_start */
-    int starts;          /* of the fit that finds the mode */
-    double coverage;     /* of bands */
-    lnt_int_list grow;   /* numbers of rows at which the distance from Laplace's approximation is measured */
-    const char *out;     /* folder; NULL: nothing is saved */
-    const char *resume;  /* a folder to continue in, with the options in it */
+    bool dense;                           /* metric */
+    bool seed_metric;                     /* try Laplace's covariance as the first metric */
+    int hyper;                            /* lnt_sampling_hyper */
+    const char *alpha_prior, *beta_prior; /* "SHAPE,RATE" of the Gamma priors; NULL: 2,2, and 1,v/100 with the variance
+                                           * v of the targets */
+    int start;                            /* lnt_sampling_start */
+    int starts;                           /* of the fit that finds the mode */
+    double coverage;                      /* of bands */
+    lnt_int_list grow;  /* numbers of rows at which the distance from Laplace's approximation is measured */
+    const char *out;    /* folder; NULL: nothing is saved */
+    const char *resume; /* a folder to continue in, with the options in it */
     bool force, figure;
     uint64_t seed;
     int threads;
 } lnt_sampling_opts;
 
-/* NUTS, 4 chains of 1000 + 1000, target .8, depth 10, length 32, diagonal metric, its seed tried, hyper auto, 10 starts,
- * coverage .95, figures. */
+/* NUTS, 4 chains of 1000 + 1000, target .8, depth 10, length 32, diagonal metric, its seed tried, hyper auto, 10
+ * starts, coverage .95, figures. */
 LNT_API void lnt_sampling_defaults(lnt_sampling_opts *opts);
 /* Draws from the posterior of a network on rows, diagnoses the draws and predicts from them, beside Laplace's
  * approximation. With `out` the draws are in DIR/draws.log while the chains run, in chunks, and at the end in

@@ -227,10 +227,10 @@ static lnt_status apply(lnt_ctx *ctx, lnt_record *record, const void *user)
     if (!path)
         return LNT_ENOMEM;
     if (access(path, F_OK) != 0)
-        return lnt_fail(
-            ctx, LNT_EMISSING,
-            "%s is not the folder of a saved linnet train, fit, sample, regress path or match (there is no result.h5 in it)",
-            opts->folder);
+        return lnt_fail(ctx, LNT_EMISSING,
+                        "%s is not the folder of a saved linnet train, fit, sample, regress path or match (there is no "
+                        "result.h5 in it)",
+                        opts->folder);
     lnt_status status = lnt_store_load(ctx, &saved, path);
     if (status != LNT_OK)
         return status;
@@ -239,7 +239,7 @@ static lnt_status apply(lnt_ctx *ctx, lnt_record *record, const void *user)
              : strcmp(command, "match") == 0      ? lnt_apply_match(ctx, record, saved, opts)
              : strcmp(command, "fit") == 0 || strcmp(command, "sample") == 0
                  ? lnt_apply_fit(ctx, record, saved, path, opts)
-                                                  : apply_network(ctx, record, saved, path, opts);
+                 : apply_network(ctx, record, saved, path, opts);
     lnt_record_free(saved);
     return status;
 }

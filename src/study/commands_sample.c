@@ -21,7 +21,8 @@ const lnt_option lnt_sampling_options[] = {
     INTEGER("max-depth", max_depth, 0, 1, 20, "of nuts: at most 2^N - 1 steps a draw"),
     INTEGER("max-length", max_length, 0, 1, 1000000, "of hmc: at most N steps a draw"),
     FLAG("dense", dense, 0, "adapt a full covariance as the inverse metric, not a diagonal"),
-    FLAG("seed-metric", seed_metric, 0, "try Laplace's covariance as the first inverse metric, and keep it if it serves"),
+    FLAG("seed-metric", seed_metric, 0,
+         "try Laplace's covariance as the first inverse metric, and keep it if it serves"),
     CHOICE("hyper", hyper, hypers,
            "alpha and the noise. fixed: --alpha (or 1) and --noise-sd; evidence: at Laplace's largest evidence; "
            "sampled: drawn with the weights; auto: evidence, of classes fixed"),
@@ -33,8 +34,9 @@ const lnt_option lnt_sampling_options[] = {
     REAL("coverage", coverage, 1e-6, 0.999999, "P", "of the bands of predictions"),
     {"grow", LNT_OPT_INTEGERS, offsetof(OPTS, grow), 0, 2, 1e8, "N,N,...", NULL,
      "also sample with so many of the rows, and say how the distance from Laplace's approximation falls"},
-    TEXT("out", out, LNT_OPT_HOW, "DIR", "save the results in a folder: draws.log while chains run, draws.nc, result.h5, "
-                                         "figures, run.yaml"),
+    TEXT("out", out, LNT_OPT_HOW, "DIR",
+         "save the results in a folder: draws.log while chains run, draws.nc, result.h5, "
+         "figures, run.yaml"),
     TEXT("resume", resume, LNT_OPT_HOW, "DIR", "continue the run that was ended in this folder, with its options"),
     FLAG("force", force, LNT_OPT_HOW, "throw away the draws and results that are in the folder"),
     FLAG("figure", figure, LNT_OPT_HOW, "draw the figures"),
@@ -46,12 +48,12 @@ const lnt_option lnt_sampling_options[] = {
 const char *const lnt_sampling_examples[] = {
     "linnet sample --demo --out s",
     "linnet sample --inputs x.csv --targets y.csv --hidden 20 --chains 4 --warmup 1000 --draws 1000 --out t",
-    "linnet sample --resume t",
-    "linnet sample --data digits --classes 0,1 --pca 5 --hidden 3 --split 0.2 --json",
+    "linnet sample --resume t", "linnet sample --data digits --classes 0,1 --pca 5 --hidden 3 --split 0.2 --json",
     NULL};
 
 const char lnt_sampling_description[] =
-    "Draws the weights of a layered network, with biases, from their posterior by Hamiltonian Monte Carlo, says whether "
+    "Draws the weights of a layered network, with biases, from their posterior by Hamiltonian Monte Carlo, says "
+    "whether "
     "the draws can be trusted, predicts from them, and puts Laplace's approximation beside them: both sides of every "
     "prediction come out of one command.\n\n"
     "A fit from many starts finds the mode and Laplace's approximation N(w*, A^-1); chains start from draws of it, "
@@ -62,7 +64,8 @@ const char lnt_sampling_description[] =
     "the targets.\n\n"
     "The verdict is on f at chosen points, the log posterior and the hyper-parameters: R-hat below 1.01, bulk and tail "
     "ESS of 100 for each chain, E-BFMI above .3, no divergences, no chain stuck. Chains may sit in different mirror "
-    "images of one mode, which makes R-hat of single weights large and says nothing: it is listed, also with the weights "
+    "images of one mode, which makes R-hat of single weights large and says nothing: it is listed, also with the "
+    "weights "
     "in standard form, but not judged. Exit code 3: the draws cannot be trusted.\n\n"
     "Bands are those of further data; Laplace's beside them is of the linearised network. A warning says where the two "
     "disagree: by more than half a standard deviation in the mean, or by a factor of 1.25 in the standard deviation. "

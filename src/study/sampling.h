@@ -25,18 +25,18 @@ enum {
 typedef struct lnt_sampled {
     const lnt_sampling_opts *opts;
     const lnt_network_data *data;
-    const char *folder;     /* of the log; NULL: draws are kept in memory alone */
-    uint64_t fingerprint;   /* of all that determines the draws */
-    int hyper;              /* lnt_sampling_hyper, never auto */
+    const char *folder;   /* of the log; NULL: draws are kept in memory alone */
+    uint64_t fingerprint; /* of all that determines the draws */
+    int hyper;            /* lnt_sampling_hyper, never auto */
     lnt_fitting_opts fitting;
-    lnt_fitted fit;         /* the mode and Laplace's approximation there */
+    lnt_fitted fit; /* the mode and Laplace's approximation there */
     lnt_prior prior;
-    lnt_hyper priors;       /* what is drawn beside the weights */
+    lnt_hyper priors; /* what is drawn beside the weights */
     lnt_density density;
     lnt_sample_opts chains;
     lnt_mat starts, state;
-    int weights, dim;       /* coordinates that are weights, and all; a draw has dim + LNT_COLUMNS numbers */
-    lnt_chains x;           /* draws, dim = dim + LNT_COLUMNS */
+    int weights, dim; /* coordinates that are weights, and all; a draw has dim + LNT_COLUMNS numbers */
+    lnt_chains x;     /* draws, dim = dim + LNT_COLUMNS */
     bool interrupted;
 } lnt_sampled;
 
@@ -97,8 +97,8 @@ lnt_status lnt_sampled_predict(lnt_ctx *ctx, lnt_sampled_predicted *out, const l
                                const double *noise_sd);
 /* Distance of Laplace's approximation from the draws over points. */
 typedef struct lnt_laplace_distance {
-    double shift, rms_shift;  /* of the mean, in standard deviations of the draws: largest, root mean square */
-    double least, largest;    /* ratio of standard deviations, Laplace's to the draws' */
+    double shift, rms_shift; /* of the mean, in standard deviations of the draws: largest, root mean square */
+    double least, largest;   /* ratio of standard deviations, Laplace's to the draws' */
 } lnt_laplace_distance;
 lnt_laplace_distance lnt_laplace_compare(const lnt_predicted *sampled, const lnt_predicted *laplace);
 /* Series, scores, what Laplace's approximation is worth, the figure. */
@@ -140,9 +140,11 @@ typedef enum lnt_sampling_problem {
 
 /* data <- the rows and the network; of the bump n of them, with noise sd sqrt(2) sin(i^2), or N(0, sd^2) from `noise`,
  * and then known to be so large. */
-lnt_status lnt_sampling_problem_make(lnt_ctx *ctx, lnt_network_data *data, lnt_sampling_problem problem, int n, double sd, lnt_rng *noise);
+lnt_status lnt_sampling_problem_make(lnt_ctx *ctx, lnt_network_data *data, lnt_sampling_problem problem, int n,
+                                     double sd, lnt_rng *noise);
 /* Moments of the draws beside those of an integral on a grid: deviations, and checks at 4 standard errors. */
-lnt_status lnt_sampling_problem_compare(lnt_ctx *ctx, lnt_record *record, const lnt_sampled *s, lnt_sampling_problem problem);
+lnt_status lnt_sampling_problem_compare(lnt_ctx *ctx, lnt_record *record, const lnt_sampled *s,
+                                        lnt_sampling_problem problem);
 /* The bump with the whole report; then those with known integrals. *s is left to be saved. */
 lnt_status lnt_sampling_problems(lnt_ctx *ctx, lnt_record *record, lnt_sampled *s, lnt_network_data *data,
                                  const lnt_sampling_opts *opts);

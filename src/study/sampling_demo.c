@@ -48,11 +48,10 @@ static lnt_status build(lnt_ctx *ctx, lnt_network_data *d, lnt_sampling_problem 
 {
     static int widths[LNT_PROBLEMS][3] = {{1, 2, 1}, {1, 1}, {1, 1, 1}, {1, 1}};
     bool bump = problem == LNT_PROBLEM_BUMP;
-    d->layers = (lnt_layers){.net = {.depth = bump || problem == LNT_PROBLEM_NECK ? 2 : 1,
-                                     .width = widths[problem],
-                                     .activation = LNT_TANH},
-                             .biases = bump,
-                             .output = problem == LNT_PROBLEM_SLOPE ? LNT_TANH : LNT_LINEAR};
+    d->layers = (lnt_layers){
+        .net = {.depth = bump || problem == LNT_PROBLEM_NECK ? 2 : 1, .width = widths[problem], .activation = LNT_TANH},
+        .biases = bump,
+        .output = problem == LNT_PROBLEM_SLOPE ? LNT_TANH : LNT_LINEAR};
     size_t k = lnt_layers_size(&d->layers);
     d->groups = 1;
     d->group = lnt_alloc_zero(ctx, k, sizeof *d->group);
@@ -137,7 +136,8 @@ static void put_known(lnt_ctx *ctx, lnt_record *record, const reference *p, cons
     }
 }
 
-lnt_status lnt_sampling_problem_compare(lnt_ctx *ctx, lnt_record *record, const lnt_sampled *s, lnt_sampling_problem problem)
+lnt_status lnt_sampling_problem_compare(lnt_ctx *ctx, lnt_record *record, const lnt_sampled *s,
+                                        lnt_sampling_problem problem)
 {
     lnt_status status = LNT_OK;
     for (int i = 0; i < 2 && problems[problem].known[i].quantity && status == LNT_OK; i++) {

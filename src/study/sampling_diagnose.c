@@ -4,8 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-#define POINTS 9         /* of one input */
-#define MOST_OUTPUTS 20  /* of f that are diagnosed: points times outputs */
+#define POINTS 9          /* of one input */
+#define MOST_OUTPUTS 20   /* of f that are diagnosed: points times outputs */
 #define MOST_WEIGHTS 2000 /* with rows in the table */
 
 /* ---- Points ---- */
@@ -194,7 +194,10 @@ static void put_diagnostics(lnt_ctx *ctx, lnt_record *record, const lnt_sampled_
 {
     lnt_table *table = lnt_record_table(record, "diagnostics");
     for (int i = 0; i < d->count; i++)
-        put_row(table, d->name[i], i < points ? "function" : i + 1 < d->count ? "hyper-parameter" : "posterior",
+        put_row(table, d->name[i],
+                i < points         ? "function"
+                : i + 1 < d->count ? "hyper-parameter"
+                                   : "posterior",
                 &d->judged[i], true);
     for (int i = 0; i < s->weights && i < MOST_WEIGHTS; i++)
         put_row(table, lnt_sampled_name(ctx, s, i), "weights", &d->weight[i], false);

@@ -87,8 +87,7 @@ static lnt_status ranks(lnt_ctx *ctx, lnt_panel *panel, const lnt_sampled *s, co
         x[BINS + b] = (double)s->x.draws / BINS;
     }
     for (int c = 0; c < chains; c++)
-        curve[c] =
-            (lnt_curve){lnt_sprintf(ctx, "chain %d", c), LNT_CURVE_STEPS, BINS, x, x + BINS * (c + 2), NULL};
+        curve[c] = (lnt_curve){lnt_sprintf(ctx, "chain %d", c), LNT_CURVE_STEPS, BINS, x, x + BINS * (c + 2), NULL};
     curve[chains] = (lnt_curve){"equal", LNT_CURVE_THEORY, BINS, x, x + BINS, NULL};
     *panel = (lnt_panel){.title = name, .xlabel = "rank", .ylabel = "draws", .curves = chains + 1, .curve = curve};
     return LNT_OK;
@@ -142,11 +141,11 @@ static lnt_status energies(lnt_ctx *ctx, lnt_record *record, const lnt_sampled *
     lnt_curve curve[2] = {{"energy - mean", LNT_CURVE_STEPS, bins, x, marginal, NULL},
                           {"change in a transition", LNT_CURVE_STEPS, bins, x, step, NULL}};
     lnt_panel panel = {.title = "energy", .xlabel = "energy", .ylabel = "density", .curves = 2, .curve = curve};
-    lnt_figure figure = {
-        .name = "energy",
-        .caption = "Energies: where transitions are much narrower, the tails are reached slowly (E-BFMI)",
-        .panels = 1,
-        .panel = &panel};
+    lnt_figure figure = {.name = "energy",
+                         .caption =
+                             "Energies: where transitions are much narrower, the tails are reached slowly (E-BFMI)",
+                         .panels = 1,
+                         .panel = &panel};
     if (width > 0)
         lnt_record_figure(record, &figure);
     return LNT_OK;
@@ -220,13 +219,13 @@ static lnt_status pairs(lnt_ctx *ctx, lnt_record *record, const lnt_sampled *s, 
     return status;
 }
 
-lnt_status lnt_sampled_draw_figures(lnt_ctx *ctx, lnt_record *record, const lnt_sampled *s,
-                                    const lnt_sampled_points *p, const lnt_sampled_diagnosis *d)
+lnt_status lnt_sampled_draw_figures(lnt_ctx *ctx, lnt_record *record, const lnt_sampled *s, const lnt_sampled_points *p,
+                                    const lnt_sampled_diagnosis *d)
 {
-    lnt_status status =
-        row_of(ctx, record, s, p, d, trace, "traces", "Traces: chains that have mixed look alike");
+    lnt_status status = row_of(ctx, record, s, p, d, trace, "traces", "Traces: chains that have mixed look alike");
     if (status == LNT_OK)
-        status = row_of(ctx, record, s, p, d, ranks, "ranks", "Ranks of each chain's draws among all: flat where chains agree");
+        status = row_of(ctx, record, s, p, d, ranks, "ranks",
+                        "Ranks of each chain's draws among all: flat where chains agree");
     if (status == LNT_OK)
         status = energies(ctx, record, s);
     return status == LNT_OK ? pairs(ctx, record, s, d) : status;

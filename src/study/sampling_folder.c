@@ -76,9 +76,10 @@ static lnt_status read_options(lnt_ctx *ctx, lnt_sampling_opts *own, const lnt_s
     if (!config.command || strcmp(config.command, "sample") != 0)
         return lnt_fail(ctx, LNT_EFORMAT, "%s is not of linnet sample", path);
     if (!config.version || strcmp(config.version, LNT_VERSION) != 0)
-        return lnt_fail(ctx, LNT_EEXIST,
-                        "%s was begun by linnet %s, this is %s, whose draws could differ: continue it with that version",
-                        opts->resume, config.version ? config.version : "of unknown version", LNT_VERSION);
+        return lnt_fail(
+            ctx, LNT_EEXIST,
+            "%s was begun by linnet %s, this is %s, whose draws could differ: continue it with that version",
+            opts->resume, config.version ? config.version : "of unknown version", LNT_VERSION);
     lnt_sampling_defaults(own);
     status = lnt_config_apply(ctx, own, lnt_sampling_options, &config, path);
     own->out = own->resume = opts->resume;
@@ -228,8 +229,8 @@ static void add_weights(file *f)
     }
     int alphas = s->priors.alpha ? s->data->groups : 0;
     if (alphas)
-        add(f, "posterior", "log_alpha", s->x.a + s->weights, stride,
-            alphas > 1 ? add_dim(f, "group", alphas) : NULL, NULL, LNT_ARVIZ_NUMBER);
+        add(f, "posterior", "log_alpha", s->x.a + s->weights, stride, alphas > 1 ? add_dim(f, "group", alphas) : NULL,
+            NULL, LNT_ARVIZ_NUMBER);
     if (s->priors.beta)
         add(f, "posterior", "log_beta", s->x.a + s->dim - 1, stride, NULL, NULL, LNT_ARVIZ_NUMBER);
 }

@@ -11,9 +11,9 @@
 #include <math.h>
 #include <string.h>
 
-#define REPEATS 3   /* subsets of each size */
-#define NOISE 0.05  /* of the bump */
-#define WARMUP 500  /* at most */
+#define REPEATS 3  /* subsets of each size */
+#define NOISE 0.05 /* of the bump */
+#define WARMUP 500 /* at most */
 
 /* Squared shift of the mean of f over the points, in standard deviations, without what the error of the chains adds;
  * and the ratio of standard deviations. */
@@ -166,10 +166,8 @@ static lnt_status finish(lnt_ctx *ctx, lnt_record *record, lnt_growth *g)
                        .logy = true,
                        .curves = 2,
                        .curve = curve};
-    lnt_figure figure = {.name = "growth",
-                         .caption = "Distance of Laplace's mean from that of the draws",
-                         .panels = 1,
-                         .panel = &panel};
+    lnt_figure figure = {
+        .name = "growth", .caption = "Distance of Laplace's mean from that of the draws", .panels = 1, .panel = &panel};
     if (used > 1)
         lnt_record_figure(record, &figure);
     return LNT_OK;

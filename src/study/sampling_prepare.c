@@ -34,8 +34,9 @@ lnt_status lnt_sampling_check(lnt_ctx *ctx, const lnt_sampling_opts *o)
     if (o->net.noise_cov)
         return lnt_fail(ctx, LNT_EUSAGE, "--noise-cov is for linnet fit: chains know independent noise, --noise-sd");
     if (o->net.alpha == 0)
-        return lnt_fail(ctx, LNT_EUSAGE, "--alpha 0 is no prior, and weights without one have no posterior: leave it "
-                                         "out, or give a number above 0");
+        return lnt_fail(ctx, LNT_EUSAGE,
+                        "--alpha 0 is no prior, and weights without one have no posterior: leave it "
+                        "out, or give a number above 0");
     if (o->hyper != LNT_HYPER_SAMPLED && (o->alpha_prior || o->beta_prior))
         return lnt_fail(ctx, LNT_EUSAGE, "--alpha-prior and --beta-prior go with --hyper sampled");
     if ((double)o->draws * o->thin + o->warmup > 2e9)
@@ -225,13 +226,14 @@ lnt_status lnt_sampled_prepare(lnt_ctx *ctx, lnt_sampled *s)
     if (s->fit.cancelled || lnt_cancelled(ctx))
         return lnt_fail(ctx, LNT_EUSER, "interrupted before the chains began: there is nothing to keep");
     if (!s->fit.has_posterior)
-        return lnt_fail(ctx, LNT_EUSAGE, "%d weights and %zu data are too many for Laplace's approximation, which chains "
-                                         "start from: 5000 of either are the limit",
+        return lnt_fail(ctx, LNT_EUSAGE,
+                        "%d weights and %zu data are too many for Laplace's approximation, which chains "
+                        "start from: 5000 of either are the limit",
                         s->weights, s->data->likelihood.n);
     set_chains(s);
     s->prior = (lnt_prior){.groups = s->data->groups, .group = s->data->group, .alpha = s->fit.alpha};
-    status = lnt_network_density(ctx, &s->density, &s->data->layers, s->data->X, &s->fit.likelihood, &s->prior,
-                                 &s->priors);
+    status =
+        lnt_network_density(ctx, &s->density, &s->data->layers, s->data->X, &s->fit.likelihood, &s->prior, &s->priors);
     s->dim = s->density.k;
     if (status == LNT_OK && s->opts->seed_metric)
         status = set_metric(ctx, s);

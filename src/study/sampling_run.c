@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-#define CHUNK 100     /* iterations of a chain in a chunk, */
+#define CHUNK 100       /* iterations of a chain in a chunk, */
 #define MOST_SECONDS 10 /* unless they take longer than that */
 
 /* Where draws go. */
@@ -132,8 +132,7 @@ static void set_memory(lnt_sampled *s, double *all)
     }
     size_t length = (size_t)least * columns(s);
     for (int c = 1; c < s->chains.chains && least < s->opts->draws; c++)
-        memmove(all + (size_t)c * length, all + (size_t)c * (size_t)s->opts->draws * columns(s),
-                length * sizeof *all);
+        memmove(all + (size_t)c * length, all + (size_t)c * (size_t)s->opts->draws * columns(s), length * sizeof *all);
     s->x = (lnt_chains){all, s->chains.chains, least, (int)columns(s)};
 }
 

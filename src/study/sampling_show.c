@@ -4,9 +4,9 @@
 #include <math.h>
 
 #define GRID 201
-#define MARGIN 0.1    /* of the range of the input, beyond either end */
-#define SHIFT 0.5     /* standard deviations, and */
-#define RATIO 1.25    /* factor between them at which two bands disagree */
+#define MARGIN 0.1 /* of the range of the input, beyond either end */
+#define SHIFT 0.5  /* standard deviations, and */
+#define RATIO 1.25 /* factor between them at which two bands disagree */
 #define MOST_MARKS 5000
 
 typedef struct view {
@@ -119,8 +119,8 @@ static lnt_status rate_mode(lnt_ctx *ctx, lnt_fitted_score *score, const lnt_sam
 }
 
 static lnt_status put_scores(lnt_ctx *ctx, lnt_record *record, const lnt_sampled *s, const char *part,
-                             const lnt_sampled_predicted *sampled, const lnt_predicted *laplace,
-                             const lnt_model *model, lnt_mat Y, const double *sd)
+                             const lnt_sampled_predicted *sampled, const lnt_predicted *laplace, const lnt_model *model,
+                             lnt_mat Y, const double *sd)
 {
     bool rows_alone = s->data->likelihood.kind == LNT_CATEGORICAL;
     int n = rows_alone ? Y.cols : Y.rows * Y.cols;
@@ -192,9 +192,10 @@ static void draw_function(lnt_record *record, const lnt_sampled *s, const view *
                            .ylabel = "standard deviation",
                            .curves = 2,
                            .curve = spread}};
-    lnt_figure figure = {
-        .name = "prediction", .caption = "Predictions of the draws and of Laplace's approximation", .panels = 2,
-        .panel = panel};
+    lnt_figure figure = {.name = "prediction",
+                         .caption = "Predictions of the draws and of Laplace's approximation",
+                         .panels = 2,
+                         .panel = panel};
     lnt_record_figure(record, &figure);
 }
 
@@ -221,9 +222,10 @@ static void draw_against(lnt_record *record, const view *v)
         panel[i] =
             (lnt_panel){.title = titles[i], .xlabel = "Laplace", .ylabel = "draws", .curves = 2, .curve = curve[i]};
     }
-    lnt_figure figure = {
-        .name = "prediction", .caption = "Predictions of the draws and of Laplace's approximation", .panels = 2,
-        .panel = panel};
+    lnt_figure figure = {.name = "prediction",
+                         .caption = "Predictions of the draws and of Laplace's approximation",
+                         .panels = 2,
+                         .panel = panel};
     lnt_record_figure(record, &figure);
 }
 
