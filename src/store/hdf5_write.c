@@ -113,6 +113,9 @@ static void put_scalar(lnt_ctx *ctx, image *im, const char *path, const char *un
     case LNT_INTEGERS:
         put_dataset(im, path, unit, H5T_NATIVE_INT, 1, dims, v.list);
         break;
+    case LNT_NUMBERS:
+        put_dataset(im, path, unit, H5T_NATIVE_DOUBLE, 1, dims, v.numbers);
+        break;
     }
 }
 
