@@ -2,6 +2,7 @@
 #include "commands.h"
 #include "complete.h"
 #include "experiment.h"
+#include "linnet/study_fit.h"
 #include "linnet/version.h"
 #include "modes.h"
 #include "train.h"
@@ -370,6 +371,9 @@ const lnt_command lnt_commands[] = {
      lnt_matching_options, ADAPTED(matching), LNT_OUT_FOLDER, NULL, "path, solution, comparison"},
     {"match dynamics", "gradient flow of the wiring, in closed form and integrated", lnt_matching_flow_description,
      lnt_matching_flow_examples, lnt_matching_flow_options, ADAPTED(matching_flow), LNT_OUT_FOLDER, NULL, "modes"},
+    {"fit", "fit the weights of a network, with error bars, evidence and certificates", lnt_fitting_description,
+     lnt_fitting_examples, lnt_fitting_options, ADAPTED(fitting), LNT_OUT_FOLDER, NULL,
+     "methods, starts, weights, sizes, scores, involution, data, displacement"},
     {"apply", "apply a saved result to new rows or stimuli", apply_description, apply_examples, apply_options,
      ADAPTED(apply), LNT_OUT_ARRAY, "prediction", "score, classes"},
     {"reproduce", "run the published experiments and write the report", reproduce_description, reproduce_examples,
