@@ -1,8 +1,12 @@
-/* The ready-made problems. */
-#include "fitting.h"
+/* The ready-made problems, all that is shown on them. */
+#include "fitting_demo.h"
+
+#define STARTS 40
 
 lnt_status lnt_fitting_demo(lnt_ctx *ctx, lnt_record *record, const lnt_fitting_opts *opts)
 {
-    (void)record, (void)opts;
-    return lnt_fail(ctx, LNT_EUSAGE, "--demo: not yet");
+    const lnt_demo demo = {opts->draws, opts->starts == LNT_AUTO ? STARTS : opts->starts, false, opts->seed,
+                           opts->threads};
+    lnt_status status = lnt_demo_methods(ctx, record, &demo);
+    return status;
 }
