@@ -7,6 +7,6 @@ lnt_status lnt_fitting_demo(lnt_ctx *ctx, lnt_record *record, const lnt_fitting_
 {
     const lnt_demo demo = {opts->draws, opts->starts == LNT_AUTO ? STARTS : opts->starts, false, opts->seed,
                            opts->threads};
-    lnt_status status = lnt_demo_methods(ctx, record, &demo);
+    lnt_status status = lnt_demo_cycle(ctx, record, &demo);
     return status;
 }
