@@ -153,8 +153,8 @@ static lnt_status fixed_data(lnt_ctx *ctx, lnt_record *record, const lnt_demo_pr
                          row[i].period ? STARTS : 0, 0);
         lnt_record_check(record, lnt_sprintf(ctx, "%s: period", name), s.period, row[i].period, 0);
         if (row[i].period)
-            lnt_demo_check_band(record, lnt_sprintf(ctx, "%s: lowest SSE on it over that of the best constant", name),
-                                s.low / p->constant, 0.98, 10);
+            lnt_demo_check_band(record, lnt_sprintf(ctx, "%s: SSE of the best constant over the lowest on it", name),
+                                p->constant / s.low, 0, 1 / 0.98);
         if (isfinite(row[i].low)) {
             lnt_record_deviation(record, lnt_sprintf(ctx, "%s: lowest SSE", name), s.low, row[i].low, NAN, NAN);
             lnt_record_deviation(record, lnt_sprintf(ctx, "%s: highest SSE", name), s.high, row[i].high, NAN, NAN);
@@ -203,8 +203,8 @@ static lnt_status random_data(lnt_ctx *ctx, lnt_record *record, const lnt_demo *
     lnt_record_fact(record, "random_data", "lowest_sse_over_constant", "", lnt_known(lowest));
     lnt_demo_check_band(record, "random 0/1 data: share of data and ridge where all starts end on one cycle",
                         (double)one / pairs, 0.6, 1);
-    lnt_demo_check_band(record, "random 0/1 data: lowest SSE on a cycle over that of the best constant", lowest, 0.95,
-                        10);
+    lnt_demo_check_band(record, "random 0/1 data: SSE of the best constant over the lowest on a cycle", 1 / lowest, 0,
+                        1 / 0.95);
     return LNT_OK;
 }
 

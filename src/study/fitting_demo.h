@@ -34,6 +34,10 @@ lnt_status lnt_demo_zero_one(lnt_ctx *ctx, lnt_demo_problem *p, lnt_rng *rng);
 /* Two linear layers without biases on 8 random samples. */
 lnt_status lnt_demo_linear(lnt_ctx *ctx, lnt_demo_problem *p, int inputs, int hidden, int outputs, lnt_rng *rng);
 
+/* n points on [-3, 3] and the bump without noise, its hidden weights times `steepness`; w (7) <- the weights that made
+ * it. */
+lnt_status lnt_demo_teacher(lnt_ctx *ctx, lnt_demo_problem *p, double *w, int n, double steepness);
+
 /* Which methods end near the best fit: tables.methods, and SSE by step of each. */
 lnt_status lnt_demo_methods(lnt_ctx *ctx, lnt_record *record, const lnt_demo *demo);
 /* The naive iteration on 0/1 data: facts.cycle, tables.cycles. */

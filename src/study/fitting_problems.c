@@ -45,6 +45,19 @@ lnt_status lnt_demo_bump(lnt_ctx *ctx, lnt_demo_problem *p, int hidden, lnt_rng 
     return status == LNT_OK ? finish(ctx, p) : status;
 }
 
+lnt_status lnt_demo_teacher(lnt_ctx *ctx, lnt_demo_problem *p, double *w, int n, double steepness)
+{
+    static const double teacher[] = {1.5, 2, 1.5, -2, 1.2, -1, 0.3};
+    lnt_status status = make(ctx, p, "teacher", 1, 2, 1, n);
+    for (int j = 0; j < 7; j++)
+        w[j] = teacher[j] * (j < 4 ? steepness : 1);
+    for (int i = 0; i < n && status == LNT_OK; i++)
+        *lnt_at(p->X, 0, i) = 6.0 * i / (n - 1) - 3;
+    if (status == LNT_OK)
+        status = lnt_layers_forward(ctx, lnt_mat_view(p->d, 1, n), &p->layers, w, p->X);
+    return status == LNT_OK ? finish(ctx, p) : status;
+}
+
 lnt_status lnt_demo_sine(lnt_ctx *ctx, lnt_demo_problem *p, lnt_rng *rng)
 {
     lnt_status status = make(ctx, p, "sine", 1, 3, 1, POINTS);
