@@ -11,27 +11,6 @@
 #define SHOWN 40
 #define DRAWS 12
 
-const char *const lnt_naive_words[] = {"fixed-point", "cycle", "singular", "nonfinite", "limit", NULL};
-
-void lnt_naive_facts(lnt_record *record, lnt_naive_info *info)
-{
-    double values[100];
-    int period = info->period, lowest = 0;
-    for (int i = 1; i < period; i++)
-        lowest = info->sse[i] < info->sse[lowest] ? i : lowest;
-    for (int i = 0; i < period; i++)
-        values[i] = info->sse[(lowest + i) % period];
-    for (int i = 0; i < period; i++)
-        info->sse[i] = values[i];
-    lnt_record_fact(record, "cycle", "status", "", lnt_string(lnt_naive_words[info->status]));
-    lnt_record_fact(record, "cycle", "period", "", lnt_integer(period));
-    lnt_record_fact(record, "cycle", "values", "", lnt_numbers(info->sse, period));
-    lnt_record_fact(record, "cycle", "steps", "", lnt_integer(info->steps));
-    lnt_record_fact(record, "cycle", "best_sse", "", lnt_known(info->best_sse));
-    lnt_record_fact(record, "cycle", "constant_sse", "", lnt_known(info->constant_sse));
-    lnt_record_fact(record, "cycle", "gradient_cosine", "", lnt_known(info->cosine));
-}
-
 /* ---- Many starts at one ridge ---- */
 
 typedef struct many {

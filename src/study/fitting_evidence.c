@@ -137,8 +137,8 @@ static lnt_status draw_band(lnt_ctx *ctx, lnt_record *record, const lnt_posterio
     lnt_record_series(record, "band/mean", "", mean, GRID);
     lnt_record_series(record, "band/low", "", low, GRID);
     lnt_record_series(record, "band/high", "", high, GRID);
-    const lnt_curve curve[] = {{"95 % of new data", LNT_CURVE_BAND, GRID, x, low, high},
-                               {"95 % of f", LNT_CURVE_BAND, GRID, x, inner_low, inner_high},
+    const lnt_curve curve[] = {{"95 % of new data (outer)", LNT_CURVE_BAND, GRID, x, low, high},
+                               {"95 % of f (inner)", LNT_CURVE_BAND, GRID, x, inner_low, inner_high},
                                {"most probable fit", LNT_CURVE_LINE, GRID, x, mean, NULL},
                                {"data", LNT_CURVE_MARKS, p->X.cols, p->X.a, p->d, NULL}};
     const lnt_panel panel = {.xlabel = "x", .ylabel = "f(x)", .curves = 4, .curve = curve};
@@ -154,13 +154,15 @@ static lnt_status two_units(lnt_ctx *ctx, lnt_record *record, const lnt_demo *de
 {
     lnt_demo_problem p;
     lnt_posterior posterior;
-    estimate best;
+    estimate best, again;
     double at[] = {0, 1}, mean[2], variance[2];
     lnt_status status = lnt_demo_bump(ctx, &p, 2, NULL);
     if (status == LNT_OK)
         status = best_of(ctx, &best, &p, demo);
-    if (status == LNT_OK)
-        status = re_estimate(ctx, &best, &posterior, &p);
+    if (status == LNT_OK) {
+        again = best;
+        status = re_estimate(ctx, &again, &posterior, &p);
+    }
     if (status == LNT_OK)
         status = predict(ctx, mean, variance, at, 2, &posterior, &p);
     if (status != LNT_OK)
@@ -185,26 +187,24 @@ static void draw_sizes(lnt_record *record, const double *size, const double *evi
 
 static lnt_status sizes(lnt_ctx *ctx, lnt_record *record, const lnt_demo *demo)
 {
-    static const int quick[] = {1, 2, 3, 4}, full[] = {1, 2, 3, 4, 5, 6, 7, 8};
-    int count = demo->full ? 8 : 4, best = 0;
+    int best = 0;
     double size[MOST_HIDDEN], evidence[MOST_HIDDEN], counted[MOST_HIDDEN];
     lnt_table *table = lnt_record_table(record, "evidence");
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < MOST_HIDDEN; i++) {
         lnt_mark mark = lnt_ctx_mark(ctx);
-        int hidden = demo->full ? full[i] : quick[i];
         lnt_demo_problem p;
         estimate e;
-        lnt_status status = lnt_demo_bump(ctx, &p, hidden, NULL);
+        lnt_status status = lnt_demo_bump(ctx, &p, i + 1, NULL);
         if (status == LNT_OK)
             status = best_of(ctx, &e, &p, demo);
         if (status != LNT_OK)
             return status;
-        size[i] = hidden;
+        size[i] = i + 1;
         evidence[i] = e.log_evidence;
         counted[i] = e.log_evidence + lnt_log_symmetries(2, p.width, LNT_TANH);
         best = evidence[i] > evidence[best] ? i : best;
         lnt_table_row(table);
-        lnt_table_set(table, "hidden", "", lnt_integer(hidden));
+        lnt_table_set(table, "hidden", "", lnt_integer(i + 1));
         lnt_table_set(table, "weights", "", lnt_integer((long)p.model.k));
         lnt_table_set(table, "log_evidence", "", lnt_known(evidence[i]));
         lnt_table_set(table, "log_symmetries", "", lnt_known(counted[i] - evidence[i]));
@@ -216,7 +216,7 @@ static lnt_status sizes(lnt_ctx *ctx, lnt_record *record, const lnt_demo *demo)
         lnt_ctx_reset(ctx, mark);
     }
     lnt_record_check(record, "hidden units with the largest evidence", size[best], 2, 0);
-    draw_sizes(record, size, evidence, counted, count);
+    draw_sizes(record, size, evidence, counted, MOST_HIDDEN);
     return LNT_OK;
 }
 
