@@ -340,7 +340,11 @@ lnt_status lnt_network_read(lnt_ctx *ctx, lnt_record *record, lnt_network_data *
     if (status != LNT_OK)
         return status;
     lnt_setup_report(record, &setup, &task);
+    return LNT_OK;
+}
+
+void lnt_network_describe(lnt_record *record, const lnt_network_data *data)
+{
     put_facts(record, data);
     warn(record, data);
-    return LNT_OK;
 }
