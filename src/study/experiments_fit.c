@@ -8,7 +8,7 @@ static lnt_status run_part(lnt_ctx *ctx, lnt_record *record, const lnt_reproduce
 {
     lnt_mark mark = lnt_ctx_mark(ctx);
     const lnt_demo demo = {
-        .draws = opts->full ? 10 : 2, .starts = 40, .full = opts->full, .seed = opts->seed, .threads = opts->threads};
+        .draws = opts->full ? 10 : 1, .starts = 40, .full = opts->full, .seed = opts->seed, .threads = opts->threads};
     lnt_status status = part(ctx, record, &demo);
     lnt_ctx_reset(ctx, mark);
     return status;
