@@ -373,7 +373,7 @@ const lnt_command lnt_commands[] = {
      lnt_matching_flow_examples, lnt_matching_flow_options, ADAPTED(matching_flow), LNT_OUT_FOLDER, NULL, "modes"},
     {"fit", "fit the weights of a network, with error bars, evidence and certificates", lnt_fitting_description,
      lnt_fitting_examples, lnt_fitting_options, ADAPTED(fitting), LNT_OUT_FOLDER, NULL,
-     "methods, starts, weights, covariance, groups, sizes, scores, involution, data, displacement"},
+     "methods, starts, weights, covariance, groups, sizes, scores, cycles, involution, data, displacement, evidence"},
     {"apply", "apply a saved result to new rows or stimuli", apply_description, apply_examples, apply_options,
      ADAPTED(apply), LNT_OUT_ARRAY, "prediction", "score, classes"},
     {"reproduce", "run the published experiments and write the report", reproduce_description, reproduce_examples,

@@ -82,6 +82,11 @@ static void draw_start(double *w, lnt_rng *rng, void *user)
     lnt_layers_start(w, &r->layers, kind, r->X, rng);
 }
 
+static void canonical(double *w, void *user)
+{
+    lnt_layers_canonical(w, &((const runs *)user)->layers);
+}
+
 static lnt_status one_run(lnt_ctx *ctx, int s, void *user)
 {
     runs *r = user;
@@ -114,8 +119,12 @@ static lnt_status find_optimum(lnt_ctx *ctx, departure *d, runs *r)
     lnt_mat W;
     lnt_fit_opts opts;
     lnt_fit_starts_info summary;
-    const lnt_fit_start start = {
-        .starts = starts, .threads = r->o->threads, .seed = r->o->seed, .draw = draw_start, .user = r};
+    const lnt_fit_start start = {.starts = starts,
+                                 .threads = r->o->threads,
+                                 .seed = r->o->seed,
+                                 .draw = draw_start,
+                                 .canonical = canonical,
+                                 .user = r};
     lnt_fit_info *info = lnt_alloc(ctx, (size_t)starts, sizeof *info);
     double *p = lnt_alloc(ctx, (size_t)k, sizeof *p);
     lnt_fit_defaults(&opts);
