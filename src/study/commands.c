@@ -269,7 +269,7 @@ static const char complete_description[] =
 #define OPTS lnt_apply_opts
 static const lnt_option apply_options[] = {
     TEXT("folder", folder, LNT_OPT_POSITIONAL, "DIR",
-         "folder of a saved result of linnet train, regress path or match"),
+         "folder of a saved result of linnet train, fit, regress path or match"),
     TEXT("data", data, LNT_OPT_INPUT, "NAME", "rows to apply it to, as for linnet train"),
     TEXT("inputs", inputs, LNT_OPT_INPUT, "FILE",
          "rows to apply it to, a file as for linnet train; prepared like the training rows. Of match, new stimuli: a "
@@ -286,6 +286,7 @@ static const lnt_option apply_options[] = {
 
 static const char *const apply_examples[] = {"linnet apply d --inputs new.csv --out predicted.npy",
                                              "linnet apply p --inputs new.csv --lambda 1se --out predicted.csv",
+                                             "linnet apply g --inputs new.csv --out bands.csv",
                                              "linnet apply d --data digits --json", NULL};
 
 static const char apply_description[] =
@@ -296,6 +297,9 @@ static const char apply_description[] =
     "axis "
     "for "
     "--run each of several runs, or as CSV if its name ends in .csv.\n\n"
+    "Of linnet fit the columns are the means and then their standard deviations, without noise; of classes the "
+    "probabilities, averaged over the posterior. --json has the band of further data too, and with --targets how many "
+    "fall into it.\n\n"
     "Of linnet match the inputs are new stimuli, the same cells in rows: they are prepared as the stimuli of the fit "
     "were "
     "and become Z X (cells x stimuli). With --targets, outputs for them, the covariances are compared: table score.";

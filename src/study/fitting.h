@@ -97,6 +97,10 @@ typedef struct lnt_fitted_score {
 lnt_fitted_score lnt_fitted_rate(const lnt_fitted *fitted, const lnt_predicted *predicted, lnt_mat Y,
                                  const double *noise_sd);
 
+/* Series NAME/x, mean, sd, low, high, of classes probability, and target (Y.a NULL: none); of several outputs
+ * NAME/output1/x and so on. */
+lnt_status lnt_fitted_series(lnt_ctx *ctx, lnt_record *record, const lnt_fitted *fitted, const char *name,
+                             const lnt_predicted *predicted, const double *x, lnt_mat Y);
 lnt_status lnt_fitted_report(lnt_ctx *ctx, lnt_record *record, const lnt_fitted *fitted);
 /* series prediction, scores, deviations and the figure. */
 lnt_status lnt_fitted_show(lnt_ctx *ctx, lnt_record *record, const lnt_fitted *fitted);

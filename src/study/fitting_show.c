@@ -97,7 +97,7 @@ static lnt_status put_one(lnt_ctx *ctx, lnt_record *record, const char *group, c
     return LNT_OK;
 }
 
-static lnt_status put_series(lnt_ctx *ctx, lnt_record *record, const lnt_fitted *f, const char *name,
+lnt_status lnt_fitted_series(lnt_ctx *ctx, lnt_record *record, const lnt_fitted *f, const char *name,
                              const lnt_predicted *p, const double *x, lnt_mat Y)
 {
     lnt_mat none = {0}, sd = f->has_posterior ? p->sd : none, low = f->has_posterior ? p->low : none,
@@ -282,14 +282,14 @@ lnt_status lnt_fitted_show(lnt_ctx *ctx, lnt_record *record, const lnt_fitted *f
     view v;
     lnt_status status = make(ctx, &v, f);
     if (status == LNT_OK)
-        status = put_series(ctx, record, f, "prediction", &v.at, v.x, v.grid ? none : d->Y);
+        status = lnt_fitted_series(ctx, record, f, "prediction", &v.at, v.x, v.grid ? none : d->Y);
     double *row = status == LNT_OK ? lnt_alloc(ctx, (size_t)d->test.n, sizeof *row) : NULL;
     if (!row)
         return status == LNT_OK ? LNT_ENOMEM : status;
     for (int i = 0; i < d->test.n; i++)
         row[i] = i;
     if (d->test.n)
-        status = put_series(ctx, record, f, "held_out", &v.held, row, d->test_Y);
+        status = lnt_fitted_series(ctx, record, f, "held_out", &v.held, row, d->test_Y);
     put_score(record, f, &v.rows, d->Y, d->sd, "fitted");
     if (d->test.n)
         put_score(record, f, &v.held, d->test_Y, d->test_sd, "held out");
