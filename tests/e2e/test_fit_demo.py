@@ -29,7 +29,7 @@ def logistic(a):
     return 1 / (1 + np.exp(-a))
 
 
-ACT = {"tanh": (np.tanh, lambda a: 1 / np.cosh(a) ** 2), "logistic": (logistic, lambda a: logistic(a) * (1 - logistic(a))),
+ACT = {"tanh": (np.tanh, lambda a: 1 / np.cosh(np.clip(a, -300, 300)) ** 2), "logistic": (logistic, lambda a: logistic(a) * (1 - logistic(a))),
        "linear": (lambda a: a, np.ones_like)}
 
 
