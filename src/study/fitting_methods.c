@@ -144,7 +144,7 @@ static double median(double *values, int n)
 
 /* Sums over draws of what the starts of one method came to. */
 typedef struct outcome {
-    double success, square, iterations, best, middle;
+    double success, square, iterations, best, middle, constant;
     int worse; /* runs above the best constant */
 } outcome;
 
@@ -162,6 +162,7 @@ static void add_up(outcome *o, const many *a, int starts, double best)
     o->success += share;
     o->square += share * share;
     o->best += least;
+    o->constant += a->p->constant;
     o->middle += median(a->sse, starts);
     o->iterations += median(a->steps, starts);
 }
@@ -229,7 +230,7 @@ static void put_row(lnt_record *record, const lnt_demo_problem *p, const method 
     lnt_table_set(table, "iterations", "", lnt_number(o->iterations / draws));
     lnt_table_set(table, "sse", "", lnt_known(o->best / draws));
     lnt_table_set(table, "median_sse", "", lnt_known(o->middle / draws));
-    lnt_table_set(table, "constant_sse", "", lnt_number(p->constant));
+    lnt_table_set(table, "constant_sse", "", lnt_number(o->constant / draws));
     lnt_table_set(table, "worse_than_constant", "", lnt_integer(o->worse));
 }
 
