@@ -51,9 +51,11 @@ typedef enum lnt_fit_solver {
 } lnt_fit_solver;
 
 typedef enum lnt_fit_scaling {
-    LNT_SCALING_AUTO,     /* identity */
+    LNT_SCALING_AUTO,     /* identity for models whose weights are alike, else More's */
     LNT_SCALING_IDENTITY, /* D = I: for networks, whose weights are alike */
-    LNT_SCALING_MORE      /* D_j the largest norm of column j of B so far (More 1978): for weights in mixed units */
+    LNT_SCALING_MORE      /* D_j the largest norm of column j of B so far (More 1978), its square halved a step: for
+                           * weights in mixed units. Without fading a fit never leaves valleys such as that of Meyer's
+                           * problem, where norms fall by fifty decades */
 } lnt_fit_scaling;
 
 /* Why a fit ended. The first five are answers, the others are not. */
@@ -109,7 +111,7 @@ typedef struct lnt_fit_opts {
     void *user;
 } lnt_fit_opts;
 
-/* LM, auto, identity, tau 1, accelerated with bend .75, 600 steps, gradient 1e-10, step 1e-12, flat 1e-10, zero 1e-30,
+/* LM, auto, identity, tau 1, accelerated with bend .75, 1000 steps, gradient 1e-10, step 1e-12, flat 1e-10, zero 1e-30,
  * rcond 1e-12, 2^30 bytes, all threads, no projection. */
 LNT_API void lnt_fit_defaults(lnt_fit_opts *opts);
 

@@ -32,6 +32,7 @@ typedef struct lnt_model {
     int (*vjp)(const double *w, const double *u, double *out, void *user);
     /* out (n) <- fvv. NULL: by differences of f. */
     int (*fvv)(const double *w, const double *v, double *out, void *user);
+    bool alike; /* all weights are in the same unit and of order one, as those of networks are */
 } lnt_model;
 
 /* The routines below call the callback or what stands in for it, and sort its answers out: LNT_OK with *rejected =

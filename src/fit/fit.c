@@ -31,7 +31,7 @@ void lnt_fit_defaults(lnt_fit_opts *opts)
     *opts = (lnt_fit_opts){.tau = 1,
                            .accelerate = true,
                            .bend = 0.75,
-                           .max_steps = 600,
+                           .max_steps = 1000,
                            .gradient = 1e-10,
                            .step = 1e-12,
                            .flat = 1e-10,
@@ -163,7 +163,7 @@ lnt_status lnt_fit_once(lnt_ctx *ctx, double *w, lnt_fit_info *info, const lnt_f
 {
     lnt_mark mark = lnt_ctx_mark(ctx);
     bool rejected = false;
-    lnt_fit_run run = {.opts = opts, .info = info, .w = w};
+    lnt_fit_run run = {.opts = opts, .info = info, .w = w, .more = lnt_fit_more(opts, problem->model)};
     *info = (lnt_fit_info){.cosine = NAN};
     lnt_status status = check(ctx, problem, opts);
     if (status == LNT_OK && opts->linear > 0) {
@@ -219,7 +219,7 @@ lnt_status lnt_fit_step(lnt_ctx *ctx, double *p, const lnt_fit_problem *problem,
     if (status == LNT_OK && rejected)
         status = lnt_fail(ctx, LNT_EDOMAIN, "the model has no value at these weights");
     for (int j = 0; status == LNT_OK && j < l.k; j++)
-        D2[j] = opts->scaling == LNT_SCALING_MORE && l.norm2[j] > 0 ? l.norm2[j] : 1;
+        D2[j] = lnt_fit_more(opts, problem->model) && l.norm2[j] > 0 ? l.norm2[j] : 1;
     if (status == LNT_OK)
         status = lnt_local_damp(ctx, &l, &ok, mu, D2);
     if (status == LNT_OK && ok)

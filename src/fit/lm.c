@@ -6,13 +6,13 @@
 #include <math.h>
 #include <string.h>
 
-/* Squares of D: ones, or the largest |b_j|^2 so far. */
+/* Squares of D: ones, or the largest |b_j|^2 of late. */
 static void update_scale(lnt_fit_run *run)
 {
     const lnt_local *l = &run->l;
     for (int j = 0; j < l->k; j++)
-        if (run->opts->scaling == LNT_SCALING_MORE)
-            run->D2[j] = fmax(run->D2[j], l->norm2[j] > 0 || run->D2[j] > 0 ? l->norm2[j] : 1);
+        if (run->more)
+            run->D2[j] = fmax(run->D2[j] / 2, l->norm2[j] > 0 || run->D2[j] > 0 ? l->norm2[j] : 1);
         else
             run->D2[j] = 1;
 }
@@ -22,7 +22,7 @@ double lnt_fit_mu_scale(const lnt_fit_run *run)
     double largest = 0;
     for (int j = 0; j < run->l.k; j++)
         largest = fmax(largest, run->l.norm2[j]);
-    return run->opts->scaling == LNT_SCALING_MORE ? 1 : largest > 0 ? largest : 1;
+    return run->more ? 1 : largest > 0 ? largest : 1;
 }
 
 /* S fvv(p); without the model's own from residuals ahead, as lnt_model_fvv(). */

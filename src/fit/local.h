@@ -59,7 +59,12 @@ lnt_status lnt_local_bend(lnt_ctx *ctx, double *q, bool *rejected, lnt_local *l,
 /* z <- argmin |y - A z|^2 + shift |z|^2 for A = B S^-1. */
 lnt_status lnt_lsmr(lnt_ctx *ctx, double *z, bool *rejected, const lnt_local *l, const double *y);
 
-/* The methods, from w with info->outputs and sse filled in and r the residual there. */
+/* Whether D is More's. */
+static inline bool lnt_fit_more(const lnt_fit_opts *opts, const lnt_model *model)
+{
+    return opts->scaling == LNT_SCALING_MORE || (opts->scaling == LNT_SCALING_AUTO && !model->alike);
+}
+
 typedef struct lnt_fit_run {
     lnt_local l;
     const lnt_fit_opts *opts;
@@ -67,8 +72,10 @@ typedef struct lnt_fit_run {
     double *w, *r, *trial, *trial_r, *p, *q, *D2, *fvv;
     double zero; /* SSE that counts as 0 */
     int flat;    /* steps in a row without a fall */
+    bool more;   /* D is More's */
 } lnt_fit_run;
 
+/* The methods, from w with info->outputs and sse filled in and r the residual there. */
 lnt_status lnt_fit_lm(lnt_ctx *ctx, lnt_fit_run *run);
 lnt_status lnt_fit_gauss_newton(lnt_ctx *ctx, lnt_fit_run *run);
 lnt_status lnt_fit_lbfgs(lnt_ctx *ctx, lnt_fit_run *run);

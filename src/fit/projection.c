@@ -155,7 +155,7 @@ lnt_status lnt_fit_projected(lnt_ctx *ctx, double *w, lnt_fit_info *info, const 
     memcpy(d, m.l.data, (size_t)m.l.n * sizeof *d);
     memcpy(m.w, w, (size_t)m.l.k * sizeof *w);
     memcpy(theta, w, count * sizeof *theta);
-    lnt_model model = {.n = n, .k = count, .user = &m, .f = outputs, .jacobian = rows};
+    lnt_model model = {.n = n, .k = count, .user = &m, .f = outputs, .jacobian = rows, .alike = problem->model->alike};
     lnt_fit_problem reduced = {.model = &model, .d = d, .penalty = problem->penalty};
     lnt_fit_opts inner = *opts;
     watcher watch = {opts, &m, w};

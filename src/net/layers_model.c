@@ -109,7 +109,7 @@ static lnt_status make(lnt_ctx *ctx, lnt_model *model, net_model *m)
         if (status != LNT_OK)
             return status;
     }
-    *model = (lnt_model){(size_t)n, (size_t)m->k, m, outputs, rows, jvp, vjp, fvv};
+    *model = (lnt_model){(size_t)n, (size_t)m->k, m, outputs, rows, jvp, vjp, fvv, true};
     return LNT_OK;
 }
 

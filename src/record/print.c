@@ -126,8 +126,10 @@ static void put_table(lnt_text *out, const lnt_table *table)
 {
     table_grid g;
     bool left[SHOWN_COLUMNS];
-    int count = 0, rows = table->rows < 3 * SHOWN_ROWS ? table->rows : 3 * SHOWN_ROWS;
-    for (const lnt_column *c = table->columns; c && count < SHOWN_COLUMNS; c = c->next) {
+    int count = 0, columns = 0, rows = table->rows < 3 * SHOWN_ROWS ? table->rows : 3 * SHOWN_ROWS;
+    for (const lnt_column *c = table->columns; c; c = c->next, columns++) {
+        if (columns >= SHOWN_COLUMNS)
+            continue;
         left[count] = lnt_table_cell(c, 0).kind == LNT_STRING;
         g.column[count++] = c;
     }
@@ -137,8 +139,9 @@ static void put_table(lnt_text *out, const lnt_table *table)
     g.shown = rows;
     lnt_text_add(out, "\n%s\n", table->name);
     put_grid(out, rows, count, left, table_cell, &g);
-    if (rows < table->rows)
-        lnt_text_add(out, "  (%d of %d rows; all with --csv %s)\n", rows, table->rows, table->name);
+    if (rows < table->rows || count < columns)
+        lnt_text_add(out, "  (%d of %d rows, %d of %d columns; all with --csv %s)\n", rows, table->rows, count, columns,
+                     table->name);
     if (strcmp(table->name, "deviations") == 0)
         lnt_text_add(out,
                      "  (absolute: of rms(...) that of the difference matrix, simulated and predicted those of its two "

@@ -57,7 +57,9 @@ typedef struct lnt_fitted {
     bool has_prior;
     double *alpha;   /* final, a number for each group; without prior 0 */
     double *penalty; /* k: alpha over beta, or NULL */
-    double noise;    /* variance of the noise of a further datum; NaN: not known */
+    double size;     /* sum of squares of the data, in units of the noise where it is known for each */
+    double alpha_first;
+    double noise; /* variance of the noise of a further datum; NaN: not known */
     lnt_fit_certificate certificate;
     bool has_certificate, has_posterior;
     lnt_posterior posterior;
@@ -67,6 +69,21 @@ typedef struct lnt_fitted {
     bool cancelled;
 } lnt_fitted;
 
+static inline bool lnt_fitted_gaussian(const lnt_fitted *f)
+{
+    return f->likelihood.kind == LNT_GAUSSIAN;
+}
+static inline bool lnt_noise_known(const lnt_fitted *f)
+{
+    return f->data->sd || f->data->C.a;
+}
+static inline lnt_prior lnt_fitted_prior(const lnt_fitted *f)
+{
+    return (lnt_prior){.groups = f->data->groups, .group = f->data->group, .alpha = f->alpha};
+}
+
+/* f->posterior at f->w; without a prior the limit of a flat one. */
+lnt_status lnt_fitted_posterior(lnt_ctx *ctx, lnt_fitted *f);
 /* Best of many starts, re-estimation where asked for, certificate and posterior. */
 lnt_status lnt_fitted_find(lnt_ctx *ctx, lnt_fitted *fitted, const lnt_network_data *data,
                            const lnt_fitting_opts *opts);

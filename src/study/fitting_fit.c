@@ -11,35 +11,22 @@
 #define STEPS 600
 #define NEAR_BEST 1.01
 #define SAME 1e-3         /* weights of one minimum differ by less than this share of the largest */
+#define NO_ERROR 1e-12    /* share of the data's sum of squares that is no error at all */
+#define STATIONARY 1e-3   /* cosines of gradients above that are of no minimum */
 #define CANDIDATES 5      /* minima that the evidence is asked about */
 #define NEAR 1e-3         /* of modes, in standard deviations of the posterior: of all starts, */
 #define NEARER 1e-6       /* and of the best */
 #define WEAK 1            /* prior precision of classes where nothing is said, */
 #define WEAKEST 1e-8      /* and where none is wanted */
 #define FIRST_NOISE 0.01  /* share of the targets' variance that counts as noise at first */
-#define FLAT 1e-30        /* a prior that stands for none: its share of the precision of each weight */
+#define FAR 30.0          /* times larger or smaller than 1: inputs that are not of unit scale */
 #define MOST_COURSE 5000  /* steps of a start that are kept */
 #define MOST_WORK 1e10    /* operations that a certificate may cost */
 #define MOST_WEIGHTS 5000 /* of a posterior of more data than that */
 
-static bool is_gaussian(const lnt_fitted *f)
-{
-    return f->likelihood.kind == LNT_GAUSSIAN;
-}
-
 static bool is_linear(const lnt_fitted *f)
 {
     return f->data->layers.net.depth == 1;
-}
-
-static bool noise_known(const lnt_fitted *f)
-{
-    return f->data->sd || f->data->C.a;
-}
-
-static lnt_prior prior_of(const lnt_fitted *f)
-{
-    return (lnt_prior){.groups = f->data->groups, .group = f->data->group, .alpha = f->alpha};
 }
 
 static lnt_fit_problem problem_of(const lnt_fitted *f)
@@ -100,7 +87,7 @@ static lnt_status fit_once(lnt_ctx *ctx, double *w, int s, const many *m)
 static lnt_status climb(lnt_ctx *ctx, double *w, lnt_fit_info *info, const lnt_fitted *f, int max_steps,
                         double tolerance)
 {
-    lnt_prior prior = prior_of(f);
+    lnt_prior prior = lnt_fitted_prior(f);
     lnt_mode_opts opts;
     lnt_mode_info mode;
     lnt_mode_defaults(&opts);
@@ -137,7 +124,7 @@ static lnt_status one_start(lnt_ctx *ctx, int s, void *user)
     f->info[s] = (lnt_fit_info){.stop = LNT_FIT_CANCELLED, .objective = INFINITY, .sse = INFINITY};
     if (lnt_cancelled(ctx))
         return LNT_OK;
-    lnt_status status = (is_gaussian(f) ? fit_once : climb_once)(ctx, w, s, m);
+    lnt_status status = (lnt_fitted_gaussian(f) ? fit_once : climb_once)(ctx, w, s, m);
     if (status == LNT_OK)
         lnt_layers_canonical(w, &f->data->layers);
     lnt_progress_step(ctx);
@@ -161,7 +148,7 @@ static void sum_up(lnt_fitted *f, int *kind)
     *sum = (lnt_fit_starts_info){0};
     for (int s = 1; s < f->starts; s++)
         sum->best = f->info[s].objective < f->info[sum->best].objective ? s : sum->best;
-    double limit = NEAR_BEST * f->info[sum->best].objective;
+    double limit = NEAR_BEST * f->info[sum->best].objective + NO_ERROR * f->size;
     for (int s = 0; s < f->starts; s++) {
         bool is_near = f->info[s].objective <= limit;
         sum->converged += f->info[s].stop <= LNT_FIT_ZERO;
@@ -180,7 +167,10 @@ static void set_options(const lnt_fitted *f, lnt_fit_opts *opts)
     lnt_fit_defaults(opts);
     opts->method = (lnt_fit_method)o->method;
     opts->solver = (lnt_fit_solver)o->solver;
+    double scale = lnt_mat_rms(f->data->X);
     opts->scaling = (lnt_fit_scaling)o->scaling;
+    if (!o->scaling && scale > 0 && (scale > FAR || scale < 1 / FAR))
+        opts->scaling = LNT_SCALING_MORE; /* weights and biases are not alike */
     opts->tau = o->tau;
     opts->accelerate = o->acceleration;
     opts->max_steps = o->iterations == LNT_AUTO ? STEPS : o->iterations;
@@ -206,11 +196,11 @@ static lnt_status run_starts(lnt_ctx *ctx, lnt_fitted *f, int *kind)
     many m = {.fitted = f, .kind = kinds[f->opts->start], .zero = f->opts->start == LNT_FITTING_START_ZERO};
     set_options(f, &m.opts);
     m.zero = m.zero || is_linear(f);
-    if (is_linear(f) && is_gaussian(f) && !f->has_prior && !f->opts->solver && !f->opts->method) {
+    if (is_linear(f) && lnt_fitted_gaussian(f) && !f->has_prior && !f->opts->solver && !f->opts->method) {
         m.opts.method = LNT_FIT_GAUSS_NEWTON; /* one step, of least norm where there are many */
         m.opts.solver = (double)f->likelihood.n * (double)f->data->model.k < 1e8 ? LNT_SOLVER_SVD : LNT_SOLVER_AUTO;
     }
-    for (int s = 0; s < f->starts && s < LNT_FITTING_HISTORIES && is_gaussian(f); s++)
+    for (int s = 0; s < f->starts && s < LNT_FITTING_HISTORIES && lnt_fitted_gaussian(f); s++)
         if (!(f->history[s] = lnt_alloc(ctx, (size_t)room(&m.opts), sizeof(double))))
             return LNT_ENOMEM;
     set_penalty(f);
@@ -226,7 +216,7 @@ static lnt_status run_starts(lnt_ctx *ctx, lnt_fitted *f, int *kind)
     memcpy(f->w, lnt_at(f->W, 0, f->summary.best), f->data->model.k * sizeof *f->w);
     if (!isfinite(f->answer.objective))
         return lnt_fail(ctx, LNT_EUSER, "interrupted before a start was finished");
-    if (is_gaussian(f) || f->answer.stop > LNT_FIT_ZERO)
+    if (lnt_fitted_gaussian(f) || f->answer.stop > LNT_FIT_ZERO)
         return LNT_OK;
     return climb(ctx, f->w, &f->answer, f, m.opts.max_steps, NEARER);
 }
@@ -280,12 +270,13 @@ static lnt_status one_candidate(lnt_ctx *ctx, int index, void *user)
     const lnt_fitted *f = all->fitted;
     candidate *c = &all->candidate[index];
     lnt_likelihood likelihood = f->likelihood;
-    lnt_prior prior = prior_of(f);
+    lnt_prior prior = lnt_fitted_prior(f);
     lnt_posterior posterior;
     lnt_evidence_opts opts;
     lnt_evidence_defaults(&opts);
     opts.keep_alpha = !isnan(f->opts->net.alpha);
-    opts.keep_beta = noise_known(f);
+    opts.keep_beta = lnt_noise_known(f);
+    opts.alpha_least *= f->alpha_first;
     opts.mode.max_steps = f->opts->iterations == LNT_AUTO ? STEPS : f->opts->iterations;
     memcpy(c->alpha, f->alpha, (size_t)f->data->groups * sizeof *c->alpha);
     prior.alpha = c->alpha;
@@ -346,107 +337,6 @@ static lnt_status weigh(lnt_ctx *ctx, lnt_fitted *f, const int *kind)
     return LNT_OK;
 }
 
-/* ---- The posterior ---- */
-
-/* The model at the answer, linear and whitened: what is left of noise with a covariance. */
-typedef struct frozen {
-    lnt_mat BT;
-    double *f, *d;
-} frozen;
-
-static int frozen_f(const double *w, double *out, void *user)
-{
-    const frozen *z = user;
-    (void)w;
-    memcpy(out, z->f, (size_t)z->BT.cols * sizeof *out);
-    return 0;
-}
-
-static int frozen_rows(const double *w, size_t first, size_t last, double *B, size_t ld, void *user)
-{
-    const frozen *z = user;
-    (void)w;
-    for (size_t i = first; i < last; i++)
-        memcpy(B + (i - first) * ld, lnt_at(z->BT, 0, (int)i), (size_t)z->BT.rows * sizeof *B);
-    return 0;
-}
-
-static lnt_status freeze(lnt_ctx *ctx, frozen *z, const lnt_fitted *f)
-{
-    const lnt_model *m = &f->data->model;
-    int n = (int)m->n, k = (int)m->k;
-    lnt_mat L, B;
-    bool rejected;
-    lnt_status status = lnt_mat_alloc(ctx, &z->BT, k, n);
-    if (status == LNT_OK)
-        status = lnt_mat_alloc(ctx, &L, n, n);
-    if (status == LNT_OK)
-        status = lnt_mat_alloc(ctx, &B, n, k + 2);
-    if (status == LNT_OK)
-        status = lnt_model_rows(ctx, z->BT.a, (size_t)k, &rejected, m, f->w, 0, m->n);
-    if (status != LNT_OK)
-        return status;
-    z->f = lnt_at(B, 0, k);
-    z->d = lnt_at(B, 0, k + 1);
-    lnt_mat_transpose(lnt_columns(B, 0, k), z->BT);
-    memcpy(z->d, f->likelihood.d, m->n * sizeof *z->d);
-    status = lnt_model_outputs(ctx, z->f, &rejected, m, f->w);
-    lnt_mat_copy(L, f->data->C);
-    if (status == LNT_OK && !lnt_cholesky(L))
-        return lnt_fail(ctx, LNT_EDOMAIN, "the covariance of the noise is not positive definite");
-    if (status == LNT_OK) {
-        lnt_solve_lower(B, LNT_N, L);
-        lnt_mat_transpose(z->BT, lnt_columns(B, 0, k));
-    }
-    return status;
-}
-
-/* For each weight a prior far below what the data say of it: a posterior without one, in well scaled columns. */
-static lnt_status flat_prior(lnt_ctx *ctx, lnt_prior *prior, const lnt_model *m, const lnt_likelihood *l,
-                             const double *w)
-{
-    int n = (int)m->n, k = (int)m->k, chunk = n < LNT_MODEL_CHUNK ? n : LNT_MODEL_CHUNK;
-    lnt_mat X;
-    int *group = lnt_alloc(ctx, m->k, sizeof *group);
-    prior->alpha = lnt_alloc_zero(ctx, m->k, sizeof *prior->alpha);
-    lnt_status status = group && prior->alpha ? lnt_mat_alloc(ctx, &X, k, chunk) : LNT_ENOMEM;
-    for (int i = 0; i < n && status == LNT_OK; i += chunk) {
-        lnt_mat part = lnt_columns(X, 0, i + chunk < n ? chunk : n - i);
-        bool rejected;
-        status = lnt_model_rows(ctx, part.a, (size_t)k, &rejected, m, w, (size_t)i, (size_t)(i + part.cols));
-        for (int j = 0; j < part.cols * k && status == LNT_OK; j++) {
-            double v = l->sqrtw ? l->sqrtw[i + j / k] : 1;
-            prior->alpha[j % k] += FLAT * l->beta * (v * part.a[j]) * (v * part.a[j]);
-        }
-    }
-    for (int j = 0; j < k && status == LNT_OK; j++)
-        group[j] = j;
-    prior->groups = k;
-    prior->group = group;
-    return status;
-}
-
-static lnt_status make_posterior(lnt_ctx *ctx, lnt_fitted *f)
-{
-    const lnt_model *m = &f->data->model;
-    lnt_likelihood l = f->likelihood;
-    lnt_prior prior = prior_of(f);
-    frozen z;
-    lnt_model at = {.n = m->n, .k = m->k, .user = &z, .f = frozen_f, .jacobian = frozen_rows};
-    lnt_status status = LNT_OK;
-    if (f->data->C.a) {
-        status = freeze(ctx, &z, f);
-        l.d = z.d;
-        m = &at;
-    }
-    if (status == LNT_OK && !f->has_prior)
-        status = flat_prior(ctx, &prior, m, &l, f->w);
-    if (status == LNT_OK)
-        status = lnt_posterior_make(ctx, &f->posterior, m, f->w, &l, &prior);
-    f->has_posterior = status == LNT_OK;
-    return status;
-}
-
 /* ---- All ---- */
 
 static lnt_status certify(lnt_ctx *ctx, lnt_fitted *f)
@@ -454,7 +344,7 @@ static lnt_status certify(lnt_ctx *ctx, lnt_fitted *f)
     double n = (double)f->likelihood.n, k = (double)f->data->model.k;
     lnt_fit_problem problem = problem_of(f);
     lnt_mat none = {0};
-    if (!is_gaussian(f) || n * k > 5e7 || n * k * fmin(n, k) > MOST_WORK)
+    if (!lnt_fitted_gaussian(f) || n * k > 5e7 || n * k * fmin(n, k) > MOST_WORK)
         return LNT_OK;
     f->has_certificate = true;
     return lnt_fit_certify(ctx, &f->certificate, none, 12 * n * k * k < MOST_WORK, &problem, f->w);
@@ -465,15 +355,15 @@ static void set_noise(lnt_fitted *f)
 {
     double n = (double)f->likelihood.n, k = (double)f->data->model.k;
     bool one = f->data->sd != NULL;
-    if (!is_gaussian(f))
+    if (!lnt_fitted_gaussian(f))
         return;
-    if (!noise_known(f) && !f->has_prior && n > k && f->answer.sse > 0)
+    if (!lnt_noise_known(f) && !f->has_prior && n > k && f->answer.sse > 0)
         f->likelihood.beta = (n - k) / f->answer.sse;
     for (size_t i = 1; i < f->likelihood.n && one; i++)
         one = f->data->sd[i] == f->data->sd[0];
-    f->noise = one                                                                  ? f->data->sd[0] * f->data->sd[0]
-               : noise_known(f) || (!f->has_prior && !(n > k && f->answer.sse > 0)) ? NAN
-                                                                                    : 1 / f->likelihood.beta;
+    f->noise = one ? f->data->sd[0] * f->data->sd[0]
+               : lnt_noise_known(f) || (!f->has_prior && !(n > k && f->answer.sse > 0)) ? NAN
+                                                                                        : 1 / f->likelihood.beta;
 }
 
 static bool posterior_wanted(const lnt_fitted *f)
@@ -482,7 +372,7 @@ static bool posterior_wanted(const lnt_fitted *f)
     bool determined = f->has_certificate && f->certificate.rank == (int)k && n >= k;
     if ((n < k ? n : k) > MOST_WEIGHTS || f->cancelled)
         return false;
-    return f->has_prior || (determined && (noise_known(f) || isfinite(f->noise)));
+    return f->has_prior || (determined && (lnt_noise_known(f) || isfinite(f->noise)));
 }
 
 static lnt_status prepare(lnt_ctx *ctx, lnt_fitted *f)
@@ -492,23 +382,26 @@ static lnt_status prepare(lnt_ctx *ctx, lnt_fitted *f)
     size_t k = d->model.k;
     double given = o->net.alpha, scale = 0, mean = 0;
     f->likelihood = d->likelihood;
-    f->starts = is_linear(f) ? 1 : o->starts == LNT_AUTO ? STARTS : o->starts;
-    f->has_prior = !is_gaussian(f) || o->evidence || given > 0;
+    f->starts = is_linear(f) || o->start == LNT_FITTING_START_ZERO ? 1 : o->starts == LNT_AUTO ? STARTS : o->starts;
+    f->has_prior = !lnt_fitted_gaussian(f) || o->evidence || given > 0;
     f->w = lnt_alloc(ctx, k, sizeof *f->w);
     f->alpha = lnt_alloc(ctx, (size_t)d->groups, sizeof *f->alpha);
     f->info = lnt_alloc(ctx, (size_t)f->starts, sizeof *f->info);
     if (!f->w || !f->alpha || !f->info)
         return LNT_ENOMEM;
-    if (f->has_prior && is_gaussian(f) && !(f->penalty = lnt_alloc(ctx, k, sizeof *f->penalty)))
+    if (f->has_prior && lnt_fitted_gaussian(f) && !(f->penalty = lnt_alloc(ctx, k, sizeof *f->penalty)))
         return LNT_ENOMEM;
-    for (int g = 0; g < d->groups; g++)
-        f->alpha[g] = given > 0 ? given : o->evidence ? 1 : is_gaussian(f) ? 0 : given == 0 ? WEAKEST : WEAK;
     for (size_t i = 0; i < f->likelihood.n; i++)
         mean += f->likelihood.d[i] / (double)f->likelihood.n;
     for (size_t i = 0; i < f->likelihood.n; i++)
         scale += pow(f->likelihood.d[i] - mean, 2) / (double)f->likelihood.n;
+    for (size_t i = 0; i < f->likelihood.n; i++)
+        f->size += pow(f->likelihood.d[i] * (d->isd ? d->isd[i] : 1), 2);
     scale = scale > 0 ? scale : mean != 0 ? mean * mean : 1;
-    f->likelihood.beta = is_gaussian(f) && !noise_known(f) ? 1 / (FIRST_NOISE * scale) : 1;
+    f->alpha_first = lnt_fitted_gaussian(f) ? 1 / (1 + scale) : 1;
+    for (int g = 0; g < d->groups; g++)
+        f->alpha[g] = given > 0 ? given : o->evidence ? 1 : lnt_fitted_gaussian(f) ? 0 : given == 0 ? WEAKEST : WEAK;
+    f->likelihood.beta = lnt_fitted_gaussian(f) && !lnt_noise_known(f) ? 1 / (FIRST_NOISE * scale) : 1;
     return lnt_mat_alloc(ctx, &f->W, (int)k, f->starts);
 }
 
@@ -520,7 +413,7 @@ lnt_status lnt_fitted_find(lnt_ctx *ctx, lnt_fitted *f, const lnt_network_data *
     if (!kind)
         return LNT_ENOMEM;
     status = run_starts(ctx, f, kind);
-    bool weighed = f->has_prior && (opts->evidence || (is_gaussian(f) && !noise_known(f)));
+    bool weighed = f->has_prior && (opts->evidence || (lnt_fitted_gaussian(f) && !lnt_noise_known(f)));
     if (status == LNT_OK && weighed && f->cancelled)
         return lnt_fail(ctx, LNT_EUSER, "interrupted before the evidence was known: there is nothing to keep");
     if (status == LNT_OK && weighed)
@@ -532,14 +425,19 @@ lnt_status lnt_fitted_find(lnt_ctx *ctx, lnt_fitted *f, const lnt_network_data *
         status = solve_inverse(ctx, f) == LNT_OK ? certify(ctx, f) : LNT_ENUMERIC;
     set_noise(f);
     if (status == LNT_OK && posterior_wanted(f))
-        status = make_posterior(ctx, f);
+        status = lnt_fitted_posterior(ctx, f);
     double n = (double)f->likelihood.n, k = (double)data->model.k;
-    if (status == LNT_OK && !is_gaussian(f) && !f->cancelled && n * k * fmin(n, k) < MOST_WORK / 10)
+    if (status == LNT_OK && !lnt_fitted_gaussian(f) && !f->cancelled && n * k * fmin(n, k) < MOST_WORK / 10)
         status = lnt_separable(ctx, &f->separation, &data->model, f->w, &f->likelihood);
     return status;
 }
 
 bool lnt_fitted_finished(const lnt_fitted *f)
 {
-    return f->has_evidence ? f->evidence.converged && f->evidence.mode.converged : f->answer.stop <= LNT_FIT_ZERO;
+    const lnt_fit_info *i = &f->answer;
+    double cosine = f->has_certificate && !f->has_evidence ? f->certificate.cosine : i->cosine;
+    if (f->has_evidence)
+        return f->evidence.converged && f->evidence.mode.converged;
+    return i->stop <= LNT_FIT_ZERO && (i->stop == LNT_FIT_ZERO || cosine <= STATIONARY ||
+                                       (lnt_fitted_gaussian(f) && i->sse <= NO_ERROR * f->size));
 }

@@ -246,21 +246,18 @@ static lnt_status read_noise(lnt_ctx *ctx, lnt_network_data *d, uint64_t seed)
 
 /* ---- What there is to say ---- */
 
-/* Standard deviation of all entries about their means by row, and the largest of a row's. */
-static double spread(lnt_mat X, double *most)
+/* Root mean square deviation of the entries from the means of their rows; 0 for what is rounding. */
+static double spread(lnt_mat X)
 {
-    double sum = 0;
-    *most = 0;
+    double sum = 0, most = lnt_mat_max(X);
     for (int i = 0; i < X.rows; i++) {
-        double mean = 0, square = 0;
+        double mean = 0;
         for (int j = 0; j < X.cols; j++)
             mean += *lnt_at(X, i, j) / X.cols;
         for (int j = 0; j < X.cols; j++)
-            square += pow(*lnt_at(X, i, j) - mean, 2) / X.cols;
-        sum += square / X.rows;
-        *most = fmax(*most, sqrt(square));
+            sum += pow(*lnt_at(X, i, j) - mean, 2) / X.cols / X.rows;
     }
-    return sqrt(sum);
+    return sqrt(sum) > 1e-13 * most ? sqrt(sum) : 0;
 }
 
 static bool all_shares(lnt_mat Y)
@@ -273,13 +270,18 @@ static bool all_shares(lnt_mat Y)
 
 static void warn(lnt_record *record, const lnt_network_data *d)
 {
-    double most, sd = spread(d->X, &most), scale = lnt_mat_rms(d->X), target = spread(d->Y, &most);
+    double sd = spread(d->X), scale = lnt_mat_rms(d->X), target = spread(d->Y);
     bool gaussian = d->likelihood.kind == LNT_GAUSSIAN;
     if (d->layers.net.depth > 1 && sd > 0 && (scale > 30 || sd < 0.03))
         lnt_record_warn(record,
                         "the inputs are far from unit scale (root mean square %.3g, standard deviation %.3g): weights "
                         "have a hard way to go, and one prior does not suit all; try --whiten %d",
                         scale, sd, d->X.rows);
+    if (gaussian && target > 0 && d->layers.net.depth > 1 && (target > 100 || target < 0.01))
+        lnt_record_warn(record,
+                        "the targets are far from unit scale (standard deviation %.3g): one prior does not suit all "
+                        "weights; divide them, or --per-layer",
+                        target);
     if (gaussian && target == 0 && d->task.n > 1)
         lnt_record_warn(record, "the targets are constant: there is nothing that inputs could explain");
     if (gaussian && !d->opts->likelihood && d->Y.rows == 1 && target > 0 && all_shares(d->Y))

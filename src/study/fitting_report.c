@@ -252,6 +252,8 @@ static void warn_of_weights(lnt_record *record, const lnt_fitted *f)
     size_t n = f->likelihood.n, k = f->data->model.k;
     bool gaussian = f->likelihood.kind == LNT_GAUSSIAN;
     const lnt_fit_certificate *c = &f->certificate;
+    const lnt_net *net = &f->data->layers.net;
+    bool free_scales = net->depth > 1 && (net->activation == LNT_RELU || net->activation == LNT_LINEAR);
     if (gaussian && !f->has_prior && k > n)
         lnt_record_warn(record,
                         "there are more weights (%zu) than data (%zu): many fit the data alike, and none has an error "
@@ -259,9 +261,11 @@ static void warn_of_weights(lnt_record *record, const lnt_fitted *f)
                         k, n);
     else if (gaussian && !f->has_prior && f->has_certificate && c->rank < (int)k)
         lnt_record_warn(record,
-                        "the data determine %d of the %zu weights: units may be equal, dead or saturated, or inputs "
-                        "dependent; there are no error bars; --evidence or --alpha gives some",
-                        c->rank, k);
+                        "the data determine %d of the %zu weights: %s; there are no error bars; --evidence or --alpha "
+                        "gives some",
+                        c->rank, k,
+                        free_scales ? "the layers can be rescaled without any change, and units may be equal or dead"
+                                    : "units may be equal, dead or saturated, or inputs dependent");
     else if (gaussian && !f->has_posterior)
         lnt_record_warn(record, "there are no error bars: %s",
                         n <= k                               ? "no data are left to tell the noise; --noise-sd gives it"
@@ -269,7 +273,7 @@ static void warn_of_weights(lnt_record *record, const lnt_fitted *f)
                                                              : "the network is too large for them");
     else if (!f->has_posterior)
         lnt_record_warn(record, "there are no error bars: the network is too large for them");
-    if (f->has_certificate && c->least_curvature < -1e-6 * fmax(1, c->sse))
+    if (f->has_certificate && lnt_fitted_finished(f) && c->least_curvature < -1e-6 * fmax(1, c->sse))
         lnt_record_warn(record,
                         "the answer is a saddle, not a minimum: the least eigenvalue of the Hessian is %.3g; other "
                         "starts lead further",
@@ -284,6 +288,10 @@ static void warn(lnt_record *record, const lnt_fitted *f)
         lnt_record_warn(record, "the best start is not at its end: %s (--iterations %s)",
                         lnt_fit_stop_text(f->answer.stop),
                         f->answer.stop == LNT_FIT_LIMIT ? "allows more" : "will not help");
+    else if (!lnt_fitted_finished(f))
+        lnt_record_warn(record, f->has_evidence
+                                    ? "alpha and the noise have not settled: the evidence is not at its maximum"
+                                    : "the best start stopped where the gradient is not 0: this is no minimum");
     if (f->starts > 4 && f->summary.share * f->starts < 1.5)
         lnt_record_warn(record,
                         "one of %d starts alone reached the best fit to 1 %%: there may be better ones, --starts",

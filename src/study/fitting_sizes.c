@@ -100,6 +100,8 @@ lnt_status lnt_fitting_sizes(lnt_ctx *ctx, lnt_record *record, lnt_fitted *best,
     if (status == LNT_OK) {
         *o = *opts;
         o->evidence = true;
+        o->net.bias = o->net.bias == LNT_AUTO ? true : o->net.bias; /* of the linear one too */
+        data->opts = &o->net;
     }
     for (int i = 0; i < sizes->count && status == LNT_OK; i++) {
         for (int t = 0; t < i; t++)

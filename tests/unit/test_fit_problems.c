@@ -6,20 +6,23 @@
 
 typedef double complex number;
 
+#define MOST_WEIGHTS 11
+#define MOST_DATA 154
+
 /* Derivatives by a complex step, exact to rounding. */
 typedef struct classic {
     const char *name;
     int n, k;
     void (*f)(const number *b, number *out, const double *x, int n);
-    const double *x, *y;          /* y NULL: zeros */
-    double start[2][7];           /* poor, good; the second may be all zero: none */
-    double answer[7], sse, error; /* relative, of the answer; 0: do not compare weights */
+    const double *x, *y;                     /* y NULL: zeros */
+    double start[2][MOST_WEIGHTS];           /* poor, good; the second may be all zero: none */
+    double answer[MOST_WEIGHTS], sse, error; /* relative, of the answer; 0: do not compare weights */
 } classic;
 
 static int outputs(const double *w, double *out, void *user)
 {
     const classic *c = user;
-    number b[7], f[64];
+    number b[MOST_WEIGHTS], f[MOST_DATA];
     for (int j = 0; j < c->k; j++)
         b[j] = w[j];
     c->f(b, f, c->x, c->n);
@@ -31,7 +34,7 @@ static int outputs(const double *w, double *out, void *user)
 static int jacobian(const double *w, size_t first, size_t last, double *B, size_t ld, void *user)
 {
     const classic *c = user;
-    number b[7], f[64];
+    number b[MOST_WEIGHTS], f[MOST_DATA];
     for (int j = 0; j < c->k; j++)
         b[j] = w[j];
     for (int j = 0; j < c->k; j++) {
@@ -86,6 +89,49 @@ static void mgh09(const number *b, number *out, const double *x, int n)
 {
     for (int i = 0; i < n; i++)
         out[i] = b[0] * (x[i] * x[i] + x[i] * b[1]) / (x[i] * x[i] + x[i] * b[2] + b[3]);
+}
+
+static const double bennett_x[] = {
+    7.447168,  8.102586,  8.452547,  8.711278,  8.916774,  9.087155,  9.232590,  9.359535,  9.472166,  9.573384,
+    9.665293,  9.749461,  9.827092,  9.899128,  9.966321,  10.029280, 10.088510, 10.144430, 10.197380, 10.247670,
+    10.295560, 10.341250, 10.384950, 10.426820, 10.467000, 10.505640, 10.542830, 10.578690, 10.613310, 10.646780,
+    10.679150, 10.710520, 10.740920, 10.770440, 10.799100, 10.826970, 10.854080, 10.880470, 10.906190, 10.931260,
+    10.955720, 10.979590, 11.002910, 11.025700, 11.047980, 11.069770, 11.091100, 11.111980, 11.132440, 11.152480,
+    11.172130, 11.191410, 11.210310, 11.228870, 11.247090, 11.264980, 11.282560, 11.299840, 11.316820, 11.333520,
+    11.349940, 11.366100, 11.382000, 11.397660, 11.413070, 11.428240, 11.443200, 11.457930, 11.472440, 11.486750,
+    11.500860, 11.514770, 11.528490, 11.542020, 11.555380, 11.568550, 11.581560, 11.594420, 11.607121, 11.619640,
+    11.632000, 11.644210, 11.656280, 11.668200, 11.679980, 11.691620, 11.703130, 11.714510, 11.725760, 11.736880,
+    11.747890, 11.758780, 11.769550, 11.780200, 11.790730, 11.801160, 11.811480, 11.821700, 11.831810, 11.841820,
+    11.851730, 11.861550, 11.871270, 11.880890, 11.890420, 11.899870, 11.909220, 11.918490, 11.927680, 11.936780,
+    11.945790, 11.954730, 11.963590, 11.972370, 11.981070, 11.989700, 11.998260, 12.006740, 12.015150, 12.023490,
+    12.031760, 12.039970, 12.048100, 12.056170, 12.064180, 12.072120, 12.080010, 12.087820, 12.095580, 12.103280,
+    12.110920, 12.118500, 12.126030, 12.133500, 12.140910, 12.148270, 12.155570, 12.162830, 12.170030, 12.177170,
+    12.184270, 12.191320, 12.198320, 12.205270, 12.212170, 12.219030, 12.225840, 12.232600, 12.239320, 12.245990,
+    12.252620, 12.259200, 12.265750, 12.272240};
+static const double bennett_y[] = {
+    -34.834702, -34.393200, -34.152901, -33.979099, -33.845901, -33.732899, -33.640301, -33.559200, -33.486801,
+    -33.423100, -33.365101, -33.313000, -33.260899, -33.217400, -33.176899, -33.139198, -33.101601, -33.066799,
+    -33.035000, -33.003101, -32.971298, -32.942299, -32.916302, -32.890202, -32.864101, -32.841000, -32.817799,
+    -32.797501, -32.774300, -32.757000, -32.733799, -32.716400, -32.699100, -32.678799, -32.661400, -32.644001,
+    -32.626701, -32.612202, -32.597698, -32.583199, -32.568699, -32.554298, -32.539799, -32.525299, -32.510799,
+    -32.499199, -32.487598, -32.473202, -32.461601, -32.435501, -32.435501, -32.426800, -32.412300, -32.400799,
+    -32.392101, -32.380501, -32.366001, -32.357300, -32.348598, -32.339901, -32.328400, -32.319698, -32.311001,
+    -32.299400, -32.290699, -32.282001, -32.273300, -32.264599, -32.256001, -32.247299, -32.238602, -32.229900,
+    -32.224098, -32.215401, -32.203800, -32.198002, -32.189400, -32.183601, -32.174900, -32.169102, -32.163300,
+    -32.154598, -32.145901, -32.140099, -32.131401, -32.125599, -32.119801, -32.111198, -32.105400, -32.096699,
+    -32.090900, -32.088001, -32.079300, -32.073502, -32.067699, -32.061901, -32.056099, -32.050301, -32.044498,
+    -32.038799, -32.033001, -32.027199, -32.024300, -32.018501, -32.012699, -32.004002, -32.001099, -31.995300,
+    -31.989500, -31.983700, -31.977900, -31.972099, -31.969299, -31.963501, -31.957701, -31.951900, -31.946100,
+    -31.940300, -31.937401, -31.931601, -31.925800, -31.922899, -31.917101, -31.911301, -31.908400, -31.902599,
+    -31.896900, -31.893999, -31.888201, -31.885300, -31.882401, -31.876600, -31.873699, -31.867901, -31.862101,
+    -31.859200, -31.856300, -31.850500, -31.844700, -31.841801, -31.838900, -31.833099, -31.830200, -31.827299,
+    -31.821600, -31.818701, -31.812901, -31.809999, -31.807100, -31.801300, -31.798401, -31.795500, -31.789700,
+    -31.786800};
+
+static void bennett(const number *b, number *out, const double *x, int n)
+{
+    for (int i = 0; i < n; i++)
+        out[i] = b[0] * cpow(b[1] + x[i], -1 / b[2]);
 }
 
 static const double mgh10_x[] = {50, 55, 60, 65, 70, 75, 80, 85, 90, 95, 100, 105, 110, 115, 120, 125};
@@ -161,6 +207,23 @@ static void lanczos(const number *b, number *out, const double *x, int n)
 }
 
 /* ---- More, Garbow and Hillstrom ---- */
+
+/* Four overlapping peaks. */
+static double osborne_x[65];
+static const double osborne_y[] = {1.366, 1.191, 1.112, 1.013, .991, .885, .831, .847, .786, .725, .746, .679, .608,
+                                   .655,  .616,  .606,  .602,  .626, .651, .724, .649, .649, .694, .644, .624, .661,
+                                   .612,  .558,  .533,  .495,  .500, .423, .395, .375, .372, .391, .396, .405, .428,
+                                   .429,  .523,  .562,  .607,  .653, .672, .708, .633, .668, .645, .632, .591, .559,
+                                   .597,  .625,  .739,  .710,  .729, .720, .636, .581, .428, .292, .162, .098, .054};
+
+static void osborne(const number *b, number *out, const double *x, int n)
+{
+    for (int i = 0; i < n; i++) {
+        out[i] = b[0] * cexp(-x[i] * b[4]);
+        for (int j = 0; j < 3; j++)
+            out[i] += b[1 + j] * cexp(-(x[i] - b[8 + j]) * (x[i] - b[8 + j]) * b[5 + j]);
+    }
+}
 
 static void rosenbrock(const number *b, number *out, const double *x, int n)
 {
@@ -284,16 +347,25 @@ static classic classics[] = {
      {.19280693458, .19128232873, .12305650693, .13606233068},
      3.0750560385e-4,
      1e-7},
-    /* its farther start (2, 4e5, 25000) leads into a valley from which 5000 steps do not return */
     {"MGH10",
      16,
      3,
      mgh10,
      mgh10_x,
      mgh10_y,
-     {{.02, 4000, 250}, {0}},
+     {{2, 4e5, 25000}, {.02, 4000, 250}},
      {5.6096364710e-3, 6181.3463463, 345.22363462},
      87.945855171,
+     1e-7},
+    {"Bennett5",
+     154,
+     3,
+     bennett,
+     bennett_x,
+     bennett_y,
+     {{-2000, 50, .8}, {-1500, 45, .85}},
+     {-2523.5058043, 46.736564644, .93218483193},
+     5.2404744073e-4,
      1e-7},
     {"MGH17",
      33,
@@ -379,15 +451,28 @@ static classic classics[] = {
      8.21487730657e-3,
      1e-7},
     {"Box three-dimensional", 10, 3, box3, NULL, NULL, {{0, 10, 20}, {0}}, {1, 10, 1}, 0, 0},
+    {"Osborne 2",
+     65,
+     11,
+     osborne,
+     osborne_x,
+     osborne_y,
+     {{1.3, .65, .65, .7, .6, 3, 5, 7, 2, 4.5, 5.5}, {0}},
+     {1.3099770, .43155379, .63366169, .59943053, .75418321, .90428853, 1.3658118, 4.8236988, 2.3986848, 4.5688746,
+      5.6753414},
+     4.01377362935e-2,
+     1e-6},
     {"Wood", 6, 4, wood, NULL, NULL, {{-3, -1, -3, -1}, {0}}, {1, 1, 1, 1}, 0, 1e-10},
     {"Beale", 3, 2, beale, NULL, NULL, {{1, 1}, {0}}, {3, .5}, 0, 1e-10},
 };
 
 #define CLASSICS (int)(sizeof classics / sizeof *classics)
 
-static int fill_lanczos(void **state)
+static int fill(void **state)
 {
     (void)state;
+    for (int i = 0; i < 65; i++)
+        osborne_x[i] = i / 10.0;
     for (int i = 0; i < 24; i++) {
         double x = 0.05 * i;
         lanczos_x[i] = x;
@@ -414,7 +499,7 @@ static lnt_model model_of(classic *c)
 static lnt_fit_info fit(lnt_ctx *ctx, classic *c, double *w, const double *start, const lnt_fit_opts *opts,
                         const lnt_model *model)
 {
-    static const double zeros[64];
+    static const double zeros[MOST_DATA];
     lnt_fit_info info;
     lnt_fit_problem problem = {.model = model, .d = c->y ? c->y : zeros};
     memcpy(w, start, (size_t)c->k * sizeof *w);
@@ -426,9 +511,6 @@ static lnt_fit_opts options(void)
 {
     lnt_fit_opts opts;
     lnt_fit_defaults(&opts);
-    opts.scaling = LNT_SCALING_MORE;
-    opts.tau = 1e-3;
-    opts.max_steps = 5000;
     return opts;
 }
 
@@ -447,13 +529,15 @@ static void published_solutions_are_found(void **state)
     for (int i = 0; i < CLASSICS; i++)
         for (int which = 0; which < 2; which++)
             for (int s = 0; s < 2 && has_start(&classics[i], which); s++) {
-                double w[7];
+                double w[MOST_WEIGHTS];
                 lnt_fit_opts opts = options();
                 lnt_model model = model_of(&classics[i]);
                 opts.solver = solvers[s];
                 lnt_fit_info info = fit(ctx, &classics[i], w, classics[i].start[which], &opts, &model);
                 check_solved(&classics[i], w, &info, which ? "from the nearer start" : "from the farther start");
-                assert_true(info.stop <= LNT_FIT_ZERO && info.steps < 250);
+                int most = classics[i].f == mgh10 ? 900 : 250; /* its farther start lies at the end of a long valley */
+                if (!(info.stop <= LNT_FIT_ZERO && info.steps < most))
+                    fail_msg("%s: %s after %d steps", classics[i].name, lnt_fit_stop_name(info.stop), info.steps);
             }
 }
 
@@ -463,7 +547,7 @@ static void differences_do(void **state)
     lnt_ctx *ctx = *state;
     for (int i = 0; i < 10; i++) {
         classic c = classics[i];
-        double w[7];
+        double w[MOST_WEIGHTS];
         lnt_fit_opts opts = options();
         lnt_model model = {.n = (size_t)c.n, .k = (size_t)c.k, .user = &c, .f = outputs};
         if (c.f == mgh10 || c.f == saturation) /* weights of 1e-3 and less: beyond the differences' step */
@@ -482,9 +566,9 @@ static void standard_errors_are_the_certified_ones(void **state)
                                         3.1333340687e-2, 1.4984928198e-2, 6.5842344623e-3};
     lnt_ctx *ctx = *state;
     for (int problem_of = 0; problem_of < 2; problem_of++) {
-        classic *c = &classics[problem_of ? 7 : 0];
+        classic *c = &classics[problem_of ? 8 : 0];
         const double *certified = problem_of ? of_thurber : misra;
-        double w[7], V[49];
+        double w[MOST_WEIGHTS], V[MOST_WEIGHTS * MOST_WEIGHTS];
         lnt_fit_opts opts = options();
         lnt_model model = model_of(c);
         lnt_fit_problem problem = {.model = &model, .d = c->y};
@@ -501,5 +585,5 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {WITH_CTX(published_solutions_are_found), WITH_CTX(differences_do),
                                        WITH_CTX(standard_errors_are_the_certified_ones)};
-    return cmocka_run_group_tests(tests, fill_lanczos, NULL);
+    return cmocka_run_group_tests(tests, fill, NULL);
 }
