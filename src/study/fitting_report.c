@@ -182,6 +182,8 @@ static void put_fit(lnt_record *record, const lnt_fitted *f)
                         lnt_known(f->has_posterior ? f->posterior.log_likelihood : -f->answer.sse));
         lnt_record_fact(record, "fit", "separable", "", lnt_flag(f->separation.separable));
     }
+    if (f->data->layers.net.depth == 1 && gaussian && f->data->opts->bias == LNT_AUTO)
+        lnt_record_fact(record, "fit", "intercept", "", lnt_string("none; --bias adds one"));
     if (f->has_prior && f->data->groups == 1)
         lnt_record_fact(record, "fit", "alpha", "", lnt_number(f->alpha[0]));
 }
@@ -229,6 +231,8 @@ static void put_evidence(lnt_ctx *ctx, lnt_record *record, const lnt_fitted *f)
     const lnt_net *net = &f->data->layers.net;
     if (!f->has_posterior || !f->has_prior)
         return;
+    if (f->opts->sizes.count)
+        lnt_record_fact(record, "evidence", "chosen", "hidden units", lnt_integer(net->depth > 1 ? net->width[1] : 0));
     if (p->groups == 1)
         lnt_record_fact(record, "evidence", "alpha", "", lnt_number(f->alpha[0]));
     if (f->likelihood.kind == LNT_GAUSSIAN)
@@ -282,7 +286,6 @@ static void warn_of_weights(lnt_record *record, const lnt_fitted *f)
 
 static void warn(lnt_record *record, const lnt_fitted *f)
 {
-    const lnt_net *net = &f->data->layers.net;
     double freedom = (double)f->likelihood.n - (double)f->data->model.k;
     if (f->answer.stop > LNT_FIT_ZERO && !f->has_evidence)
         lnt_record_warn(record, "the best start is not at its end: %s (--iterations %s)",
@@ -313,8 +316,6 @@ static void warn(lnt_record *record, const lnt_fitted *f)
                         sqrt(f->certificate.variance),
                         f->certificate.variance > 1 ? "the network cannot follow the data, or the noise is larger"
                                                     : "the noise is smaller");
-    if (net->depth == 1 && f->likelihood.kind == LNT_GAUSSIAN && f->data->opts->bias == LNT_AUTO)
-        lnt_record_fact(record, "fit", "intercept", "", lnt_string("none; --bias adds one"));
 }
 
 lnt_status lnt_fitted_report(lnt_ctx *ctx, lnt_record *record, const lnt_fitted *f)

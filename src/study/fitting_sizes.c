@@ -120,6 +120,5 @@ lnt_status lnt_fitting_sizes(lnt_ctx *ctx, lnt_record *record, lnt_fitted *best,
     *data = top->data;
     *best = top->fit;
     best->data = data;
-    lnt_record_fact(record, "evidence", "chosen", "hidden units", lnt_integer(sizes->item[top - s]));
     return LNT_OK;
 }
