@@ -343,7 +343,7 @@ lnt_status lnt_demo_methods(lnt_ctx *ctx, lnt_record *record, const lnt_demo *de
     lnt_progress_begin(ctx, "draws of the problems", PROBLEMS * (long)demo->draws);
     for (int which = BUMP; which < PROBLEMS && status == LNT_OK; which++) {
         outcome outcomes[METHODS] = {{0}};
-        lnt_demo_problem p;
+        lnt_demo_problem p = {0};
         int draws = which == ZERO_ONE ? 1 : demo->draws;
         for (int draw = 0; draw < draws && status == LNT_OK && !lnt_cancelled(ctx); draw++) {
             lnt_mark mark = lnt_ctx_mark(ctx);

@@ -100,10 +100,10 @@ static lnt_status one_part(lnt_ctx *ctx, void *user)
 
 static void every_allocation_may_fail(void **state)
 {
-    part parts[] = {{lnt_demo_cycle, 4}, {lnt_demo_questions, 6}, {lnt_demo_evidence, 6}};
+    part parts[] = {{lnt_demo_cycle, 1}, {lnt_demo_questions, 2}, {lnt_demo_evidence, 1}};
     (void)state;
     for (int start = LNT_FITTING_START_AUTO; start <= LNT_FITTING_START_OPTIMUM; start++)
-        assert_true(check_allocations(naive_study, &start, LNT_OK, 40) > 5);
+        assert_true(check_allocations(naive_study, &start, LNT_OK, 15) > 5);
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         assert_true(check_allocations(one_part, &parts[i], LNT_OK, parts[i].most) > 1);
 }
