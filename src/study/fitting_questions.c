@@ -262,7 +262,7 @@ static lnt_status more_data(lnt_ctx *ctx, lnt_record *record)
 {
     static const int sizes[] = {20, 200, 2000, 20000};
     static const double steepness[] = {0.5, 0.25, 0.1};
-    double least = INFINITY, left;
+    double least = INFINITY, left = INFINITY;
     lnt_status status = LNT_OK;
     for (int i = 0; i < 7 && status == LNT_OK; i++) {
         lnt_mark mark = lnt_ctx_mark(ctx);
