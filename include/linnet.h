@@ -2,11 +2,14 @@
 #ifndef LINNET_H
 #define LINNET_H
 
+#include "linnet/arviz.h"
 #include "linnet/basis_pursuit.h"
 #include "linnet/builtin.h"
 #include "linnet/ctx.h"
 #include "linnet/data.h"
 #include "linnet/derivatives.h"
+#include "linnet/diagnose.h"
+#include "linnet/draws.h"
 #include "linnet/figure.h"
 #include "linnet/fit.h"
 #include "linnet/flow.h"

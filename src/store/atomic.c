@@ -1,4 +1,5 @@
 #define _XOPEN_SOURCE 700 /* realpath */
+#include "disk.h"
 #include "linnet/store.h"
 
 #include <errno.h>
@@ -10,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static bool write_all(int fd, const char *p, size_t n)
+bool lnt_write_all(int fd, const char *p, size_t n)
 {
     while (n > 0) {
         ssize_t put = write(fd, p, n < 1u << 30 ? n : 1u << 30);
@@ -24,8 +25,7 @@ static bool write_all(int fd, const char *p, size_t n)
     return true;
 }
 
-/* Makes the rename itself durable; file systems that cannot sync a folder are forgiven. */
-static void sync_folder(const char *path)
+void lnt_sync_folder(const char *path)
 {
     char folder[4096];
     const char *slash = strrchr(path, '/');
@@ -55,7 +55,7 @@ lnt_status lnt_write_atomic(lnt_ctx *ctx, const char *path, const void *bytes, s
     if (!temporary)
         return LNT_ENOMEM;
     int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    bool made = fd >= 0, good = made && write_all(fd, bytes, n) && fsync(fd) == 0;
+    bool made = fd >= 0, good = made && lnt_write_all(fd, bytes, n) && fsync(fd) == 0;
     int error = errno;
     if (made && close(fd) != 0 && good) {
         good = false;
@@ -70,6 +70,6 @@ lnt_status lnt_write_atomic(lnt_ctx *ctx, const char *path, const void *bytes, s
     lnt_ctx_reset(ctx, mark);
     if (!good)
         return lnt_fail(ctx, LNT_EIO, "%s could not be written: %s", path, strerror(error));
-    sync_folder(path);
+    lnt_sync_folder(path);
     return LNT_OK;
 }
