@@ -221,7 +221,18 @@ static lnt_status run_starts(lnt_ctx *ctx, lnt_fitted *f, int *kind)
     return climb(ctx, f->w, &f->answer, f, m.opts.max_steps, NEARER);
 }
 
-/* ---- Linear problems ---- */
+/* ---- Certificates, and linear problems ---- */
+
+static lnt_status certify(lnt_ctx *ctx, lnt_fitted *f)
+{
+    double n = (double)f->likelihood.n, k = (double)f->data->model.k;
+    lnt_fit_problem problem = problem_of(f);
+    lnt_mat none = {0};
+    if (!lnt_fitted_gaussian(f) || n * k > 5e7 || n * k * fmin(n, k) > MOST_WORK)
+        return LNT_OK;
+    f->has_certificate = true;
+    return lnt_fit_certify(ctx, &f->certificate, none, 12 * n * k * k < MOST_WORK, &problem, f->w);
+}
 
 /* The exact estimate in place of the step's, where there is one and only one. */
 static lnt_status solve_inverse(lnt_ctx *ctx, lnt_fitted *f)
@@ -248,7 +259,10 @@ static lnt_status solve_inverse(lnt_ctx *ctx, lnt_fitted *f)
         f->info[0] = f->answer;
     }
     lnt_ctx_reset(ctx, mark);
-    return status;
+    if (status != LNT_ENUMERIC)
+        return status == LNT_OK ? certify(ctx, f) : status;
+    lnt_ctx_clear(ctx); /* so near to dependent columns that the step's answer has to do */
+    return LNT_OK;
 }
 
 /* ---- Evidence ---- */
@@ -339,17 +353,6 @@ static lnt_status weigh(lnt_ctx *ctx, lnt_fitted *f, const int *kind)
 
 /* ---- All ---- */
 
-static lnt_status certify(lnt_ctx *ctx, lnt_fitted *f)
-{
-    double n = (double)f->likelihood.n, k = (double)f->data->model.k;
-    lnt_fit_problem problem = problem_of(f);
-    lnt_mat none = {0};
-    if (!lnt_fitted_gaussian(f) || n * k > 5e7 || n * k * fmin(n, k) > MOST_WORK)
-        return LNT_OK;
-    f->has_certificate = true;
-    return lnt_fit_certify(ctx, &f->certificate, none, 12 * n * k * k < MOST_WORK, &problem, f->w);
-}
-
 /* What the residuals say of the noise, without a prior. */
 static void set_noise(lnt_fitted *f)
 {
@@ -422,7 +425,7 @@ lnt_status lnt_fitted_find(lnt_ctx *ctx, lnt_fitted *f, const lnt_network_data *
         status = certify(ctx, f);
     if (status == LNT_OK && f->has_certificate && is_linear(f) && !f->has_prior &&
         f->certificate.rank == (int)data->model.k)
-        status = solve_inverse(ctx, f) == LNT_OK ? certify(ctx, f) : LNT_ENUMERIC;
+        status = solve_inverse(ctx, f);
     set_noise(f);
     if (status == LNT_OK && posterior_wanted(f))
         status = lnt_fitted_posterior(ctx, f);
