@@ -242,6 +242,14 @@ def test_demo_is_the_same_for_all_threads():
     assert one["tables"] == two["tables"] and one["series"] == two["series"]
 
 
+def test_experiments_hold():
+    names = ["naive-cycle", "open-questions", "what-works", "evidence"]
+    for seed in (0, 4):
+        result = linnet_json("reproduce", ",".join(names), "--out", path(f"report-{seed}"), "--seed", seed, "--no-figure")
+        verdicts = {row["name"]: row["verdict"] for row in result["tables"]["experiments"]}
+        assert verdicts == dict.fromkeys(names, "holds"), result["warnings"]
+
+
 def test_output_fits_the_schema():
     X, d = zero_one()
     files = ["--inputs", save("X.npy", X), "--targets", save("d.npy", d)]
