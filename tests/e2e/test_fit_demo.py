@@ -164,6 +164,8 @@ def test_naive_refuses_what_it_has_no_use_for():
     one_line([*words, "--alpha", 1], 2, ["prior"])
     one_line([*words, "--sizes", "1,2"], 2, ["prior"])
     one_line([*words, "--iterations", 0], 2, ["at least one"])
+    one_line(["fit", "--demo", *words[1:5]], 2, ["of its own"])
+    one_line(["fit", "--demo", "--method", "naive"], 2, ["of its own"])
 
 
 def test_naive_does_not_depend_on_threads():
