@@ -22,6 +22,13 @@ typedef enum lnt_sampling_start {
     LNT_SAMPLING_START_PRIOR
 } lnt_sampling_start;
 
+typedef enum lnt_sampling_metric {
+    LNT_SAMPLING_METRIC_AUTO, /* dense for up to 100 weights of which the data determine nine tenths, gamma >= .9 k: the
+                               * posterior is then close to normal */
+    LNT_SAMPLING_METRIC_DIAG,
+    LNT_SAMPLING_METRIC_DENSE
+} lnt_sampling_metric;
+
 typedef struct lnt_sampling_opts {
     lnt_network_opts net;
     bool demo;           /* ready-made networks, against integrals done on grids, and how the distance from Laplace's
@@ -32,7 +39,7 @@ typedef struct lnt_sampling_opts {
     int thin;            /* iterations for each of them, >= 1 */
     double target, step; /* as in lnt_sample_opts */
     int max_depth, max_length;
-    bool dense;                           /* metric */
+    int metric;                           /* lnt_sampling_metric */
     bool seed_metric;                     /* try Laplace's covariance as the first metric */
     int hyper;                            /* lnt_sampling_hyper */
     const char *alpha_prior, *beta_prior; /* "SHAPE,RATE" of the Gamma priors; NULL: 2,2, and 1,v/100 with the variance
@@ -48,7 +55,7 @@ typedef struct lnt_sampling_opts {
     int threads;
 } lnt_sampling_opts;
 
-/* NUTS, 4 chains of 1000 + 1000, target .8, depth 10, length 32, diagonal metric, its seed tried, hyper auto, 10
+/* NUTS, 4 chains of 1000 + 1000, target .8, depth 10, length 32, metric auto, its seed tried, hyper auto, 10
  * starts, coverage .95, figures. */
 LNT_API void lnt_sampling_defaults(lnt_sampling_opts *opts);
 /* Draws from the posterior of a network on rows, diagnoses the draws and predicts from them, beside Laplace's

@@ -5,6 +5,7 @@
 
 static const char *const samplers[] = {"nuts", "hmc", NULL};
 static const char *const hypers[] = {"auto", "fixed", "evidence", "sampled", NULL};
+static const char *const metrics[] = {"auto", "diag", "dense", NULL};
 static const char *const starts[] = {"laplace", "prior", NULL};
 
 #define OPTS lnt_sampling_opts
@@ -20,7 +21,10 @@ const lnt_option lnt_sampling_options[] = {
     REAL("step", step, 0, 1e300, "X", "first step size, with --warmup 0 that of all draws; 0: found by doubling"),
     INTEGER("max-depth", max_depth, 0, 1, 20, "of nuts: at most 2^N - 1 steps a draw"),
     INTEGER("max-length", max_length, 0, 1, 1000000, "of hmc: at most N steps a draw"),
-    FLAG("dense", dense, 0, "adapt a full covariance as the inverse metric, not a diagonal"),
+    CHOICE(
+        "metric", metric, metrics,
+        "inverse metric: dense, a full covariance, diag, its diagonal; auto: dense for up to 100 weights of which the "
+        "data determine nine tenths, where the posterior is close to normal"),
     FLAG("seed-metric", seed_metric, 0,
          "try Laplace's covariance as the first inverse metric, and keep it if it serves"),
     CHOICE("hyper", hyper, hypers,

@@ -68,7 +68,7 @@ static void put_seed(lnt_record *record, const lnt_sampled *s)
     int kept = 0;
     for (int c = 0; c < s->x.chains; c++)
         kept += lnt_chain_read(lnt_at(s->state, 0, c)).metric == LNT_METRIC_GIVEN;
-    lnt_record_fact(record, "posterior", "metric", "", lnt_string(s->opts->dense ? "dense" : "diagonal"));
+    lnt_record_fact(record, "posterior", "metric", "", lnt_string(s->chains.dense ? "dense" : "diagonal"));
     lnt_record_fact(record, "posterior", "chains_keeping_laplace_metric", "", lnt_integer(kept));
 }
 

@@ -273,7 +273,7 @@ lnt_status lnt_sampling_grow(lnt_ctx *ctx, lnt_record *record, const lnt_sampled
 
 lnt_status lnt_sampling_grow_bump(lnt_ctx *ctx, lnt_record *record, const lnt_sampling_opts *opts, int repeats)
 {
-    const lnt_int_list sizes = {.count = 5, .item = {40, 80, 160, 320, 640}};
+    const lnt_int_list sizes = {.count = 5, .item = {80, 160, 320, 640, 1280}};
     lnt_growth g;
     lnt_sampling_opts o = *opts;
     distance *d = lnt_alloc(ctx, (size_t)repeats, sizeof *d);

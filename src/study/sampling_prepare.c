@@ -8,6 +8,8 @@
 #define SPREAD 2     /* starts are that much wider than Laplace's approximation */
 #define ATTEMPTS 100 /* to find a start with a density, each closer to the mode */
 #define MOST_BYTES 8e9
+#define MOST_DENSE 100 /* weights of a dense metric, */
+#define DETERMINED 0.9 /* and their share that the data determine */
 
 static bool is_gaussian(const lnt_sampled *s)
 {
@@ -112,7 +114,7 @@ static double hyper_variance(const lnt_sampled *s, int i)
 static lnt_status set_metric(lnt_ctx *ctx, lnt_sampled *s)
 {
     const lnt_posterior *p = &s->fit.posterior;
-    lnt_status status = lnt_mat_alloc(ctx, &s->chains.metric, s->dim, s->opts->dense ? s->dim : 1);
+    lnt_status status = lnt_mat_alloc(ctx, &s->chains.metric, s->dim, s->chains.dense ? s->dim : 1);
     lnt_mat C = s->chains.metric;
     if (status != LNT_OK)
         return status;
@@ -181,6 +183,13 @@ static lnt_status set_starts(lnt_ctx *ctx, lnt_sampled *s)
 
 /* ---- All ---- */
 
+static bool is_dense(const lnt_sampled *s)
+{
+    if (s->opts->metric != LNT_SAMPLING_METRIC_AUTO)
+        return s->opts->metric == LNT_SAMPLING_METRIC_DENSE;
+    return s->weights <= MOST_DENSE && s->fit.posterior.gamma >= DETERMINED * s->weights;
+}
+
 static void set_chains(lnt_sampled *s)
 {
     const lnt_sampling_opts *o = s->opts;
@@ -191,7 +200,7 @@ static void set_chains(lnt_sampled *s)
     s->chains.draws = o->draws * o->thin;
     s->chains.max_depth = o->max_depth;
     s->chains.max_length = o->max_length;
-    s->chains.dense = o->dense;
+    s->chains.dense = is_dense(s);
     s->chains.target = o->target;
     s->chains.step = o->step;
     s->chains.seed = o->seed;
@@ -200,13 +209,14 @@ static void set_chains(lnt_sampled *s)
 
 static lnt_status check_size(lnt_ctx *ctx, const lnt_sampled *s)
 {
+    bool dense = s->opts->metric == LNT_SAMPLING_METRIC_DENSE;
     double columns = (double)s->dim + LNT_COLUMNS, draws = (double)s->opts->chains * s->opts->draws,
-           state = 8.0 * s->dim + (s->opts->dense ? 2.0 * s->dim * s->dim : 0);
+           state = 8.0 * s->dim + (dense ? 2.0 * s->dim * s->dim : 0);
     if (8 * (draws * columns + s->opts->chains * state) <= MOST_BYTES)
         return LNT_OK;
     return lnt_fail(ctx, LNT_EUSAGE,
                     "%g draws of %d weights are %.3g GB: fewer --draws with --thin, --chains, or --hidden%s", draws,
-                    s->dim, 8e-9 * draws * columns, s->opts->dense ? ", without --dense" : "");
+                    s->dim, 8e-9 * draws * columns, dense ? ", --metric diag" : "");
 }
 
 lnt_status lnt_sampled_prepare(lnt_ctx *ctx, lnt_sampled *s)

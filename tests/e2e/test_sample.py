@@ -425,9 +425,9 @@ def test_one_chain_no_warmup_hmc_dense():
     assert {r["step"] for r in none["tables"]["sampler"]} == {.01}
     single = linnet_json("sample", *data, "--warmup", 0, "--draws", 1, code=3)
     assert single["verdict"]["good"] is False
-    dense = linnet_json("sample", *data, "--dense")
+    dense = linnet_json("sample", *data, "--metric", "dense")
     assert dense["verdict"]["good"] and dense["posterior"]["metric"] == "dense"
-    hmc = linnet_json("sample", *data, "--sampler", "hmc", "--draws", 2000, "--dense")
+    hmc = linnet_json("sample", *data, "--sampler", "hmc", "--draws", 2000)
     f = row(hmc, "f(0)")
     g = row(dense, "f(0)")
     assert abs(f["mean"] - g["mean"]) < 4 * np.hypot(f["mcse"], g["mcse"])
