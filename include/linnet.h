@@ -35,6 +35,7 @@
 #include "linnet/report.h"
 #include "linnet/response.h"
 #include "linnet/rng.h"
+#include "linnet/sample.h"
 #include "linnet/sample_risk.h"
 #include "linnet/spectrum.h"
 #include "linnet/status.h"

@@ -23,11 +23,15 @@ typedef enum lnt_purpose {
     LNT_FOR_PROBE = 4,   /* start vectors of power iterations */
     LNT_FOR_SPLIT = 5,   /* which rows are held out */
     LNT_FOR_TASK = 6,    /* generated tasks */
-    LNT_FOR_TEACHER = 7  /* teachers of random regression tasks */
+    LNT_FOR_TEACHER = 7, /* teachers of random regression tasks */
+    LNT_FOR_CHAINS = 8,  /* momenta and choices of Markov chains; page: the iteration */
+    LNT_FOR_STEPS = 9,   /* the search of their step size; page: the iteration */
+    LNT_FOR_STARTS = 10  /* starts of chains; page: the attempt */
 } lnt_purpose;
 
 typedef struct lnt_rng {
     uint64_t key[2], counter; /* counter: the next block of four numbers */
+    uint64_t page;            /* second word of the counter */
     uint64_t block[4];
     int used;     /* how many of the block were handed out */
     double spare; /* second half of the last normal pair */
@@ -36,6 +40,9 @@ typedef struct lnt_rng {
 
 /* The stream of key (seed, run * 2^32 + purpose), at its beginning. */
 LNT_API lnt_rng lnt_rng_stream(uint64_t seed, uint32_t run, lnt_purpose purpose);
+/* Page `page` of that stream, at its beginning: numbers for one iteration without those before it. Page 0 is the stream
+ * itself. Pages are 2^66 numbers long and do not overlap. */
+LNT_API lnt_rng lnt_rng_page(uint64_t seed, uint32_t run, lnt_purpose purpose, uint64_t page);
 /* Uniform on 0 .. 2^64-1. */
 LNT_API uint64_t lnt_rng_bits(lnt_rng *rng);
 /* Uniform on [0, 1): the upper 53 bits times 2^-53. */

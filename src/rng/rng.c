@@ -8,16 +8,21 @@
 
 __extension__ typedef unsigned __int128 lnt_wide; /* gcc and clang on 64-bit machines */
 
+lnt_rng lnt_rng_page(uint64_t seed, uint32_t run, lnt_purpose purpose, uint64_t page)
+{
+    lnt_rng rng = {.key = {seed, (uint64_t)run << 32 | (uint64_t)purpose}, .page = page, .used = 4};
+    return rng;
+}
+
 lnt_rng lnt_rng_stream(uint64_t seed, uint32_t run, lnt_purpose purpose)
 {
-    lnt_rng rng = {.key = {seed, (uint64_t)run << 32 | (uint64_t)purpose}, .used = 4};
-    return rng;
+    return lnt_rng_page(seed, run, purpose, 0);
 }
 
 uint64_t lnt_rng_bits(lnt_rng *rng)
 {
     if (rng->used == 4) {
-        philox4x64_ctr_t counter = {{rng->counter++, 0, 0, 0}};
+        philox4x64_ctr_t counter = {{rng->counter++, rng->page, 0, 0}};
         philox4x64_key_t key = {{rng->key[0], rng->key[1]}};
         philox4x64_ctr_t block = philox4x64(counter, key);
         memcpy(rng->block, block.v, sizeof rng->block);

@@ -1,0 +1,97 @@
+/* Densities and statistics of draws for the tests of samplers. */
+#ifndef LINNET_TESTS_SAMPLE_H
+#define LINNET_TESTS_SAMPLE_H
+
+#include "check.h"
+
+/* All draws after warm-up of a run, chain after chain. */
+typedef struct draws {
+    int k, chains, count, warmup;
+    double *q;             /* k x count x chains */
+    double *logp, *energy; /* count x chains */
+    long divergences, leapfrogs, at_depth;
+    double accept; /* sum */
+    long received;
+} draws;
+
+static inline int keep_draw(const lnt_draw *draw, void *user)
+{
+    draws *d = user;
+    d->received++;
+    if (draw->warmup)
+        return 0;
+    size_t at = (size_t)draw->chain * (size_t)d->count + (size_t)(draw->iteration - d->warmup);
+    memcpy(d->q + at * (size_t)d->k, draw->q, (size_t)d->k * sizeof *d->q);
+    d->logp[at] = draw->logp;
+    d->energy[at] = draw->energy;
+    d->divergences += draw->divergent;
+    d->at_depth += draw->at_depth;
+    d->leapfrogs += draw->leapfrogs;
+    d->accept += draw->accept;
+    return 0;
+}
+
+static inline draws draws_of(lnt_ctx *ctx, int k, const lnt_sample_opts *o)
+{
+    size_t n = (size_t)o->chains * (size_t)o->draws;
+    return (draws){.k = k,
+                   .chains = o->chains,
+                   .count = o->draws,
+                   .warmup = o->warmup,
+                   .q = new_vector(ctx, n * (size_t)k),
+                   .logp = new_vector(ctx, n),
+                   .energy = new_vector(ctx, n)};
+}
+
+static inline lnt_mat new_state(lnt_ctx *ctx, const lnt_density *density, const lnt_sample_opts *o)
+{
+    return zeros(ctx, (int)lnt_chain_size(density, o), o->chains);
+}
+
+/* A run from starts in the columns of `starts`. */
+static inline draws sample(lnt_ctx *ctx, const lnt_density *density, const lnt_sample_opts *o, lnt_mat starts)
+{
+    lnt_mat state = new_state(ctx, density, o);
+    draws d = draws_of(ctx, density->k, o);
+    check_status(ctx, lnt_chains_start(ctx, state, density, o, lnt_start_at, &starts), LNT_OK);
+    check_status(ctx, lnt_sample(ctx, state, density, o, keep_draw, &d), LNT_OK);
+    assert_int_equal(d.received, (long)o->chains * (o->warmup + o->draws));
+    return d;
+}
+
+typedef double (*quantity)(const double *q, double logp, const void *user);
+
+#define BATCHES 25
+
+/* Mean and its standard error from the means of 25 batches of each chain. */
+static inline double mean_of(const draws *d, quantity f, const void *user, double *error)
+{
+    double sum = 0, square = 0;
+    int size = d->count / BATCHES, batches = BATCHES * d->chains;
+    for (int c = 0; c < d->chains; c++)
+        for (int b = 0; b < BATCHES; b++) {
+            double mean = 0;
+            for (int i = b * size; i < (b + 1) * size; i++) {
+                size_t at = (size_t)c * (size_t)d->count + (size_t)i;
+                mean += f(d->q + at * (size_t)d->k, d->logp[at], user) / size;
+            }
+            sum += mean;
+            square += mean * mean;
+        }
+    double mean = sum / batches;
+    *error = sqrt((square / batches - mean * mean) / (batches - 1));
+    return mean;
+}
+
+/* Within 4 standard errors: a seed that was picked blindly fails with probability 1e-4. */
+static inline void check_mean(const draws *d, quantity f, const void *user, double truth, const char *what)
+{
+    double error, mean = mean_of(d, f, user, &error);
+    if (getenv("LINNET_SHOW"))
+        fprintf(stderr, "%s: %.6g, truth %.6g, error %.2g\n", what, mean, truth, error);
+    if (!(fabs(mean - truth) <= 4 * error))
+        fail_msg("%s: %.8g is %.2f standard errors of %.3g from %.8g", what, mean, (mean - truth) / error, error,
+                 truth);
+}
+
+#endif
