@@ -94,4 +94,61 @@ static inline void check_mean(const draws *d, quantity f, const void *user, doub
                  truth);
 }
 
+/* N(mean, P^-1), P = L L'; or with P.a = NULL and scales s, N(mean, diag(s^2)). */
+typedef struct gauss {
+    int k;
+    lnt_mat P;
+    const double *mean, *s;
+} gauss;
+
+static inline int gauss_logp(lnt_mat Q, double *lp, lnt_mat G, void *user)
+{
+    const gauss *t = user;
+    for (int j = 0; j < Q.cols; j++) {
+        double x[256], *g = lnt_at(G, 0, j);
+        for (int i = 0; i < t->k; i++) {
+            x[i] = *lnt_at(Q, i, j) - (t->mean ? t->mean[i] : 0);
+            g[i] = t->s ? -x[i] / (t->s[i] * t->s[i]) : -x[i];
+        }
+        if (t->P.a)
+            for (int i = 0; i < t->k; i++) {
+                g[i] = 0;
+                for (int l = 0; l < t->k; l++)
+                    g[i] -= *lnt_at(t->P, l, i) * x[l];
+            }
+        lp[j] = 0;
+        for (int i = 0; i < t->k; i++)
+            lp[j] += 0.5 * x[i] * g[i];
+    }
+    return 0;
+}
+
+static inline lnt_density density_of(gauss *t, int width)
+{
+    return (lnt_density){.k = t->k, .width = width, .logp = gauss_logp, .user = t};
+}
+
+static inline double coordinate(const double *q, double logp, const void *user)
+{
+    (void)logp;
+    return q[*(const int *)user];
+}
+
+static inline double square(const double *q, double logp, const void *user)
+{
+    double x = coordinate(q, logp, user);
+    return x * x;
+}
+
+static inline lnt_sample_opts quick(int chains, int warmup, int count)
+{
+    lnt_sample_opts o;
+    lnt_sample_defaults(&o);
+    o.chains = chains;
+    o.warmup = warmup;
+    o.draws = count;
+    o.seed = 71;
+    return o;
+}
+
 #endif

@@ -85,10 +85,10 @@ static void agrees_with_the_general_posterior(void **state)
         lnt_mat w = random_matrix(ctx, k, 1, &rng), g = zeros(ctx, k, 1), expected = zeros(ctx, k, 1);
         double J, lp = value(&density, w.a, g.a);
         bool rejected;
-        check_status(ctx,
-                     lnt_log_posterior(ctx, &J, expected.a, (lnt_mat){0}, &rejected, &p.model, w.a, &p.likelihood,
-                                       &p.prior),
-                     LNT_OK);
+        check_status(
+            ctx,
+            lnt_log_posterior(ctx, &J, expected.a, (lnt_mat){0}, &rejected, &p.model, w.a, &p.likelihood, &p.prior),
+            LNT_OK);
         check_near(lp, J + log_prior_constant(&p), 1e-13, "log density");
         check_close(g, expected, 1e-13, "gradient");
     }
