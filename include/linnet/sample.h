@@ -43,13 +43,14 @@ typedef enum lnt_sampler { LNT_NUTS, LNT_HMC } lnt_sampler;
 
 typedef struct lnt_sample_opts {
     lnt_sampler kind;
-    int chains;         /* >= 1 */
-    int warmup, draws;  /* iterations of each chain: first those that adapt, >= 0 each */
-    int max_depth;      /* NUTS: at most 2^max_depth - 1 steps a draw; 1 .. 20 */
-    int max_length;     /* HMC: >= 1 */
-    bool dense;         /* C is a full matrix; else diagonal */
-    double target;      /* mean acceptance that the step size is adapted to, in (0, 1) */
-    double step;        /* eps at the start; 0: found by doubling and halving. With warmup 0 the step of all draws */
+    int chains;        /* >= 1 */
+    int warmup, draws; /* iterations of each chain: first those that adapt, >= 0 each */
+    int max_depth;     /* NUTS: at most 2^max_depth - 1 steps a draw; 1 .. 20 */
+    int max_length;    /* HMC: >= 1 */
+    bool dense;        /* C is a full matrix; else diagonal */
+    double target;     /* mean acceptance that the step size is adapted to, in (0, 1) */
+    double step; /* eps at the start; 0: found by doubling and halving. With warmup 0 the step of all draws: give one,
+                    what is found is a guess */
     double most_energy; /* NUTS: H - H0 above which a path counts as divergent, > 0 */
     /* C before adaptation: a covariance (k x k, symmetric positive definite) or variances (k x 1) of q, such as those
      * of Laplace's approximation; a = NULL: none. Taken up and kept only where it serves, see below. */
@@ -64,17 +65,22 @@ LNT_API void lnt_sample_defaults(lnt_sample_opts *opts);
 
 /* Adaptation, during warm-up only, of each chain by itself:
  *
- * - eps by dual averaging (Nesterov 2009; Hoffman and Gelman 2014), a_t the mean of min(1, e^(H0 - H)) over the steps
- * of a path (NUTS) or at its end (HMC): h <- (1 - 1/(t+10)) h + (target - a_t)/(t+10),    log eps <- log(10 eps0) - 20
- * sqrt(t) h, log epsbar <- t^-.75 log eps + (1 - t^-.75) log epsbar, restarted after every change of C, with eps0
- * doubled or halved until e^(H0 - H) of one step crosses .8. Draws use epsbar.
- * - C in windows: iterations 75 | 25, 50, 100, ..., the last one as long as there is room | 50, and where warmup < 150,
- *   15% | 75% in one | 10%; below 20, none. At the end of each, from the covariance S of its m draws (Welford 1962),
+ * - eps by dual averaging (Nesterov 2009; Hoffman and Gelman 2014). With a_t the mean of min(1, e^(H0 - H)) over the
+ *   steps of a path (NUTS), or that of its end (HMC),
+ *       h <- (1 - 1/(t+10)) h + (target - a_t)/(t+10),
+ *       log eps <- log(10 eps0) - 20 sqrt(t) h,
+ *       log epsbar <- t^-.75 log eps + (1 - t^-.75) log epsbar,
+ *   restarted after every change of C, with eps0 doubled or halved until e^(H0 - H) of one step crosses .8. Draws use
+ *   epsbar. (A warm-up below 20 has eps0 in place of 10 eps0: it could not recover from so large a step.)
+ * - C in windows: iterations 75 | 25, 50, 100, ..., the last one as long as there is room | 50, and for a warm-up below
+ *   150, 15% | 75% in one or more | 10%; below 20, none. At the end of each, from the covariance S of its m draws
+ *   (Welford 1962),
  *       C <- m/(m+5) S + 5/(m+5) C0,    C0 the metric of the options, or 1e-3 diag S.
- * - A metric of the options is tried in the first 75 iterations, where warmup >= 150: 25 of them use it, the next 25
- *   C = 1, the last 25 the metric again. The one with the larger squared jumps per gradient is kept,
- *       sum_j (q_j - q_j')^2/s_j^2 / gradients,    s_j the deviation of coordinate j over both thirds,
- *   without the first third of each, and so is the other as C0 dropped. In shorter warm-ups it is taken untried. */
+ * - A metric of the options is tried in the first 75 iterations, where the warm-up is at least 150: 25 of them use it,
+ *   the next 25 C = 1, the last 25 the metric again. With the larger squared jumps per gradient,
+ *       sum_j (q_j - q_j')^2/s_j^2 / gradients,    s_j the deviation of coordinate j over both trials,
+ *   without the first 8 iterations of each, the metric is kept; otherwise it is dropped, also as C0. A shorter warm-up
+ *   takes it untried. */
 
 /* ---- Chains ------------------------------------------------------------------------------------------------------ */
 
