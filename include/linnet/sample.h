@@ -71,7 +71,7 @@ LNT_API void lnt_sample_defaults(lnt_sample_opts *opts);
  *       log eps <- log(10 eps0) - 20 sqrt(t) h,
  *       log epsbar <- t^-.75 log eps + (1 - t^-.75) log epsbar,
  *   restarted after every change of C, with eps0 doubled or halved until e^(H0 - H) of one step crosses .8. Draws use
- *   epsbar. (A warm-up below 20 has eps0 in place of 10 eps0: it could not recover from so large a step.)
+ *   epsbar. (A warm-up below 150 has eps0 in place of 10 eps0: it could not recover from so large a step.)
  * - C in windows: iterations 75 | 25, 50, 100, ..., the last one as long as there is room | 50, and for a warm-up below
  *   150, 15% | 75% in one or more | 10%; below 20, none. At the end of each, from the covariance S of its m draws
  *   (Welford 1962),

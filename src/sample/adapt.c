@@ -6,8 +6,9 @@
 
 #define SHRINK 5.0
 #define SMALL 1e-3
-#define SHORT 20 /* a warm-up without windows, too short also to recover from ten times the step that was found */
-#define FULL 150 /* the shortest warm-up with windows of full length */
+#define SHORT 20 /* a warm-up without windows */
+/* The shortest with windows of full length, and with time to recover from ten times the step that was found. */
+#define FULL 150
 
 /* Warm-up: `first` iterations, windows up to `last`, and the rest. */
 typedef struct windows {
@@ -117,7 +118,7 @@ void lnt_adapt_restart(lnt_chain *at, double step)
     at->must_search = 0;
     at->step = step;
     at->t = at->h = at->log_step_mean = 0;
-    at->log_step_origin = log((at->warmup < SHORT ? 1 : 10) * step);
+    at->log_step_origin = log((at->warmup < FULL ? 1 : 10) * step);
 }
 
 static void average_step(lnt_chain *at, double accept, const lnt_sample_opts *opts)
