@@ -184,19 +184,19 @@ TARGET static void NAME(gradient)(double *g, int rows, int cols, const double *d
         int col = 0;
         for (; col + 4 <= cols; col += 4)
             NAME(gradient_tile)
-            (g + (size_t)col * ld + (size_t)row, ld, d + (size_t)row * N, z + (size_t)col * N, N, 4, 4);
+        (g + (size_t)col * ld + (size_t)row, ld, d + (size_t)row * N, z + (size_t)col * N, N, 4, 4);
         for (; col < cols; col++)
             NAME(gradient_tile)
-            (g + (size_t)col * ld + (size_t)row, ld, d + (size_t)row * N, z + (size_t)col * N, N, 4, 1);
+        (g + (size_t)col * ld + (size_t)row, ld, d + (size_t)row * N, z + (size_t)col * N, N, 4, 1);
     }
     for (; row < rows; row++) {
         int col = 0;
         for (; col + 4 <= cols; col += 4)
             NAME(gradient_tile)
-            (g + (size_t)col * ld + (size_t)row, ld, d + (size_t)row * N, z + (size_t)col * N, N, 1, 4);
+        (g + (size_t)col * ld + (size_t)row, ld, d + (size_t)row * N, z + (size_t)col * N, N, 1, 4);
         for (; col < cols; col++)
             NAME(gradient_tile)
-            (g + (size_t)col * ld + (size_t)row, ld, d + (size_t)row * N, z + (size_t)col * N, N, 1, 1);
+        (g + (size_t)col * ld + (size_t)row, ld, d + (size_t)row * N, z + (size_t)col * N, N, 1, 1);
     }
 }
 

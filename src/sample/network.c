@@ -14,7 +14,7 @@
 #include <string.h>
 
 #define LOG_2PI 1.83787706640934548356
-#define BLOCK 256        /* samples in a block */
+#define BLOCK 256    /* samples in a block */
 #define BY_HAND 1024 /* weights of a layer up to which its products are made here */
 
 /* Numbers for one evaluation. */
@@ -280,7 +280,8 @@ static lnt_status copy_data(lnt_ctx *ctx, network *m, lnt_mat X, const lnt_likel
         for (int i = 0; j < X.cols && i < p; i++)
             x[(size_t)i * BLOCK] = *lnt_at(X, i, j);
         for (int o = 0; j < X.cols && o < q; o++) {
-            size_t at = (size_t)(j / BLOCK) * outputs + (size_t)o * BLOCK + (size_t)(j % BLOCK), from = (size_t)j * (size_t)q;
+            size_t at = (size_t)(j / BLOCK) * outputs + (size_t)o * BLOCK + (size_t)(j % BLOCK),
+                   from = (size_t)j * (size_t)q;
             double v = m->kind == LNT_GAUSSIAN && likelihood->sqrtw ? likelihood->sqrtw[from + (size_t)o] : 1;
             m->d[at] = likelihood->d[from + (size_t)o];
             m->v[at] = v * v;

@@ -297,7 +297,7 @@ static void warm_ups_of_any_length(void **state)
                 fail_msg("warm-up %d: variance %d is %g", lengths[i], j, C[j]);
     }
     lnt_sample_opts o = quick(2, 0, 10); /* the step that was asked for */
-    o.step = 0.0625;
+    o.step = 0.02;
     draws d = sample(ctx, &density, &o, starts);
     assert_true(d.accept / 20 > 0.99);
     o.warmup = o.draws = 0;
