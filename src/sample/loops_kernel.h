@@ -19,8 +19,8 @@ TARGET INLINE VEC NAME(split)(VEC x, VEC *power)
                                2.5100472505694996003e-8};
     VEC shifted = MULTIPLY_ADD(x, NAME(all)(1.4426950408889634), NAME(all)(0x1.8p52));
     VEC n = shifted - 0x1.8p52;
-    VEC r = MULTIPLY_ADD(n, NAME(all)(-0x1.62e42fefa39efp-1), x);
-    r = MULTIPLY_ADD(n, NAME(all)(-0x1.abc9e3b39803fp-56), r);
+    VEC r = MULTIPLY_ADD(n, NAME(all)(-0x1.62e42feep-1), x);
+    r = MULTIPLY_ADD(n, NAME(all)(-0x1.a39ef35793c76p-33), r);
     VEC P = NAME(all)(c[9]);
 #pragma GCC unroll 9
     for (int i = 8; i >= 0; i--)
