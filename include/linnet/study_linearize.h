@@ -46,7 +46,7 @@ LNT_API void lnt_linearizing_defaults(lnt_linearizing_opts *opts);
  * linearised one), deviation/train, deviation/test (root mean square differences of outputs, means over runs), output_K
  * (/real and /theory: run 0 at the first test rows); tables widths (each width and time), laws (fits through the
  * widths), modes (of run 0); arrays spectrum/width_H (run 0), kernel (of the last width, up to 500 outputs or where it
- * is asked for); facts network, training, kernel, law; deviations, assumptions, figures spectrum, curves, widths.
+ * is asked for); facts network, training, ntk, law; deviations, assumptions, figures spectrum, curves, widths.
  *
  * An interrupted study keeps the runs that every width has finished. LNT_EUSAGE: options that contradict each other, or
  * an unstable step, naming the largest stable one; LNT_EDIVERGED where a network's own training diverges. Kernels of n

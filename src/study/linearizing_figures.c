@@ -109,7 +109,7 @@ static lnt_status draw_curves(lnt_ctx *ctx, lnt_record *record, const lnt_linear
                *deviation = means(ctx, l, j, LNT_CURVE_DEVIATION + part);
         if (!label || !train || !train_linear || !test || !test_linear || !deviation)
             return LNT_ENOMEM;
-        bool outer = d == 0 || d == count_drawn(l) - 1 || d == count_drawn(l) / 2;
+        bool outer = d == 0 || d == count_drawn(l) - 1;
         if (outer) {
             add(&p[0], label, LNT_CURVE_LINE, n, l->t + 1, train);
             add(&p[1], label, LNT_CURVE_LINE, n, l->t + 1, test);
@@ -151,29 +151,32 @@ static lnt_status draw_curves(lnt_ctx *ctx, lnt_record *record, const lnt_linear
 
 /* ---- Widths ---- */
 
-static lnt_status draw_law(lnt_ctx *ctx, curves *p, const lnt_linearizing *l, int part, int i)
+/* The points of one time, or the law through them. */
+static lnt_status draw_law(lnt_ctx *ctx, curves *p, const lnt_linearizing *l, int part, int i, bool points)
 {
     int widths = l->opts->widths.count;
     lnt_width_law law;
-    double *x = lnt_alloc(ctx, 3 * (size_t)widths, sizeof *x);
+    double *x = lnt_alloc(ctx, 2 * (size_t)widths, sizeof *x);
     lnt_status status = x ? lnt_linearizing_law(ctx, &law, l, part, i) : LNT_ENOMEM;
     if (status != LNT_OK)
         return status;
-    double *y = x + widths, *fit = y + widths;
+    double *y = x + widths;
     for (int j = 0; j < widths; j++) {
         x[j] = l->opts->widths.item[j];
-        y[j] = lnt_linearizing_mean(l, j, LNT_CURVE_DEVIATION + part, l->at[i], NULL);
-        fit[j] = law.constant * pow(x[j], law.exponent);
+        y[j] = points ? lnt_linearizing_mean(l, j, LNT_CURVE_DEVIATION + part, l->at[i], NULL)
+                      : law.constant * pow(x[j], law.exponent);
     }
+    if (!points && isfinite(law.exponent))
+        add(p, i ? "" : "fitted law", LNT_CURVE_THEORY, widths, x, y);
+    if (!points)
+        return LNT_OK;
     const char *label = !isfinite(law.exponent) ? lnt_sprintf(ctx, "t = %g", l->time[i])
-                        : isfinite(law.error)
-                            ? lnt_sprintf(ctx, "t = %g: width^{%.2f +- %.2f}", l->time[i], law.exponent, law.error)
-                            : lnt_sprintf(ctx, "t = %g: width^{%.2f}", l->time[i], law.exponent);
+                        : isfinite(law.error) ? lnt_sprintf(ctx, "t = %g: width^%.2f, standard error %.2f", l->time[i],
+                                                            law.exponent, law.error)
+                                              : lnt_sprintf(ctx, "t = %g: width^%.2f", l->time[i], law.exponent);
     if (!label)
         return LNT_ENOMEM;
-    add(p, label, LNT_CURVE_MARKS, widths, x, y);
-    if (isfinite(law.exponent))
-        add(p, i ? "" : "fitted law", LNT_CURVE_THEORY, widths, x, fit);
+    add(p, label, LNT_CURVE_POINTS, widths, x, y);
     return LNT_OK;
 }
 
@@ -182,14 +185,14 @@ static lnt_status draw_widths(lnt_ctx *ctx, lnt_record *record, const lnt_linear
     lnt_status status = LNT_OK;
     curves *p = lnt_alloc_zero(ctx, LNT_PARTS, sizeof *p);
     lnt_panel panel[LNT_PARTS];
-    int panels = 0;
+    int panels = 0, times = l->reported < MOST_CURVES / 2 ? l->reported : MOST_CURVES / 2;
     if (!p)
         return LNT_ENOMEM;
     for (int part = LNT_PARTS - 1; part >= 0; part--) {
         if (!l->n[part])
             continue;
-        for (int i = 0; i < l->reported && status == LNT_OK; i++)
-            status = draw_law(ctx, &p[part], l, part, i);
+        for (int k = 0; k < 2 * times && status == LNT_OK; k++)
+            status = draw_law(ctx, &p[part], l, part, k % times, k < times);
         panel[panels++] = (lnt_panel){.title = part ? "test rows" : "training rows",
                                       .xlabel = "width",
                                       .ylabel = "rms difference of outputs",

@@ -247,15 +247,15 @@ static void put_kernel(lnt_record *record, const lnt_linearizing *l)
         trace += run->lam[i];
         rank += run->lam[i] > 0;
     }
-    lnt_record_fact(record, "kernel", "outputs", "", lnt_integer(n));
-    lnt_record_fact(record, "kernel", "width", "", lnt_integer(l->opts->widths.item[l->opts->widths.count - 1]));
-    lnt_record_fact(record, "kernel", "lam_max", "", lnt_number(run->top));
-    lnt_record_fact(record, "kernel", "lam_min", "", lnt_number(run->lam[0]));
-    lnt_record_fact(record, "kernel", "rank", "", lnt_integer(rank));
-    lnt_record_fact(record, "kernel", "trace", "", lnt_number(trace));
-    lnt_record_fact(record, "kernel", "step", "", lnt_number(run->eta));
-    lnt_record_fact(record, "kernel", "megabytes", "MB", lnt_number(8e-6 * n * n));
-    lnt_record_fact(record, "kernel", "megabytes_for_each_run", "MB", lnt_number(l->megabytes));
+    lnt_record_fact(record, "ntk", "outputs", "", lnt_integer(n));
+    lnt_record_fact(record, "ntk", "width", "", lnt_integer(l->opts->widths.item[l->opts->widths.count - 1]));
+    lnt_record_fact(record, "ntk", "lam_max", "", lnt_number(run->top));
+    lnt_record_fact(record, "ntk", "lam_min", "", lnt_number(run->lam[0]));
+    lnt_record_fact(record, "ntk", "rank", "", lnt_integer(rank));
+    lnt_record_fact(record, "ntk", "trace", "", lnt_number(trace));
+    lnt_record_fact(record, "ntk", "step", "", lnt_number(run->eta));
+    lnt_record_fact(record, "ntk", "megabytes", "MB", lnt_number(8e-6 * n * n));
+    lnt_record_fact(record, "ntk", "megabytes_for_each_run", "MB", lnt_number(l->megabytes));
     if (l->keeps_kernel)
         lnt_record_matrix(record, "kernel", "", &run->Theta, 1);
 }
