@@ -111,6 +111,7 @@ static void put_modes(lnt_record *record, const lnt_linearizing *l)
             all += run->c[i] * run->c[i];
         for (int k = 0; k < shown; k++) {
             double lam = run->lam[n - 1 - k], c = run->c[n - 1 - k], share = 1 - exp(-1);
+            lnt_response at = lnt_response_at(&rule, lam, end);
             double time = lnt_learning_time(&rule, lam, share) / (rule.eta > 0 ? 1 : run->eta);
             lnt_table_row(table);
             lnt_table_set(table, "width", "", lnt_integer(l->opts->widths.item[j]));
@@ -119,8 +120,7 @@ static void put_modes(lnt_record *record, const lnt_linearizing *l)
             lnt_table_set(table, "c", "", lnt_number(fabs(c)));
             lnt_table_set(table, "share", "", lnt_known(c * c / all));
             lnt_table_set(table, "time", "", squares ? lnt_known(time) : (lnt_value){0});
-            lnt_table_set(table, "left", "",
-                          squares ? lnt_known(1 - lam * lnt_linearized_phi(&rule, lam, end)) : (lnt_value){0});
+            lnt_table_set(table, "left", "", squares ? lnt_known(at.p + rule.lambda * at.g) : (lnt_value){0});
         }
     }
 }
