@@ -45,9 +45,9 @@ WIDE static void tanh_block(double *restrict z, double *restrict slope, double *
     for (int i = 0; i < BLOCK; i++) {
         double e, fall;
         exponential(&e, &fall, -2 * fabs(z[i]));
-        double d = 1 + e, value = copysign(fall / d, z[i]);
+        double inverse = 1 / (1 + e), value = copysign(fall * inverse, z[i]);
         z[i] = value;
-        slope[i] = 4 * e / (d * d);
+        slope[i] = 4 * e * inverse * inverse;
         curve[i] = -2 * value * slope[i];
     }
 }
@@ -57,10 +57,10 @@ WIDE static void logistic_block(double *restrict z, double *restrict slope, doub
     for (int i = 0; i < BLOCK; i++) {
         double a = z[i], e, fall;
         exponential(&e, &fall, -fabs(a));
-        double d = 1 + e;
-        z[i] = (a >= 0 ? 1 : e) / d;
-        slope[i] = e / (d * d);
-        curve[i] = -copysign(fall / d, a) * slope[i];
+        double inverse = 1 / (1 + e);
+        z[i] = (a >= 0 ? 1 : e) * inverse;
+        slope[i] = e * inverse * inverse;
+        curve[i] = -copysign(fall * inverse, a) * slope[i];
     }
 }
 
