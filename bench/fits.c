@@ -1,6 +1,5 @@
 #include "bench.h"
 
-#include <math.h>
 #include <string.h>
 
 /* ---- Kernels ---- */
@@ -36,42 +35,64 @@ lnt_status ntk(lnt_ctx *ctx, double *accuracy, double *seconds, bool explicit_pr
 
 /* ---- Fits ---- */
 
-/* d H n sigma alpha, X, y, w0 as bench/fits.py has them: W1 by rows, b1, W2, b2. */
-lnt_status fit_file(lnt_ctx *ctx, const char *path, double *accuracy, double *seconds, double *jacobians, int threads)
+typedef struct fit {
+    int d, H, n;
+    double sigma, alpha;
+    const double *X, *y, *w0;
+} fit;
+
+static lnt_status fit_one(lnt_ctx *ctx, lnt_fit_info *info, const fit *f, double *seconds, int threads)
 {
-    lnt_bytes bytes = {0};
-    lnt_status status = lnt_file_read(ctx, &bytes, path);
-    if (status != LNT_OK)
-        return status;
-    double *p = (double *)(void *)bytes.p;
-    int d = (int)p[0], H = (int)p[1], n = (int)p[2], width[] = {d, H, 1};
+    int width[] = {f->d, f->H, 1};
     lnt_layers net = {.net = {2, width, LNT_TANH}, .biases = true};
-    size_t k = lnt_layers_size(&net);
-    double *X = p + 5, *y = X + (size_t)n * (size_t)d, *w0 = y + n, *w = lnt_alloc(ctx, k, sizeof *w),
-           *sd = lnt_alloc(ctx, (size_t)n, sizeof *sd), *penalty = lnt_alloc(ctx, k, sizeof *penalty);
+    size_t k = lnt_layers_size(&net), n = (size_t)f->n;
+    double *w = lnt_alloc(ctx, k, sizeof *w), *sd = lnt_alloc(ctx, n, sizeof *sd),
+           *penalty = lnt_alloc(ctx, k, sizeof *penalty);
     lnt_model model;
     lnt_fit_opts opts;
-    lnt_fit_info info;
     if (!w || !sd || !penalty)
         return LNT_ENOMEM;
-    memcpy(w, w0, k * sizeof *w);
-    lnt_mat_transpose(lnt_mat_view(w, H, d), lnt_mat_view(w0, d, H));
-    for (int i = 0; i < n; i++)
-        sd[i] = p[3];
+    memcpy(w, f->w0, k * sizeof *w);
+    lnt_mat_transpose(lnt_mat_view(w, f->H, f->d), lnt_mat_view((double *)(uintptr_t)f->w0, f->d, f->H));
+    for (size_t i = 0; i < n; i++)
+        sd[i] = f->sigma;
     for (size_t j = 0; j < k; j++)
-        penalty[j] = p[4];
+        penalty[j] = f->alpha;
     lnt_fit_defaults(&opts);
     opts.flat = 1e-8;
     opts.threads = threads;
     opts.memory = n > 100000 ? 1 << 20 : opts.memory; /* a Jacobian of a million rows is never formed */
     double start = now();
-    status = lnt_layers_model(ctx, &model, &net, lnt_mat_view(X, d, n));
-    lnt_fit_problem problem = {.model = &model, .d = y, .sd = sd, .penalty = penalty};
+    lnt_status status = lnt_layers_model(ctx, &model, &net, lnt_mat_view((double *)(uintptr_t)f->X, f->d, f->n));
+    lnt_fit_problem problem = {.model = &model, .d = f->y, .sd = sd, .penalty = penalty};
     if (status == LNT_OK)
-        status = lnt_fit(ctx, w, &info, &problem, &opts);
-    *seconds = now() - start;
-    *accuracy = info.objective / 2;
-    *jacobians = info.jacobians;
+        status = lnt_fit(ctx, w, info, &problem, &opts);
+    *seconds += now() - start;
+    return status;
+}
+
+/* d H n sigma alpha problems, then of each X, y, w0 as bench/fits.py has them: W1 by rows, b1, W2, b2. */
+lnt_status fit_file(lnt_ctx *ctx, const char *path, double *accuracy, double *seconds, double *operations, int threads)
+{
+    lnt_bytes bytes = {0};
+    lnt_status status = lnt_file_read(ctx, &bytes, path);
+    if (status != LNT_OK)
+        return status;
+    const double *p = (const double *)(const void *)bytes.p, *at = p + 6;
+    fit f = {(int)p[0], (int)p[1], (int)p[2], p[3], p[4], NULL, NULL, NULL};
+    int count = (int)p[5], k = f.H * (f.d + 2) + 1;
+    for (int s = 0; s < count && status == LNT_OK; s++) {
+        lnt_fit_info info = {0};
+        lnt_mark mark = lnt_ctx_mark(ctx);
+        f.X = at;
+        f.y = f.X + (size_t)f.n * (size_t)f.d;
+        f.w0 = f.y + f.n;
+        at = f.w0 + k;
+        status = fit_one(ctx, &info, &f, seconds, threads);
+        *accuracy += info.objective / 2 / count;
+        *operations += info.jacobians * (double)f.n * k * k;
+        lnt_ctx_reset(ctx, mark);
+    }
     lnt_heap_free(bytes.p);
     return status;
 }
