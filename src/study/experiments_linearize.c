@@ -20,14 +20,15 @@ static const double narrow[TIMES] = {0.021, 0.124, 0.19}, wide[TIMES] = {0.0004,
 /* Test deviations at one width beside the published ones. */
 static lnt_status compare(lnt_ctx *ctx, lnt_record *record, int width, const double *published)
 {
-    for (int i = 0, k = 0; i < lnt_record_rows(record, "widths"); i++) {
+    for (int i = 0, k = 0; k < TIMES && i < lnt_record_rows(record, "widths"); i++) {
         if (lnt_record_cell_number(record, "widths", i, "width") != width)
             continue;
         double time = lnt_record_cell_number(record, "widths", i, "time");
         const char *name = lnt_sprintf(ctx, "deviation at test rows, width %d, t = %g, published", width, time);
         if (!name)
             return LNT_ENOMEM;
-        lnt_record_deviation(record, name, lnt_record_cell_number(record, "widths", i, "test"), published[k++], NAN, NAN);
+        lnt_record_deviation(record, name, lnt_record_cell_number(record, "widths", i, "test"), published[k++], NAN,
+                             NAN);
     }
     return LNT_OK;
 }
@@ -49,7 +50,7 @@ lnt_status lnt_linearized_experiment(lnt_ctx *ctx, lnt_record *record, const lnt
         status = compare(ctx, record, 64, narrow);
     if (status == LNT_OK && opts->full)
         status = compare(ctx, record, 4096, wide);
-    for (int i = 0, k = 0; i < lnt_record_rows(record, "laws") && status == LNT_OK; i++) {
+    for (int i = 0, k = 0; k < TIMES && i < lnt_record_rows(record, "laws") && status == LNT_OK; i++) {
         lnt_value rows;
         double time = lnt_record_cell_number(record, "laws", i, "time"),
                exponent = lnt_record_cell_number(record, "laws", i, "exponent");

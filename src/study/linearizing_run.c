@@ -285,7 +285,7 @@ static lnt_status steps(training *t)
     lnt_status status = g && m ? LNT_OK : LNT_ENOMEM;
     memcpy(t->w, t->w0, (size_t)t->k * sizeof *t->w);
     for (int k = 0; k < l->count && status == LNT_OK; k++) {
-        for (; step < l->t[k]; step++) {
+        for (; step < (long)l->t[k]; step++) {
             if (lnt_cancelled(t->ctx))
                 return LNT_OK;
             descend(t, g, t->w);
