@@ -40,12 +40,8 @@ const lnt_option lnt_linearizing_options[] = {
 
 const char *const lnt_linearizing_examples[] = {
     "linnet linearize --out l", "linnet linearize --widths 32,64,128,256,512 --task teacher --time 100 --json --out l",
-    "linnet linearize --data digits --rows 200 --test-rows 100 --centre --likelihood categorical --widths 64,256 "
-    "--time "
-    "10,100 --runs 2",
-    "linnet linearize --inputs X.csv --targets y.csv --split 0.2 --widths 256 --rule descent --momentum 0.5 "
-    "--kernel-out Theta.npy",
-    NULL};
+    "linnet linearize --data digits --rows 200 --likelihood categorical --widths 64,256 --time 10,100 --runs 2",
+    "linnet linearize --inputs X.csv --targets y.csv --split 0.2 --widths 256 --kernel-out Theta.npy", NULL};
 
 const char lnt_linearizing_description[] =
     "How far a network of finite width is from the linear model that it is in the limit of infinite width. Networks of "

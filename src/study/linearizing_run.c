@@ -281,7 +281,7 @@ static lnt_status steps(training *t)
 {
     const lnt_linearizing *l = t->l;
     double *g = lnt_alloc(t->ctx, (size_t)t->k, sizeof *g), *m = lnt_alloc_zero(t->ctx, (size_t)t->k, sizeof *m);
-    double step = 0;
+    long step = 0;
     lnt_status status = g && m ? LNT_OK : LNT_ENOMEM;
     memcpy(t->w, t->w0, (size_t)t->k * sizeof *t->w);
     for (int k = 0; k < l->count && status == LNT_OK; k++) {
