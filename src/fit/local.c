@@ -250,7 +250,7 @@ static lnt_status add_rows(lnt_ctx *ctx, pass *p, int block, bool empty, lnt_mat
     lnt_local *l = p->l;
     double *norm2 = p->norm2 + (size_t)block * (size_t)l->k;
     lnt_gemv(p->g + (size_t)block * (size_t)l->k, 1, LNT_N, BT, l->r + first, empty ? 0 : 1);
-    for (int i = 0; i < BT.cols; i++) {
+    for (int i = 0; i < BT.cols && !by_squares(l); i++) {
         const double *b = lnt_at(BT, 0, i);
         for (int j = 0; j < l->k; j++)
             norm2[j] += b[j] * b[j];
@@ -305,6 +305,8 @@ static lnt_status join(lnt_ctx *ctx, pass *p)
             status = lnt_qr_triangle(ctx, l->R, S);
         }
     }
+    for (int j = 0; j < l->k && by_squares(l); j++)
+        l->norm2[j] = *lnt_at(l->H, j, j);
     return status;
 }
 

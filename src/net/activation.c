@@ -14,7 +14,8 @@
 static inline void exponential(double *e, double *fall, double x)
 {
     const double big = 0x1.8p52, log2e = 0x1.71547652b82fep0, ln2 = 0x1.62e42feep-1, rest = 0x1.a39ef35793c76p-33;
-    double within = x < -708 ? -708 : x, t = within * log2e + big, n = t - big, r = (within - n * ln2) - n * rest, scale;
+    double within = x < -708 ? -708 : x, t = within * log2e + big, n = t - big, r = (within - n * ln2) - n * rest,
+           scale;
     double p = 1.0 / 6227020800;
     p = p * r + 1.0 / 479001600;
     p = p * r + 1.0 / 39916800;
@@ -117,14 +118,20 @@ void lnt_activate_twice(lnt_mat Z, lnt_mat slope, lnt_mat curve, lnt_activation 
     double z[BLOCK] = {0}, s[BLOCK], c[BLOCK];
     for (int j = 0; j < Z.cols; j++)
         for (int i = 0; i < Z.rows; i += BLOCK) {
-            size_t bytes = (size_t)(Z.rows - i < BLOCK ? Z.rows - i : BLOCK) * sizeof *z;
-            memcpy(z, lnt_at(Z, i, j), bytes);
+            double *to = lnt_at(Z, i, j), *first = slope.a ? lnt_at(slope, i, j) : s,
+                   *second = curve.a ? lnt_at(curve, i, j) : c;
+            size_t bytes = (size_t)(Z.rows - i) * sizeof *z;
+            if (Z.rows - i >= BLOCK) {
+                at[phi](to, first, second);
+                continue;
+            }
+            memcpy(z, to, bytes);
             at[phi](z, s, c);
-            memcpy(lnt_at(Z, i, j), z, bytes);
+            memcpy(to, z, bytes);
             if (slope.a)
-                memcpy(lnt_at(slope, i, j), s, bytes);
+                memcpy(first, s, bytes);
             if (curve.a)
-                memcpy(lnt_at(curve, i, j), c, bytes);
+                memcpy(second, c, bytes);
         }
 }
 
