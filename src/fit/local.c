@@ -109,7 +109,7 @@ static lnt_status make(lnt_ctx *ctx, lnt_local *l, const lnt_fit_problem *proble
     l->whole = !problem->model->jacobian || problem->C.a;
     bool fits = (double)l->n * l->k * 8 <= (double)opts->memory;
     l->solver = choose(l, opts, fits);
-    l->quick = opts->solver == LNT_SOLVER_AUTO && l->solver == LNT_SOLVER_QR && fits;
+    l->quick = opts->solver == LNT_SOLVER_AUTO && l->solver == LNT_SOLVER_QR;
     bool dense = l->solver == LNT_SOLVER_SVD || l->solver == LNT_SOLVER_DUAL;
     if (!fits && opts->method != LNT_FIT_LBFGS && (dense || l->whole))
         return lnt_fail(ctx, LNT_EINVAL,
@@ -385,10 +385,18 @@ lnt_status lnt_local_at(lnt_ctx *ctx, lnt_local *l, bool *rejected, const double
 
 lnt_status lnt_local_triangle(lnt_ctx *ctx, lnt_local *l)
 {
+    bool rejected = false;
     if (l->has_triangle)
         return LNT_OK;
     l->has_triangle = true;
-    return add_triangle(ctx, l->R, true, l->BT, l->r);
+    if (l->BT.a)
+        return add_triangle(ctx, l->R, true, l->BT, l->r);
+    lnt_mark mark = lnt_ctx_mark(ctx);
+    l->quick = false; /* the rows once more */
+    lnt_status status = read_jacobian(ctx, l, &rejected, l->w);
+    l->quick = true;
+    lnt_ctx_reset(ctx, mark);
+    return status;
 }
 
 lnt_status lnt_local_times(lnt_ctx *ctx, double *out, bool *rejected, const lnt_local *l, const double *v)

@@ -43,7 +43,7 @@ lnt_status lnt_local_make_plain(lnt_ctx *ctx, lnt_local *l, const lnt_fit_proble
 lnt_status lnt_local_residual(lnt_ctx *ctx, double *r, bool *rejected, const lnt_local *l, const double *w);
 /* The Jacobian at w, where the residual is r: both must live as long as steps are taken from here. */
 lnt_status lnt_local_at(lnt_ctx *ctx, lnt_local *l, bool *rejected, const double *w, const double *r);
-/* R <- the triangle of [B r] at the same place, from the stored Jacobian. */
+/* R <- the triangle of [B r] at the same place, reading rows anew where the Jacobian is not stored. */
 lnt_status lnt_local_triangle(lnt_ctx *ctx, lnt_local *l);
 /* out (n) <- B v and out (k) <- B^T u at the same place. */
 lnt_status lnt_local_times(lnt_ctx *ctx, double *out, bool *rejected, const lnt_local *l, const double *v);
