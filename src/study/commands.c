@@ -2,6 +2,7 @@
 #include "commands.h"
 #include "complete.h"
 #include "experiment.h"
+#include "linnet/study_linearize.h"
 #include "linnet/version.h"
 #include "modes.h"
 #include "train.h"
@@ -332,6 +333,7 @@ DECLARE_COMMAND(regress_path);
 DECLARE_COMMAND(regress_learning);
 DECLARE_COMMAND(matching);
 DECLARE_COMMAND(matching_flow);
+DECLARE_COMMAND(linearizing);
 ADAPT(static, train)
 ADAPT(static, modes)
 ADAPT(static, phase)
@@ -370,6 +372,9 @@ const lnt_command lnt_commands[] = {
      lnt_matching_options, ADAPTED(matching), LNT_OUT_FOLDER, NULL, "path, solution, comparison"},
     {"match dynamics", "gradient flow of the wiring, in closed form and integrated", lnt_matching_flow_description,
      lnt_matching_flow_examples, lnt_matching_flow_options, ADAPTED(matching_flow), LNT_OUT_FOLDER, NULL, "modes"},
+    {"linearize", "training of wide networks beside that of their linearisation", lnt_linearizing_description,
+     lnt_linearizing_examples, lnt_linearizing_options, ADAPTED(linearizing), LNT_OUT_FOLDER, NULL,
+     "widths, laws, modes"},
     {"apply", "apply a saved result to new rows or stimuli", apply_description, apply_examples, apply_options,
      ADAPTED(apply), LNT_OUT_ARRAY, "prediction", "score, classes"},
     {"reproduce", "run the published experiments and write the report", reproduce_description, reproduce_examples,

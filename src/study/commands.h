@@ -27,8 +27,8 @@
 /* The rows of lnt_task_opts, as the field `task` of a command's options: of data with rows, and all. */
 #define DATA_ROWS \
     TEXT("task", task.builtin, 0, "TASK", \
-         "built-in task: exercise, illusory, hierarchy:depth=D, tree:depth=D,branching=B,flip=P,features=F, or " \
-         "teacher:inputs=D,outputs=O,singular=S1/S2/...,noise=SD,samples=N"), \
+         "built-in task: exercise, illusory, hierarchy:depth=D, tree:depth=D,branching=B,flip=P,features=F, " \
+         "teacher:inputs=D,outputs=O,singular=S1/S2/...,noise=SD,samples=N, or sphere:inputs=D,radius=R,samples=N"), \
     TEXT("data", task.data, LNT_OPT_INPUT, "NAME", \
          "digits (built in), mnist, a folder of IDX files, or an IDX image file"), \
     TEXT("inputs", task.inputs, LNT_OPT_INPUT, "FILE", \
