@@ -2,6 +2,7 @@
 #include "commands.h"
 #include "complete.h"
 #include "experiment.h"
+#include "linnet/study_fit.h"
 #include "linnet/study_linearize.h"
 #include "linnet/version.h"
 #include "modes.h"
@@ -269,7 +270,7 @@ static const char complete_description[] =
 #define OPTS lnt_apply_opts
 static const lnt_option apply_options[] = {
     TEXT("folder", folder, LNT_OPT_POSITIONAL, "DIR",
-         "folder of a saved result of linnet train, regress path or match"),
+         "folder of a saved result of linnet train, fit, regress path or match"),
     TEXT("data", data, LNT_OPT_INPUT, "NAME", "rows to apply it to, as for linnet train"),
     TEXT("inputs", inputs, LNT_OPT_INPUT, "FILE",
          "rows to apply it to, a file as for linnet train; prepared like the training rows. Of match, new stimuli: a "
@@ -286,6 +287,7 @@ static const lnt_option apply_options[] = {
 
 static const char *const apply_examples[] = {"linnet apply d --inputs new.csv --out predicted.npy",
                                              "linnet apply p --inputs new.csv --lambda 1se --out predicted.csv",
+                                             "linnet apply g --inputs new.csv --out bands.csv",
                                              "linnet apply d --data digits --json", NULL};
 
 static const char apply_description[] =
@@ -296,6 +298,9 @@ static const char apply_description[] =
     "axis "
     "for "
     "--run each of several runs, or as CSV if its name ends in .csv.\n\n"
+    "Of linnet fit the columns are the means and then their standard deviations, without noise; of classes the "
+    "probabilities, averaged over the posterior. --json has the band of further data too, and with --targets how many "
+    "fall into it.\n\n"
     "Of linnet match the inputs are new stimuli, the same cells in rows: they are prepared as the stimuli of the fit "
     "were "
     "and become Z X (cells x stimuli). With --targets, outputs for them, the covariances are compared: table score.";
@@ -372,6 +377,9 @@ const lnt_command lnt_commands[] = {
      lnt_matching_options, ADAPTED(matching), LNT_OUT_FOLDER, NULL, "path, solution, comparison"},
     {"match dynamics", "gradient flow of the wiring, in closed form and integrated", lnt_matching_flow_description,
      lnt_matching_flow_examples, lnt_matching_flow_options, ADAPTED(matching_flow), LNT_OUT_FOLDER, NULL, "modes"},
+    {"fit", "fit the weights of a network, with error bars, evidence and certificates", lnt_fitting_description,
+     lnt_fitting_examples, lnt_fitting_options, ADAPTED(fitting), LNT_OUT_FOLDER, NULL,
+     "methods, starts, weights, covariance, groups, sizes, scores, involution, data, displacement"},
     {"linearize", "training of wide networks beside that of their linearisation", lnt_linearizing_description,
      lnt_linearizing_examples, lnt_linearizing_options, ADAPTED(linearizing), LNT_OUT_FOLDER, NULL,
      "widths, laws, modes"},

@@ -9,7 +9,7 @@ const char *const lnt_activation_names[] = {"linear", "tanh", "relu", "logistic"
 
 static lnt_status damaged(lnt_ctx *ctx, const char *path, const char *what)
 {
-    return lnt_fail(ctx, LNT_EFORMAT, "%s: not a saved network of linnet train (%s)", path, what);
+    return lnt_fail(ctx, LNT_EFORMAT, "%s: not a saved network (%s)", path, what);
 }
 
 lnt_status lnt_array_matrix(lnt_ctx *ctx, lnt_mat *A, const lnt_array *array, int k)
@@ -109,7 +109,10 @@ lnt_status lnt_saved_net_read(lnt_ctx *ctx, lnt_saved_net *saved, const char *pa
     lnt_status status = lnt_store_load(ctx, &record, path);
     if (status != LNT_OK)
         return status;
-    status = lnt_saved_net_get(ctx, saved, record, path);
+    lnt_array biases;
+    status = lnt_record_array(record, "biases/1", &biases)
+                 ? damaged(ctx, path, "it has biases, which are not read here")
+                 : lnt_saved_net_get(ctx, saved, record, path);
     lnt_record_free(record);
     return status;
 }
