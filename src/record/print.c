@@ -28,6 +28,14 @@ static const char *cell_text(lnt_value v, char *buffer, size_t size)
             n += (size_t)snprintf(buffer + n, size - n, "%s%d", i ? "," : "", v.list[i]);
         return buffer;
     }
+    case LNT_NUMBERS: {
+        size_t n = 0;
+        buffer[0] = '\0';
+        for (long i = 0; i < v.integer && n + LNT_NUMBER_CHARS + 2 < size; i++)
+            n += (size_t)snprintf(buffer + n, size - n, "%s%s", i ? " " : "",
+                                  lnt_number_short(v.numbers[i], (char[LNT_NUMBER_CHARS]){0}));
+        return buffer;
+    }
     }
     return "";
 }

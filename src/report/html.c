@@ -59,6 +59,10 @@ static void put_value(lnt_text *out, lnt_value v)
         for (long i = 0; i < v.integer; i++)
             lnt_text_add(out, "%s%d", i ? ", " : "", v.list[i]);
         break;
+    case LNT_NUMBERS:
+        for (long i = 0; i < v.integer; i++)
+            lnt_text_add(out, "%s%s", i ? ", " : "", lnt_number_short(v.numbers[i], (char[LNT_NUMBER_CHARS]){0}));
+        break;
     }
 }
 

@@ -379,7 +379,7 @@ const lnt_command lnt_commands[] = {
      lnt_matching_flow_examples, lnt_matching_flow_options, ADAPTED(matching_flow), LNT_OUT_FOLDER, NULL, "modes"},
     {"fit", "fit the weights of a network, with error bars, evidence and certificates", lnt_fitting_description,
      lnt_fitting_examples, lnt_fitting_options, ADAPTED(fitting), LNT_OUT_FOLDER, NULL,
-     "methods, starts, weights, covariance, groups, sizes, scores, involution, data, displacement"},
+     "methods, starts, weights, covariance, groups, sizes, scores, cycles, involution, data, displacement, evidence"},
     {"linearize", "training of wide networks beside that of their linearisation", lnt_linearizing_description,
      lnt_linearizing_examples, lnt_linearizing_options, ADAPTED(linearizing), LNT_OUT_FOLDER, NULL,
      "widths, laws, modes"},

@@ -108,6 +108,25 @@ const lnt_experiment lnt_experiments[] = {
      "linear "
      "model; beside integration.",
      NULL, lnt_match_dynamics_experiment},
+    {"naive-cycle", "Weights as unknowns: the iteration of the blog post",
+     "A blog post takes the weights of a network as the unknowns of a linearised inverse problem and iterates w = B^+ "
+     "d. On "
+     "0/1 data it saw a cycle of bad fits: from every start the same one, for nearly every ridge.",
+     NULL, lnt_naive_cycle_experiment},
+    {"open-questions", "Weights as unknowns: the open questions",
+     "Does the iteration stay at an optimum? No: it leaves for where a formula says. Why does it turn in circles? Two "
+     "linear layers take turns exactly, T(T(w)) = w. Do more data or smoother functions help? No: its right side is "
+     "wrong. "
+     "Which matrix is the covariance? The inverse of A'A.",
+     NULL, lnt_open_questions_experiment},
+    {"what-works", "Weights as unknowns: what works",
+     "From 40 random starts of four problems: which methods end within 1 % of the best fit?", NULL,
+     lnt_what_works_experiment},
+    {"evidence", "Weights as unknowns: evidence and error bars",
+     "How many hidden units, how much noise, and how sure is the fit: the most probable weights of a small network "
+     "with the "
+     "bands of its linearised posterior.",
+     NULL, lnt_evidence_experiment},
     {"linearized", "Networks of finite width beside their linearisation",
      "Is a wide network, as it is trained, the linear model that it was at its start? Five widths on a task that no "
      "linear map has; the linearised networks in closed form. Their distance falls as a power of the width, between "

@@ -285,7 +285,7 @@ static void warn(lnt_record *record, const lnt_network_data *d)
     if (gaussian && target == 0 && d->task.n > 1)
         lnt_record_warn(record, "the targets are constant: there is nothing that inputs could explain");
     if (gaussian && !d->opts->likelihood && d->Y.rows == 1 && target > 0 && all_shares(d->Y))
-        lnt_record_warn(record, "all targets are 0 or 1 and are fitted as numbers with Gaussian noise: --likelihood "
+        lnt_record_warn(record, "all targets are 0 or 1 and are fitted by least squares: --likelihood "
                                 "bernoulli fits their probability");
 }
 

@@ -36,7 +36,7 @@ static bool is_chosen(const char *names, const char *name)
 
 static lnt_status check_names(lnt_ctx *ctx, const char *names)
 {
-    char known[512] = "";
+    char known[1024] = "";
     for (const lnt_experiment *e = lnt_experiments; e->name; e++)
         if (strlen(known) + strlen(e->name) + 3 < sizeof known)
             strcat(strcat(known, *known ? ", " : ""), e->name);
