@@ -1,8 +1,8 @@
 /* Times one job of the library, inside the process and without reading files: bench JOB THREADS, or
- * bench flow THREADS PROBLEM.bin RTOL ATOL, or bench learning|learning-iterated|lasso|match|match-linear THREADS
+ * bench flow THREADS PROBLEM.bin RTOL ATOL, or bench learning|learning-iterated|lasso|match|match-linear|fit THREADS
  * PROBLEM.bin. Prints one line, "seconds accuracy peak-memory-in-MB operations"; the latter are those of the matrix
  * products where only the run itself knows them, else 0. */
-#include "linnet.h"
+#include "bench.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-static double now(void)
+double now(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -420,12 +420,16 @@ int main(int argc, char **argv)
         status = learning_file(ctx, argv[3], strcmp(job, "learning") == 0, &accuracy, &seconds, threads);
     else if (strncmp(job, "match", 5) == 0 && argc == 4)
         status = match_file(ctx, argv[3], !strstr(job, "linear"), &accuracy, &seconds, threads);
+    else if (strncmp(job, "ntk", 3) == 0)
+        status = ntk(ctx, &accuracy, &seconds, strstr(job, "explicit") != NULL, threads);
+    else if (strncmp(job, "fit", 3) == 0 && argc == 4)
+        status = fit_file(ctx, argv[3], &accuracy, &seconds, &operations, threads);
     else if (strcmp(job, "lasso") == 0 && argc == 4)
         status = lasso_file(ctx, argv[3], &accuracy, &seconds, &operations);
     else
-        fprintf(stderr, "usage: bench whiten|sgd|covariance-7000|covariance-70000|ensemble THREADS\n"
+        fprintf(stderr, "usage: bench whiten|sgd|covariance-7000|covariance-70000|ensemble|ntk|ntk-explicit THREADS\n"
                         "       bench flow THREADS PROBLEM.bin RTOL ATOL\n"
-                        "       bench learning|learning-iterated|lasso|match|match-linear THREADS PROBLEM.bin\n");
+                        "       bench learning|learning-iterated|lasso|match|match-linear|fit THREADS PROBLEM.bin\n");
     lnt_blas_unpin();
     if (status == LNT_OK)
         printf("%.6f %.9g %.0f %.9g\n", seconds, accuracy, peak_megabytes(), operations);

@@ -10,8 +10,8 @@ TARGET INLINE VEC NAME(all)(double x)
     return (VEC){0} + x;
 }
 
-/* e^x - 1 for -708 <= x <= 708: with x = n log 2 + r, 2^n (e^r - 1) + (2^n - 1), e^r - 1 = r + r^2 P(r) to 4e-17. */
-TARGET INLINE VEC NAME(rise)(VEC x)
+/* For -708 <= x <= 708 with x = n log 2 + r: e^r - 1 = r + r^2 P(r), to 4e-17, and 2^n. */
+TARGET INLINE VEC NAME(split)(VEC x, VEC *power)
 {
     static const double c[] = {0.50000000000000010314,     0.1666666666666666746,    0.041666666666623820532,
                                0.0083333333333300381973,   0.0013888888917367080562, 0.00019841269863171556026,
@@ -19,14 +19,27 @@ TARGET INLINE VEC NAME(rise)(VEC x)
                                2.5100472505694996003e-8};
     VEC shifted = MULTIPLY_ADD(x, NAME(all)(1.4426950408889634), NAME(all)(0x1.8p52));
     VEC n = shifted - 0x1.8p52;
-    VEC r = MULTIPLY_ADD(n, NAME(all)(-0x1.62e42fefa39efp-1), x);
-    r = MULTIPLY_ADD(n, NAME(all)(-0x1.abc9e3b39803fp-56), r);
-    VEC power = (VEC)(((IVEC)shifted << 52) + (IVEC)NAME(all)(1.0)), P = NAME(all)(c[9]);
+    VEC r = MULTIPLY_ADD(n, NAME(all)(-0x1.62e42feep-1), x);
+    r = MULTIPLY_ADD(n, NAME(all)(-0x1.a39ef35793c76p-33), r);
+    VEC P = NAME(all)(c[9]);
 #pragma GCC unroll 9
     for (int i = 8; i >= 0; i--)
         P = MULTIPLY_ADD(P, r, NAME(all)(c[i]));
-    VEC grown = MULTIPLY_ADD(r * r, P, r);
+    *power = (VEC)(((IVEC)shifted << 52) + (IVEC)NAME(all)(1.0));
+    return MULTIPLY_ADD(r * r, P, r);
+}
+
+/* e^x - 1 */
+TARGET INLINE VEC NAME(rise)(VEC x)
+{
+    VEC power, grown = NAME(split)(x, &power);
     return MULTIPLY_ADD(power, grown, power - 1);
+}
+
+TARGET INLINE VEC NAME(exp)(VEC x)
+{
+    VEC power, grown = NAME(split)(x, &power);
+    return MULTIPLY_ADD(power, grown, power);
 }
 
 TARGET INLINE VEC NAME(clamp)(VEC x, double limit)
@@ -37,7 +50,7 @@ TARGET INLINE VEC NAME(clamp)(VEC x, double limit)
 /* e^-|x| */
 TARGET INLINE VEC NAME(decay)(VEC x)
 {
-    return NAME(rise)(MOST(NAME(all)(-700), LEAST(x, -x))) + 1;
+    return NAME(exp)(MOST(NAME(all)(-700), LEAST(x, -x)));
 }
 
 TARGET INLINE VEC NAME(tanh)(VEC x)
@@ -48,8 +61,8 @@ TARGET INLINE VEC NAME(tanh)(VEC x)
 
 TARGET INLINE VEC NAME(logistic)(VEC x)
 {
-    VEC E = NAME(rise)(NAME(clamp)(x, 700));
-    return (E + 1) / (E + 2);
+    VEC e = NAME(exp)(NAME(clamp)(x, 700));
+    return e / (1 + e);
 }
 
 TARGET INLINE VEC NAME(slope)(VEC z, const lnt_activation phi)

@@ -3,6 +3,7 @@
 #include "complete.h"
 #include "experiment.h"
 #include "linnet/study_fit.h"
+#include "linnet/study_linearize.h"
 #include "linnet/study_sample.h"
 #include "linnet/version.h"
 #include "modes.h"
@@ -339,6 +340,7 @@ DECLARE_COMMAND(regress_path);
 DECLARE_COMMAND(regress_learning);
 DECLARE_COMMAND(matching);
 DECLARE_COMMAND(matching_flow);
+DECLARE_COMMAND(linearizing);
 ADAPT(static, train)
 ADAPT(static, modes)
 ADAPT(static, phase)
@@ -380,6 +382,9 @@ const lnt_command lnt_commands[] = {
     {"fit", "fit the weights of a network, with error bars, evidence and certificates", lnt_fitting_description,
      lnt_fitting_examples, lnt_fitting_options, ADAPTED(fitting), LNT_OUT_FOLDER, NULL,
      "methods, starts, weights, covariance, groups, sizes, scores, cycles, involution, data, displacement, evidence"},
+    {"linearize", "training of wide networks beside that of their linearisation", lnt_linearizing_description,
+     lnt_linearizing_examples, lnt_linearizing_options, ADAPTED(linearizing), LNT_OUT_FOLDER, NULL,
+     "widths, laws, modes"},
     {"sample", "draw the weights of a network from their posterior, and say whether to trust the draws",
      lnt_sampling_description, lnt_sampling_examples, lnt_sampling_options, ADAPTED(sampling), LNT_OUT_OWN, NULL,
      "diagnostics, sampler, criteria, scores, growth, problems"},

@@ -25,8 +25,8 @@ lnt_experiment_run lnt_notebook_experiment, lnt_exercise_experiment, lnt_depths_
     lnt_two_layer_experiment, lnt_nonlinear_experiment, lnt_toy_experiment, lnt_attention_experiment,
     lnt_match_linear_experiment, lnt_match_full_experiment, lnt_match_diagonal_experiment, lnt_match_sparse_experiment,
     lnt_match_transport_experiment, lnt_match_dynamics_experiment, lnt_naive_cycle_experiment,
-    lnt_open_questions_experiment, lnt_what_works_experiment, lnt_evidence_experiment, lnt_nuts_experiment,
-    lnt_gaussian_posterior_experiment;
+    lnt_open_questions_experiment, lnt_what_works_experiment, lnt_evidence_experiment, lnt_linearized_experiment,
+    lnt_nuts_experiment, lnt_gaussian_posterior_experiment;
 
 /* Adds what a study has found, unless that is its failure, and frees it; NULL: there was no memory for it. Parameters
  * are left out: those of an experiment are those of `reproduce`. */

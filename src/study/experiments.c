@@ -127,6 +127,11 @@ const lnt_experiment lnt_experiments[] = {
      "with the "
      "bands of its linearised posterior.",
      NULL, lnt_evidence_experiment},
+    {"linearized", "Networks of finite width beside their linearisation",
+     "Is a wide network, as it is trained, the linear model that it was at its start? Five widths on a task that no "
+     "linear map has; the linearised networks in closed form. Their distance falls as a power of the width, between "
+     "-1.1 and -1/2 at any fixed time.",
+     NULL, lnt_linearized_experiment},
     {"nuts", "Posteriors of small networks by Markov chains",
      "Do chains draw from the posterior? A network on 40 rows, where Laplace's approximation is good, and three small "
      "ones, whose posteriors are known from integrals on grids and where it is not.",
