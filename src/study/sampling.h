@@ -58,7 +58,7 @@ static inline size_t lnt_sampled_count(const lnt_sampled *s)
 }
 /* Name of coordinate i: W1[1,1], b1[1], log alpha, log alpha[2], log beta. */
 const char *lnt_sampled_name(lnt_ctx *ctx, const lnt_sampled *s, int i);
-/* log beta of a draw: beta of the noise, in units of noise_sd where that is known. */
+/* beta of a draw: the precision of the noise, in units of noise_sd where that is known. */
 double lnt_sampled_beta(const lnt_sampled *s, const double *draw);
 /* F (m q numbers a draw) <- outputs at m inputs X, for every `every`-th draw, all chains one after another. */
 lnt_status lnt_sampled_outputs(lnt_ctx *ctx, double **F, size_t *count, const lnt_sampled *s, lnt_mat X, int every);

@@ -45,7 +45,7 @@ static lnt_status check_alone(lnt_ctx *ctx, const lnt_sampling_opts *opts)
     lnt_status status = options_text(ctx, &given, opts);
     if (status == LNT_OK)
         status = options_text(ctx, &defaults, &none);
-    bool same = status == LNT_OK && given.n == defaults.n && memcmp(given.p, defaults.p, given.n) == 0;
+    bool same = given.p && defaults.p && given.n == defaults.n && memcmp(given.p, defaults.p, given.n) == 0;
     lnt_text_free(&given);
     lnt_text_free(&defaults);
     if (status == LNT_OK && (!same || opts->out || opts->force))
