@@ -123,7 +123,7 @@ static lnt_status predict(lnt_ctx *ctx, double *mean, double *variance, double *
 static lnt_status draw_band(lnt_ctx *ctx, lnt_record *record, const lnt_posterior *posterior, double beta,
                             const lnt_demo_problem *p)
 {
-    double x[GRID], mean[GRID], variance[GRID], low[GRID], high[GRID], inner_low[GRID], inner_high[GRID];
+    double x[GRID], mean[GRID], variance[GRID], low[GRID], high[GRID], inner_low[GRID], inner_high[GRID], sd[GRID];
     for (int i = 0; i < GRID; i++)
         x[i] = 10.0 * i / (GRID - 1) - 5;
     lnt_status status = predict(ctx, mean, variance, x, GRID, posterior, p);
@@ -133,10 +133,13 @@ static lnt_status draw_band(lnt_ctx *ctx, lnt_record *record, const lnt_posterio
         status = lnt_predictive_band(ctx, inner_low, inner_high, mean, variance, GRID, 0, 0.95);
     if (status != LNT_OK)
         return status;
-    lnt_record_series(record, "band/x", "", x, GRID);
-    lnt_record_series(record, "band/mean", "", mean, GRID);
-    lnt_record_series(record, "band/low", "", low, GRID);
-    lnt_record_series(record, "band/high", "", high, GRID);
+    for (int i = 0; i < GRID; i++)
+        sd[i] = sqrt(variance[i]);
+    lnt_record_series(record, "prediction/x", "", x, GRID);
+    lnt_record_series(record, "prediction/mean", "", mean, GRID);
+    lnt_record_series(record, "prediction/sd", "", sd, GRID);
+    lnt_record_series(record, "prediction/low", "", low, GRID);
+    lnt_record_series(record, "prediction/high", "", high, GRID);
     const lnt_curve curve[] = {{"95 % of new data (outer)", LNT_CURVE_BAND, GRID, x, low, high},
                                {"95 % of f (inner)", LNT_CURVE_BAND, GRID, x, inner_low, inner_high},
                                {"most probable fit", LNT_CURVE_LINE, GRID, x, mean, NULL},
