@@ -39,13 +39,13 @@ lnt_status lnt_gaussian_posterior_experiment(lnt_ctx *ctx, lnt_record *record, c
 {
     lnt_sampling_opts o;
     (void)self;
-    set_options(&o, opts, opts->full ? 2000 : 500);
-    o.warmup = opts->full ? 500 : 300;
+    set_options(&o, opts, opts->full ? 2000 : 1000);
+    o.warmup = 500;
     if (opts->full)
-        o.grow = (lnt_int_list){.count = 7, .item = {40, 80, 160, 320, 640, 1280, 2560}};
+        o.grow = (lnt_int_list){.count = 6, .item = {80, 160, 320, 640, 1280, 2560}};
     else
-        o.grow = (lnt_int_list){.count = 4, .item = {40, 80, 160, 320}};
-    lnt_status status = lnt_sampling_grow_bump(ctx, record, &o, opts->full ? 16 : 6);
+        o.grow = (lnt_int_list){.count = 4, .item = {80, 160, 320, 640}};
+    lnt_status status = lnt_sampling_grow_bump(ctx, record, &o, opts->full ? 16 : 8);
     if (status != LNT_OK)
         return status;
     double slope = lnt_record_fact_number(record, "growth", "exponent"),
