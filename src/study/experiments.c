@@ -1,5 +1,8 @@
 #include "experiment.h"
 
+#include <math.h>
+#include <string.h>
+
 const lnt_experiment lnt_experiments[] = {
     {"notebook-digits", "The notebook, on digits",
      "A two-layer linear network is trained on whitened digit images by minibatch descent. Does it learn the "
@@ -142,4 +145,18 @@ lnt_status lnt_adopt(lnt_ctx *ctx, lnt_record *record, lnt_record *found, lnt_st
         lnt_record_merge(record, found);
     lnt_record_free(found);
     return status;
+}
+
+void lnt_judge(lnt_ctx *ctx, lnt_record *record, const char *part, const char *measure, double tolerance)
+{
+    lnt_value name;
+    for (int row = 0; row < lnt_record_rows(record, "deviations"); row++) {
+        double value = lnt_record_cell_number(record, "deviations", row, measure);
+        if (!lnt_record_cell(record, "deviations", row, "name", &name) || name.kind != LNT_STRING ||
+            !strstr(name.string, part) || lnt_record_judge(record, name.string) >= 0 || isnan(value))
+            continue;
+        const char *check = lnt_sprintf(ctx, "%s: %s", name.string, strcmp(measure, "sigmas") == 0 ? "standard errors" : measure);
+        if (check)
+            lnt_record_check(record, check, value, 0, tolerance);
+    }
 }
