@@ -34,7 +34,7 @@ typedef struct lnt_chapter {
 LNT_API lnt_status lnt_report_html(lnt_ctx *ctx, lnt_text *out, const char *title, const lnt_chapter *chapter,
                                    int count);
 
-/* Formulas, one a line, as MathML. A small part of TeX: ^, _, {}, \frac{}{}, \sqrt{}, \hat{}, \dot{}, \bar{}, \text{},
+/* Formulas, one a line, as MathML. A small part of TeX: ^, _, {}, \frac{}{}, \sqrt{}, \text{}, \quad,
  * Greek letters, \sum and other signs by name, functions such as \ln; letters stand for one symbol each. LNT_EFORMAT
  * names what is not known. */
 LNT_API lnt_status lnt_report_formula(lnt_ctx *ctx, lnt_text *out, const char *tex);

@@ -68,13 +68,6 @@ static void put_text(reader *r, lnt_text *out)
     r->s += n + 1;
 }
 
-static void put_accent(reader *r, lnt_text *out, const char *accent)
-{
-    lnt_text_add(out, "<mover accent=\"true\">");
-    put_group(r, out);
-    lnt_text_add(out, "<mo>%s</mo></mover>", accent);
-}
-
 static bool is_name(const char *name, size_t n, const char *wanted)
 {
     return strlen(wanted) == n && memcmp(name, wanted, n) == 0;
@@ -101,12 +94,6 @@ static void put_command(reader *r, lnt_text *out)
         put_text(r, out);
     } else if (is_name(name, n, "quad")) {
         lnt_text_add(out, "<mspace width=\"1.5em\"></mspace>");
-    } else if (is_name(name, n, "hat")) {
-        put_accent(r, out, "^");
-    } else if (is_name(name, n, "dot")) {
-        put_accent(r, out, "˙");
-    } else if (is_name(name, n, "bar")) {
-        put_accent(r, out, "¯");
     } else {
         for (size_t k = 0; k < sizeof symbols / sizeof *symbols; k++)
             if (is_name(name, n, symbols[k].name)) {
@@ -138,7 +125,9 @@ static void put_atom(reader *r, lnt_text *out)
         lnt_text_add(out, "<mo>−</mo>");
         r->s++;
     } else if (c && strchr("*+=()[],;:/!'<>|", c)) {
-        lnt_text_add(out, c == '|' ? "<mo stretchy=\"false\" lspace=\"0\" rspace=\"0\">" : "<mo>");
+        lnt_text_add(out, c == '|'               ? "<mo stretchy=\"false\" lspace=\"0\" rspace=\"0\">"
+                          : strchr("()[]", c) ? "<mo stretchy=\"false\">"
+                                              : "<mo>");
         lnt_put_escaped(out, (char[]){(char)c, '\0'});
         lnt_text_add(out, "</mo>");
         r->s++;

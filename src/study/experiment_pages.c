@@ -32,15 +32,15 @@ static const lnt_experiment_page pages[] = {
      "loss}, that of the first tenth {optimum of the first rows, loss over all}.",
      4, .5},
     {"exercise", EXERCISE,
-     "\\Sigma_{yx} = U S V^\\top \\quad \\tau \\dot{a}_k = (s_k - a_k b_k) b_k \\quad \\tau \\dot{b}_k = (s_k - a_k "
-     "b_k) a_k\n"
+     "\\Sigma_{yx} = U S V^\\top \\quad \\tau \\frac{d a_k}{dt} = (s_k - a_k b_k) b_k \\quad \\tau "
+     "\\frac{d b_k}{dt} = (s_k - a_k b_k) a_k\n"
      "u_k(t) = \\frac{s_k}{1 + (s_k/u_k(0) - 1) e^{-2 s_k t/\\tau}}",
      "The root mean square of the difference between the strengths of descent and those of the discrete map is "
      "{strengths, descent against the discrete map}, between the flow and the Riccati solution {strengths, flow against "
      "the Riccati solution}.",
      .4, .2},
     {"exercise-depths", EXERCISE,
-     "\\tau \\dot{u} = L u^{2 - 2/L} (s - u) \\quad L = 1, 2, 3, 5 \\text{ layers of equal strength, } u = a^L",
+     "\\tau \\frac{du}{dt} = L u^{2 - 2/L} (s - u) \\quad L = 1, 2, 3, 5 \\text{ layers of equal strength, } u = a^L",
      "The strongest mode reaches half its strength at t = {depth 1: half-time of mode 1} in the shallow network and at "
      "{depth 2: half-time of mode 1} in two layers.",
      .3, .1},
