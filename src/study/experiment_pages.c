@@ -31,6 +31,11 @@ static const lnt_experiment_page pages[] = {
      "rows, and at {full batch, final loss} by full-batch descent; the optimum of all rows is {optimum of all rows, "
      "loss}, that of the first tenth {optimum of the first rows, loss over all}.",
      4, .5},
+    {"notebook-modes", NOTEBOOK,
+     "C_{YX} = U S V^\\top \\quad U^\\top W_2 W_1 V \\to S \\quad \\rank S \\le 9",
+     "The map ends at a distance of {fixed point: |W - C_YX|/|C_YX|} of the covariance; off the diagonal of U'WV "
+     "{connectivity modes: off the diagonal of U'WV, over |C_YX|} is left.",
+     .3, .01},
     {"exercise", EXERCISE,
      "\\Sigma_{yx} = U S V^\\top \\quad \\tau \\frac{d a_k}{dt} = (s_k - a_k b_k) b_k \\quad \\tau "
      "\\frac{d b_k}{dt} = (s_k - a_k b_k) a_k\n"
@@ -90,6 +95,15 @@ static const lnt_experiment_page pages[] = {
      "ridge {ridge: generalisation loss at the end, against theory}, plain descent {plain: generalisation loss at the "
      "end, against theory}.",
      1, .1},
+    {"rates", REGRESSION,
+     "R = \\frac{2 \\sqrt{q}}{1 + q} \\quad \\lambda_R = \\frac{(1 - q)^2}{4 q^{3/2}} \\quad \\frac{\\text{epochs "
+     "without momentum}}{\\text{with}} \\to \\frac{\\ln \\sqrt{q}}{\\ln R}\n"
+     "\\frac{R_2(\\lambda_R)}{1 - q} - 1 = \\frac{1}{2} [\\frac{1 + 4 \\sqrt{q} + q}{(1 + \\sqrt{q}) \\sqrt{1 + 6 "
+     "\\sqrt{q} + q}} - 1]",
+     "Momentum saves a factor of {q = 0.3: saving by momentum, ln s/ln R} at q = .3, {q = 0.7: saving by momentum, ln "
+     "s/ln R} at .7, {q = 0.9: saving by momentum, ln s/ln R} at .9; ridge of equal rate costs {what equal rates cost at "
+     "most, share} of the loss at most.",
+     1, .2},
     {"two-layer", LAYERED,
      "\\min_{M V = S} \\frac{1}{2} (|M|^2 + |V|^2) = |S| \\quad \\text{ridge with } \\lambda_{\\text{eff}} = "
      "\\lambda/|S|",
@@ -127,6 +141,10 @@ static const lnt_experiment_page pages[] = {
      "{lam0 = 1e9: misfit of equation (1)} at 1e9. The largest relative duality gap of all draws is {largest relative "
      "duality gap of all draws}: no other weights can be better by more.",
      .5, .1},
+    {"match-global", MATCHING, "L(Z) \\ge d(E) \\quad \\text{for every } Z \\text{ and every feasible } E",
+     "The best of all descents ends {best of all descents over the certified optimum, less 1} above the certified "
+     "optimum, as a share of its loss; the duality gap of that is {relative duality gap of the certified optimum}.",
+     .3, .01},
     {"match-diagonal", MATCHING, "Z = I + \\diag(d) + W \\quad \\frac{\\lambda_W}{2} |W|^2 + \\frac{\\lambda_d}{2} |d|^2",
      "A diagonal makes the linear model worse in {draws in which a diagonal makes the linear model worse} of 8 draws; "
      "the whole problem is better than both in {draws in which the whole problem is better than both}.",
@@ -143,6 +161,32 @@ static const lnt_experiment_page pages[] = {
      .2, .1},
     {"match-dynamics", MATCHING, "\\frac{dC}{dt} = 2 (S C + C S) - 4 C^2 \\quad \\frac{dq}{dt} = 2 q (s - q^2)", NULL, .3,
      .1},
+    {"riccati", BEYOND,
+     "\\tau \\frac{d}{dt} Q Q^\\top = F Q Q^\\top + Q Q^\\top F - (Q Q^\\top)^2 \\quad Q = (W_1^\\top; W_2)\n"
+     "F = (-\\frac{\\lambda}{2} I, \\Sigma_{yx}^\\top; \\Sigma_{yx}, \\frac{\\lambda}{2} I)",
+     NULL, .3, .01},
+    {"discrete", BEYOND, "a \\to a + \\eta b (s - a b) \\quad b \\to b + \\eta a (s - a b)",
+     "At η s = .4 the flow is {eta s = 0.4: the flow is early by, %} % early.", .3, .01},
+    {"alignment", BEYOND,
+     "A(t) = \\frac{\\langle K(t), K(\\infty) \\rangle}{|K(t)| |K(\\infty)|} \\quad K = X^\\top W_1^\\top W_1 X + |W_2|^2 "
+     "X^\\top X",
+     "The alignment is {alignment of the kernel at the start} at the start and {alignment when the loss has fallen by a "
+     "tenth} when {share of the loss that is left then} of the loss is left.",
+     .3, .01},
+    {"completion", BEYOND,
+     "\\tau \\frac{dW}{dt} = -\\sum_j (W W^\\top)^{(N - j)/N} G (W^\\top W)^{(j - 1)/N}",
+     "On entries that were not observed depth 2 makes {depth 2 over depth 1: error on other entries} of the error of "
+     "depth 1; its effective rank is {depth 2 over depth 1: effective rank} times, that of depth 3 {depth 3 over depth "
+     "2: effective rank} times as large again.",
+     1, .1},
+    {"evolution", BEYOND,
+     "\\tau^2 = \\frac{1}{\\delta} [\\rho H(\\tau) + (1 - \\rho) \\tau^2 K(\\alpha)] \\quad \\lambda \\sqrt{D} = \\alpha "
+     "\\tau (1 - a/\\delta) \\quad \\text{loss} = \\delta \\tau^2/2",
+     "For a typical teacher theory has {lambda = 0.0001: state evolution for a typical teacher} at λ = 1e-4 and {lambda = "
+     "0.0012: state evolution for a typical teacher} at 1.2e-3.",
+     2, .2},
+    {"recovery", BEYOND,
+     "n > D \\min_\\alpha [\\epsilon (1 + \\alpha^2) + (1 - \\epsilon) K(\\alpha)] \\quad \\epsilon = d/D", NULL, 1, .5},
 };
 
 const lnt_experiment_page *lnt_experiment_page_of(const char *name)
