@@ -144,6 +144,21 @@ bool lnt_panel_logy(const lnt_panel *panel)
     return panel->image != NULL;
 }
 
+/* Labels of a logarithmic x that spans many decades would touch: five of them at most. */
+static void put_decades(lnt_text *out, const lnt_panel *panel)
+{
+    double low = INFINITY, high = 0;
+    for (int c = 0; c < panel->curves && panel->logx; c++)
+        for (int i = 0; i < panel->curve[c].n; i++)
+            if (panel->curve[c].x[i] > 0) {
+                low = fmin(low, panel->curve[c].x[i]);
+                high = fmax(high, panel->curve[c].x[i]);
+            }
+    double decades = high > low ? log10(high / low) : 0;
+    if (decades > 6)
+        lnt_text_add(out, "set xtics %g\n", pow(10, ceil(decades / 5)));
+}
+
 /* Every panel gets as many lines of key, so that the axes of all are aligned. */
 static void put_panel(lnt_text *out, const lnt_panel *panel, const char *source, int *index, int labels)
 {
@@ -156,6 +171,7 @@ static void put_panel(lnt_text *out, const lnt_panel *panel, const char *source,
     lnt_text_add(out, "\n%s logscale x\n%s logscale y\n", panel->logx ? "set" : "unset",
                  lnt_panel_logy(panel) ? "set" : "unset");
     lnt_image_axes(out, panel);
+    put_decades(out, panel);
     put_offsets(out, panel);
     lnt_text_add(out, "plot");
     if (panel->image)

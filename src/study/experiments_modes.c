@@ -188,6 +188,25 @@ lnt_status lnt_tree_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_exper
 
 /* ---- Illusory correlations ---- */
 
+/* The prediction that goes wrong for a while. */
+static void draw_prediction(lnt_record *record)
+{
+    lnt_array t, closed, descent;
+    if (!lnt_record_array(record, "t", &t) || !lnt_record_array(record, "prediction/closed", &closed) ||
+        !lnt_record_array(record, "prediction/descent", &descent))
+        return;
+    const lnt_curve curve[] = {{"descent", LNT_CURVE_POINTS, t.dims[0], t.values, descent.values, NULL},
+                               {"closed form", LNT_CURVE_THEORY, t.dims[0], t.values, closed.values, NULL}};
+    const lnt_panel panel = {.title = "",
+                             .xlabel = "time t / tau",
+                             .ylabel = "prediction of the property, which is -1",
+                             .curves = 2,
+                             .curve = curve};
+    lnt_record_figure(record, &(lnt_figure){"prediction",
+                                            "What the network says of the property that goes against the hierarchy.", 1,
+                                            &panel});
+}
+
 lnt_status lnt_illusory_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_experiment *self,
                                    const lnt_reproduce_opts *opts)
 {
@@ -198,7 +217,8 @@ lnt_status lnt_illusory_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_e
     lnt_modes_defaults(&o);
     o.task.builtin = "illusory";
     o.init = "aligned:0.03162277660168379"; /* products of .001 */
-    o.method = "closed,flow";
+    o.method = "closed,flow,descent";
+    o.dt = 0.002;
     o.item = 1;
     o.feature = 16;
     o.seed = opts->seed;
@@ -217,8 +237,10 @@ lnt_status lnt_illusory_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_e
     lnt_record_check(record, "at t/tau", when, 0.532, 0.002);
     if (lnt_record_array(record, "prediction/closed", &y))
         lnt_record_check(record, "and ends at the truth", y.values[y.dims[0] - 1], -1, 1e-3);
+    draw_prediction(record);
     lnt_record_check(record, "strengths, flow against closed", deviation(record, "flow against closed"), 0, 1e-7);
     lnt_judge(ctx, record, "flow against closed", "relative", 1e-8);
+    lnt_judge(ctx, record, "descent against", "relative", 0.03);
     return LNT_OK;
 }
 

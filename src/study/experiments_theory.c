@@ -157,7 +157,8 @@ lnt_status lnt_alignment_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_
     o.task.builtin = "teacher:inputs=10,outputs=1,singular=1";
     o.layers = (lnt_int_list){3, {10, 30, 1}};
     o.init = "gaussian:0.001";
-    o.method = "riccati,flow";
+    o.method = "riccati,flow,descent";
+    o.dt = 0.01;
     o.seed = opts->seed;
     o.threads = opts->threads;
     lnt_text times = {0};
@@ -177,6 +178,7 @@ lnt_status lnt_alignment_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_
     lnt_record_check(record, "alignment when the loss has fallen by a tenth", A.values[fallen], 1, 2e-3);
     lnt_record_check(record, "share of the loss that is left then", loss.values[fallen] / loss.values[0], 0.87, 0.03);
     lnt_judge(ctx, record, "flow against riccati", "relative", 1e-4);
+    lnt_judge(ctx, record, "descent against", "relative", 0.02);
     double *share = lnt_alloc(ctx, (size_t)loss.dims[0], sizeof *share);
     lnt_array t;
     if (!share || !lnt_record_array(record, "t", &t))
