@@ -146,7 +146,8 @@ int lnt_record_judge(const lnt_record *record, const char *deviation)
     lnt_value name;
     for (int row = 0; row < lnt_record_rows(record, "checks"); row++)
         if (lnt_record_cell(record, "checks", row, "name", &name) && name.kind == LNT_STRING &&
-            strncmp(name.string, deviation, n) == 0 && (!name.string[n] || name.string[n] == ',' || name.string[n] == ':'))
+            strncmp(name.string, deviation, n) == 0 &&
+            (!name.string[n] || name.string[n] == ',' || name.string[n] == ':'))
             return row;
     return -1;
 }

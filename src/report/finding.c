@@ -15,6 +15,12 @@ static double check_number(const lnt_record *record, int row, const char *column
     return lnt_record_cell_number(record, "checks", row, column);
 }
 
+static bool check_holds(const lnt_record *record, int row)
+{
+    lnt_value holds;
+    return lnt_record_cell(record, "checks", row, "holds", &holds) && holds.number != 0;
+}
+
 /* What a check says: "NAME is VALUE, expected E within T". */
 static void put_check(lnt_text *out, const lnt_record *record, int row)
 {
@@ -63,7 +69,7 @@ static void put_checks(lnt_text *out, const lnt_record *record)
     for (int row = 0; row < rows; row++) {
         double tolerance = check_number(record, row, "tolerance");
         double share = fabs(check_number(record, row, "value") - check_number(record, row, "expected")) / tolerance;
-        bool holds = check_number(record, row, "holds") != 0;
+        bool holds = check_holds(record, row);
         failed += !holds;
         if (holds && tolerance > 0 && share > most) {
             most = share;
@@ -79,7 +85,7 @@ static void put_checks(lnt_text *out, const lnt_record *record)
     } else {
         lnt_text_add(out, "%d of %d checks fail%s: ", failed, rows, failed == 1 ? "s" : "");
         for (int row = 0, shown = 0; row < rows; row++)
-            if (check_number(record, row, "holds") == 0) {
+            if (!check_holds(record, row)) {
                 lnt_text_add(out, shown++ ? "; " : "");
                 put_check(out, record, row);
             }
@@ -139,7 +145,7 @@ static void put_judgement(lnt_text *out, const lnt_record *record, const char *d
         lnt_text_add(out, "not covered by a tolerance");
         return;
     }
-    lnt_put_verdict(out, check_number(record, row, "holds") != 0);
+    lnt_put_verdict(out, check_holds(record, row));
     lnt_text_add(out, ": ");
     const char *name = check_name(record, row) + strlen(deviation);
     name += strspn(name, ",: ");

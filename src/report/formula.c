@@ -13,23 +13,23 @@ typedef struct reader {
 static const struct symbol {
     const char *name, *element, *text;
 } symbols[] = {
-    {"alpha", "mi", "α"},     {"beta", "mi", "β"},      {"gamma", "mi", "γ"},       {"delta", "mi", "δ"},
-    {"epsilon", "mi", "ε"},   {"eta", "mi", "η"},       {"theta", "mi", "θ"},       {"kappa", "mi", "κ"},
-    {"lambda", "mi", "λ"},    {"mu", "mi", "μ"},        {"nu", "mi", "ν"},          {"rho", "mi", "ρ"},
-    {"sigma", "mi", "σ"},     {"tau", "mi", "τ"},       {"phi", "mi", "φ"},         {"psi", "mi", "ψ"},
-    {"omega", "mi", "ω"},     {"Gamma", "mi", "Γ"},     {"Delta", "mi", "Δ"},       {"Lambda", "mi", "Λ"},
-    {"Sigma", "mi", "Σ"},     {"Phi", "mi", "Φ"},       {"pi", "mi", "π"},          {"infty", "mi", "∞"},
-    {"ell", "mi", "ℓ"},       {"chi", "mi", "χ"},       {"xi", "mi", "ξ"},          {"partial", "mi", "∂"},
-    {"nabla", "mi", "∇"},     {"ln", "mi", "ln"},       {"exp", "mi", "exp"},       {"tr", "mi", "tr"},
-    {"cos", "mi", "cos"},     {"sin", "mi", "sin"},     {"diag", "mi", "diag"},     {"rank", "mi", "rank"},
-    {"min", "mo", "min"},     {"max", "mo", "max"},     {"sign", "mi", "sign"},     {"argmin", "mo", "arg min"},
-    {"sum", "mo", "∑"},       {"prod", "mo", "∏"},      {"int", "mo", "∫"},         {"le", "mo", "≤"},
-    {"ge", "mo", "≥"},        {"ne", "mo", "≠"},        {"approx", "mo", "≈"},      {"ll", "mo", "≪"},
-    {"gg", "mo", "≫"},        {"to", "mo", "→"},        {"cdot", "mo", "·"},        {"times", "mo", "×"},
-    {"in", "mo", "∈"},        {"pm", "mo", "±"},        {"top", "mo", "⊤"},         {"propto", "mo", "∝"},
-    {"sim", "mo", "∼"},       {"odot", "mo", "⊙"},      {"iff", "mo", "⇔"},         {"implies", "mo", "⇒"},
-    {"|", "mo", "‖"},         {"{", "mo", "{"},
-    {"}", "mo", "}"},         {"langle", "mo", "⟨"},    {"rangle", "mo", "⟩"},      {"dagger", "mo", "†"},
+    {"alpha", "mi", "α"},   {"beta", "mi", "β"},   {"gamma", "mi", "γ"},   {"delta", "mi", "δ"},
+    {"epsilon", "mi", "ε"}, {"eta", "mi", "η"},    {"theta", "mi", "θ"},   {"kappa", "mi", "κ"},
+    {"lambda", "mi", "λ"},  {"mu", "mi", "μ"},     {"nu", "mi", "ν"},      {"rho", "mi", "ρ"},
+    {"sigma", "mi", "σ"},   {"tau", "mi", "τ"},    {"phi", "mi", "φ"},     {"psi", "mi", "ψ"},
+    {"omega", "mi", "ω"},   {"Gamma", "mi", "Γ"},  {"Delta", "mi", "Δ"},   {"Lambda", "mi", "Λ"},
+    {"Sigma", "mi", "Σ"},   {"Phi", "mi", "Φ"},    {"pi", "mi", "π"},      {"infty", "mi", "∞"},
+    {"ell", "mi", "ℓ"},     {"chi", "mi", "χ"},    {"xi", "mi", "ξ"},      {"partial", "mi", "∂"},
+    {"nabla", "mi", "∇"},   {"ln", "mi", "ln"},    {"exp", "mi", "exp"},   {"tr", "mi", "tr"},
+    {"cos", "mi", "cos"},   {"sin", "mi", "sin"},  {"diag", "mi", "diag"}, {"rank", "mi", "rank"},
+    {"min", "mo", "min"},   {"max", "mo", "max"},  {"sign", "mi", "sign"}, {"argmin", "mo", "arg min"},
+    {"sum", "mo", "∑"},     {"prod", "mo", "∏"},   {"int", "mo", "∫"},     {"le", "mo", "≤"},
+    {"ge", "mo", "≥"},      {"ne", "mo", "≠"},     {"approx", "mo", "≈"},  {"ll", "mo", "≪"},
+    {"gg", "mo", "≫"},      {"to", "mo", "→"},     {"cdot", "mo", "·"},    {"times", "mo", "×"},
+    {"in", "mo", "∈"},      {"pm", "mo", "±"},     {"top", "mo", "⊤"},     {"propto", "mo", "∝"},
+    {"sim", "mo", "∼"},     {"odot", "mo", "⊙"},   {"iff", "mo", "⇔"},     {"implies", "mo", "⇒"},
+    {"|", "mo", "‖"},       {"{", "mo", "{"},      {"}", "mo", "}"},       {"langle", "mo", "⟨"},
+    {"rangle", "mo", "⟩"},  {"dagger", "mo", "†"},
 };
 
 static void put_row(reader *r, lnt_text *out, char end);
@@ -125,7 +125,7 @@ static void put_atom(reader *r, lnt_text *out)
         lnt_text_add(out, "<mo>−</mo>");
         r->s++;
     } else if (c && strchr("*+=()[],;:/!'<>|", c)) {
-        lnt_text_add(out, c == '|'               ? "<mo stretchy=\"false\" lspace=\"0\" rspace=\"0\">"
+        lnt_text_add(out, c == '|'            ? "<mo stretchy=\"false\" lspace=\"0\" rspace=\"0\">"
                           : strchr("()[]", c) ? "<mo stretchy=\"false\">"
                                               : "<mo>");
         lnt_put_escaped(out, (char[]){(char)c, '\0'});

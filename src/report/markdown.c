@@ -8,7 +8,8 @@ static void put_inline(lnt_text *out, const char *s, size_t n)
 {
     bool code = false;
     for (const char *stop = s + n; s < stop; s++) {
-        const char *link = *s == ']' && !code && s + 1 < stop && s[1] == '(' ? memchr(s, ')', (size_t)(stop - s)) : NULL;
+        const char *link =
+            *s == ']' && !code && s + 1 < stop && s[1] == '(' ? memchr(s, ')', (size_t)(stop - s)) : NULL;
         if (*s == '`') {
             lnt_text_add(out, code ? "</code>" : "<code>");
             code = !code;

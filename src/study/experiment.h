@@ -19,8 +19,8 @@ typedef struct lnt_experiment {
  * not have one. */
 typedef struct lnt_experiment_page {
     const char *name, *group;
-    const char *formula;    /* see lnt_report_formula() */
-    const char *finding;    /* see lnt_report_finding(): words that stay true whatever the numbers are */
+    const char *formula;     /* see lnt_report_formula() */
+    const char *finding;     /* see lnt_report_finding(): words that stay true whatever the numbers are */
     double seconds, minutes; /* of the quick and of the full size on two cores, about: for the time left */
 } lnt_experiment_page;
 

@@ -15,7 +15,7 @@ const char *const lnt_experiment_groups[] = {NOTEBOOK, EXERCISE,   REGRESSION, L
                                              MATCHING, LINEARIZED, BEYOND,     NULL};
 
 #define REGRESSION_FORMULA                                                                                             \
-    "\\text{generalisation loss} = \\frac{1}{2} |S - T|^2 \\quad \\text{training loss} = \\frac{1}{2n} |X^\\top S - " \
+    "\\text{generalisation loss} = \\frac{1}{2} |S - T|^2 \\quad \\text{training loss} = \\frac{1}{2n} |X^\\top S - "  \
     "y|^2 \\quad q = n/D\n"
 
 static const lnt_experiment_page pages[] = {
@@ -31,8 +31,7 @@ static const lnt_experiment_page pages[] = {
      "rows, and at {full batch, final loss} by full-batch descent; the optimum of all rows is {optimum of all rows, "
      "loss}, that of the first tenth {optimum of the first rows, loss over all}.",
      4, .5},
-    {"notebook-modes", NOTEBOOK,
-     "C_{YX} = U S V^\\top \\quad U^\\top W_2 W_1 V \\to S \\quad \\rank S \\le 9",
+    {"notebook-modes", NOTEBOOK, "C_{YX} = U S V^\\top \\quad U^\\top W_2 W_1 V \\to S \\quad \\rank S \\le 9",
      "The map ends at a distance of {fixed point: |W - C_YX|/|C_YX|} of the covariance; off the diagonal of U'WV "
      "{connectivity modes: off the diagonal of U'WV, over |C_YX|} is left.",
      .3, .01},
@@ -41,7 +40,8 @@ static const lnt_experiment_page pages[] = {
      "\\frac{d b_k}{dt} = (s_k - a_k b_k) a_k\n"
      "u_k(t) = \\frac{s_k}{1 + (s_k/u_k(0) - 1) e^{-2 s_k t/\\tau}}",
      "The root mean square of the difference between the strengths of descent and those of the discrete map is "
-     "{strengths, descent against the discrete map}, between the flow and the Riccati solution {strengths, flow against "
+     "{strengths, descent against the discrete map}, between the flow and the Riccati solution {strengths, flow "
+     "against "
      "the Riccati solution}.",
      .4, .2},
     {"exercise-depths", EXERCISE,
@@ -54,14 +54,15 @@ static const lnt_experiment_page pages[] = {
      "At the origin the eigenvalues are {origin: first eigenvalue} and {origin: second eigenvalue}; on the hyperbola "
      "{a = b = sqrt s: along the hyperbola} along it and {a = b = sqrt s: across, -2s} across.",
      .3, .1},
-    {"tree", BEYOND, "\\lambda_l = \\sum_{k = l}^{D} (q_k - q_{k-1}) B^{D-k} \\quad q_k = (1 - 2 \\epsilon)^{2 (D - k)}",
-     NULL, .3, .1},
+    {"tree", BEYOND,
+     "\\lambda_l = \\sum_{k = l}^{D} (q_k - q_{k-1}) B^{D-k} \\quad q_k = (1 - 2 \\epsilon)^{2 (D - k)}", NULL, .3, .1},
     {"illusory", BEYOND, "y_m^i(t) = \\sum_k u_k(t) U_{mk} V_{ik}",
      "The prediction dips to {the prediction first dips to}, rises to {rises to the wrong sign} at t/τ = {at t/tau} "
      "and ends at {and ends at the truth}.",
      .4, .1},
     {"isometry", BEYOND, "W = W_{101} ... W_1 \\quad W_l^\\top W_l = I \\implies |W x| = |x|",
-     "The largest singular value of an orthogonal start is {orthogonal: largest singular value of the start}, the fifth "
+     "The largest singular value of an orthogonal start is {orthogonal: largest singular value of the start}, the "
+     "fifth "
      "of a Gaussian one {Gaussian: fifth singular value of the start}; at the end the losses differ by a share of "
      "{orthogonal starts end lower: share of the Gaussian loss}.",
      2, 1},
@@ -79,19 +80,22 @@ static const lnt_experiment_page pages[] = {
      .5, .1},
     {"regression-sparse", REGRESSION,
      REGRESSION_FORMULA "S_* = \\argmin_S \\frac{1}{2n} |X^\\top S - y|^2 + \\lambda |S|_1",
-     "The optimum of the lasso has a generalisation loss of {lasso: generalisation loss of the optimum, against theory}, "
+     "The optimum of the lasso has a generalisation loss of {lasso: generalisation loss of the optimum, against "
+     "theory}, "
      "ridge {ridge: generalisation loss at the end, against theory}, plain descent {plain: generalisation loss at the "
      "end, against theory}; exact recovery would need {samples that exact recovery needs} samples.",
      1, .1},
     {"regression-sparse-text", REGRESSION,
      REGRESSION_FORMULA "S_* = \\argmin_S \\frac{1}{2n} |X^\\top S - y|^2 + \\lambda |S|_1",
-     "The optimum of the lasso has a generalisation loss of {lasso: generalisation loss of the optimum, against theory}, "
+     "The optimum of the lasso has a generalisation loss of {lasso: generalisation loss of the optimum, against "
+     "theory}, "
      "ridge {ridge: generalisation loss at the end, against theory}, plain descent {plain: generalisation loss at the "
      "end, against theory}.",
      1, .1},
     {"regression-sparse-dense", REGRESSION,
      REGRESSION_FORMULA "S_* = \\argmin_S \\frac{1}{2n} |X^\\top S - y|^2 + \\lambda |S|_1",
-     "The optimum of the lasso has a generalisation loss of {lasso: generalisation loss of the optimum, against theory}, "
+     "The optimum of the lasso has a generalisation loss of {lasso: generalisation loss of the optimum, against "
+     "theory}, "
      "ridge {ridge: generalisation loss at the end, against theory}, plain descent {plain: generalisation loss at the "
      "end, against theory}.",
      1, .1},
@@ -101,19 +105,23 @@ static const lnt_experiment_page pages[] = {
      "\\frac{R_2(\\lambda_R)}{1 - q} - 1 = \\frac{1}{2} [\\frac{1 + 4 \\sqrt{q} + q}{(1 + \\sqrt{q}) \\sqrt{1 + 6 "
      "\\sqrt{q} + q}} - 1]",
      "Momentum saves a factor of {q = 0.3: saving by momentum, ln s/ln R} at q = .3, {q = 0.7: saving by momentum, ln "
-     "s/ln R} at .7, {q = 0.9: saving by momentum, ln s/ln R} at .9; ridge of equal rate costs {what equal rates cost at "
+     "s/ln R} at .7, {q = 0.9: saving by momentum, ln s/ln R} at .9; ridge of equal rate costs {what equal rates cost "
+     "at "
      "most, share} of the loss at most.",
      1, .2},
     {"two-layer", LAYERED,
      "\\min_{M V = S} \\frac{1}{2} (|M|^2 + |V|^2) = |S| \\quad \\text{ridge with } \\lambda_{\\text{eff}} = "
      "\\lambda/|S|",
-     "The expected loss is {no penalty: loss_gen} without a penalty and {weight decay: loss_gen, limit of many features} "
+     "The expected loss is {no penalty: loss_gen} without a penalty and {weight decay: loss_gen, limit of many "
+     "features} "
      "with weight decay, which leaves a first layer of rank {weight decay: rank of M, an outer product}; without, the "
      "rank is {no penalty: rank of M}.",
      2.5, .3},
     {"nonlinear", LAYERED, "f(x) = V \\text{relu}(M^\\top x)",
-     "Without a penalty the training loss is {no penalty: loss_train}; the expected loss with an L1 penalty is {L1 over "
-     "weight decay: loss_gen} of that with weight decay. Active units: {L1: active units, not the teacher's 10} with L1 "
+     "Without a penalty the training loss is {no penalty: loss_train}; the expected loss with an L1 penalty is {L1 "
+     "over "
+     "weight decay: loss_gen} of that with weight decay. Active units: {L1: active units, not the teacher's 10} with "
+     "L1 "
      "as written, {L1 as it is right: active units} with L1 as it is right.",
      2.5, .3},
     {"toy", LAYERED,
@@ -145,7 +153,8 @@ static const lnt_experiment_page pages[] = {
      "The best of all descents ends {best of all descents over the certified optimum, less 1} above the certified "
      "optimum, as a share of its loss; the duality gap of that is {relative duality gap of the certified optimum}.",
      .3, .01},
-    {"match-diagonal", MATCHING, "Z = I + \\diag(d) + W \\quad \\frac{\\lambda_W}{2} |W|^2 + \\frac{\\lambda_d}{2} |d|^2",
+    {"match-diagonal", MATCHING,
+     "Z = I + \\diag(d) + W \\quad \\frac{\\lambda_W}{2} |W|^2 + \\frac{\\lambda_d}{2} |d|^2",
      "A diagonal makes the linear model worse in {draws in which a diagonal makes the linear model worse} of 8 draws; "
      "the whole problem is better than both in {draws in which the whole problem is better than both}.",
      .4, .1},
@@ -159,8 +168,8 @@ static const lnt_experiment_page pages[] = {
      "{activity moved, optimal transport over least weights} times as far as the least weights, which are {weights, "
      "least over those of optimal transport} times as large as its own.",
      .2, .1},
-    {"match-dynamics", MATCHING, "\\frac{dC}{dt} = 2 (S C + C S) - 4 C^2 \\quad \\frac{dq}{dt} = 2 q (s - q^2)", NULL, .3,
-     .1},
+    {"match-dynamics", MATCHING, "\\frac{dC}{dt} = 2 (S C + C S) - 4 C^2 \\quad \\frac{dq}{dt} = 2 q (s - q^2)", NULL,
+     .3, .1},
     {"riccati", BEYOND,
      "\\tau \\frac{d}{dt} Q Q^\\top = F Q Q^\\top + Q Q^\\top F - (Q Q^\\top)^2 \\quad Q = (W_1^\\top; W_2)\n"
      "F = (-\\frac{\\lambda}{2} I, \\Sigma_{yx}^\\top; \\Sigma_{yx}, \\frac{\\lambda}{2} I)",
@@ -168,25 +177,29 @@ static const lnt_experiment_page pages[] = {
     {"discrete", BEYOND, "a \\to a + \\eta b (s - a b) \\quad b \\to b + \\eta a (s - a b)",
      "At η s = .4 the flow is {eta s = 0.4: the flow is early by, %} % early.", .3, .01},
     {"alignment", BEYOND,
-     "A(t) = \\frac{\\langle K(t), K(\\infty) \\rangle}{|K(t)| |K(\\infty)|} \\quad K = X^\\top W_1^\\top W_1 X + |W_2|^2 "
+     "A(t) = \\frac{\\langle K(t), K(\\infty) \\rangle}{|K(t)| |K(\\infty)|} \\quad K = X^\\top W_1^\\top W_1 X + "
+     "|W_2|^2 "
      "X^\\top X",
-     "The alignment is {alignment of the kernel at the start} at the start and {alignment when the loss has fallen by a "
+     "The alignment is {alignment of the kernel at the start} at the start and {alignment when the loss has fallen by "
+     "a "
      "tenth} when {share of the loss that is left then} of the loss is left.",
      .3, .01},
-    {"completion", BEYOND,
-     "\\tau \\frac{dW}{dt} = -\\sum_j (W W^\\top)^{(N - j)/N} G (W^\\top W)^{(j - 1)/N}",
+    {"completion", BEYOND, "\\tau \\frac{dW}{dt} = -\\sum_j (W W^\\top)^{(N - j)/N} G (W^\\top W)^{(j - 1)/N}",
      "On entries that were not observed depth 2 makes {depth 2 over depth 1: error on other entries} of the error of "
      "depth 1; its effective rank is {depth 2 over depth 1: effective rank} times, that of depth 3 {depth 3 over depth "
      "2: effective rank} times as large again.",
      1, .1},
     {"evolution", BEYOND,
-     "\\tau^2 = \\frac{1}{\\delta} [\\rho H(\\tau) + (1 - \\rho) \\tau^2 K(\\alpha)] \\quad \\lambda \\sqrt{D} = \\alpha "
+     "\\tau^2 = \\frac{1}{\\delta} [\\rho H(\\tau) + (1 - \\rho) \\tau^2 K(\\alpha)] \\quad \\lambda \\sqrt{D} = "
+     "\\alpha "
      "\\tau (1 - a/\\delta) \\quad \\text{loss} = \\delta \\tau^2/2",
-     "For a typical teacher theory has {lambda = 0.0001: state evolution for a typical teacher} at λ = 1e-4 and {lambda = "
+     "For a typical teacher theory has {lambda = 0.0001: state evolution for a typical teacher} at λ = 1e-4 and "
+     "{lambda = "
      "0.0012: state evolution for a typical teacher} at 1.2e-3.",
      2, .2},
     {"recovery", BEYOND,
-     "n > D \\min_\\alpha [\\epsilon (1 + \\alpha^2) + (1 - \\epsilon) K(\\alpha)] \\quad \\epsilon = d/D", NULL, 1, .5},
+     "n > D \\min_\\alpha [\\epsilon (1 + \\alpha^2) + (1 - \\epsilon) K(\\alpha)] \\quad \\epsilon = d/D", NULL, 1,
+     .5},
 };
 
 const lnt_experiment_page *lnt_experiment_page_of(const char *name)

@@ -141,19 +141,22 @@ const lnt_experiment lnt_experiments[] = {
      "One-hot targets lose a mode: the tenth singular value is 0.",
      NULL, lnt_notebook_modes_experiment},
     {"rates", "Regression: optimal step, momentum and penalty",
-     "How fast is descent at its best, with momentum and without, and what does the ridge cost that is as fast as none? "
+     "How fast is descent at its best, with momentum and without, and what does the ridge cost that is as fast as "
+     "none? "
      "Epochs are counted on random data once the slowest modes are alone.",
      NULL, lnt_rates_experiment},
     {"riccati", "The Riccati solution where it is hard",
-     "The whole map of two layers in closed form, beside integration: wide, narrow, bottleneck, rank 1, equal strengths, "
+     "The whole map of two layers in closed form, beside integration: wide, narrow, bottleneck, rank 1, equal "
+     "strengths, "
      "unbalanced by lambda of either sign, tiny and large starts.",
      NULL, lnt_riccati_experiment},
     {"discrete", "Steps that are not small: the discrete map",
-     "Descent follows the gradient flow only for small steps. What it does to a single mode is a map, and that is exact.",
+     "Descent follows the gradient flow only for small steps. What it does to a single mode is a map, and that is "
+     "exact.",
      NULL, lnt_discrete_experiment},
     {"alignment", "Silent alignment",
-     "From a small start the tangent kernel turns to its final direction before the loss falls. A 10-30-1 network.", NULL,
-     lnt_alignment_experiment},
+     "From a small start the tangent kernel turns to its final direction before the loss falls. A 10-30-1 network.",
+     NULL, lnt_alignment_experiment},
     {"completion", "Matrix completion by deep factorisation",
      "A matrix is learned from some of its entries by gradient flow at depths 1, 2 and 3 from one small start, beside "
      "the matrix of least nuclear norm.",
@@ -167,7 +170,8 @@ const lnt_experiment lnt_experiments[] = {
      "problems beside the boundary of Donoho and Tanner, and what is expected at this size.",
      NULL, lnt_recovery_experiment},
     {"match-global", "Covariance matching: the optimum that nothing beats",
-     "The whole problem is not convex in the weights, and with more stimuli than cells poorer local minima are possible. "
+     "The whole problem is not convex in the weights, and with more stimuli than cells poorer local minima are "
+     "possible. "
      "Descent from twelve starts, most of them random: does any end below the optimum that the dual certifies?",
      NULL, lnt_match_global_experiment},
     {0}};
@@ -190,7 +194,8 @@ void lnt_judge(lnt_ctx *ctx, lnt_record *record, const char *part, const char *m
         if (!lnt_record_cell(record, "deviations", row, "name", &name) || name.kind != LNT_STRING ||
             !strstr(name.string, part) || lnt_record_judge(record, name.string) >= 0 || isnan(value))
             continue;
-        const char *check = lnt_sprintf(ctx, "%s: %s", name.string, strcmp(measure, "sigmas") == 0 ? "standard errors" : measure);
+        const char *check =
+            lnt_sprintf(ctx, "%s: %s", name.string, strcmp(measure, "sigmas") == 0 ? "standard errors" : measure);
         if (check)
             lnt_record_check(record, check, value, 0, tolerance);
     }

@@ -288,8 +288,7 @@ lnt_status lnt_match_transport_experiment(lnt_ctx *ctx, lnt_record *record, cons
     for (int k = 0; k < 3; k++) { /* after the row of no change */
         moved[k] = lnt_record_cell_number(record, "comparison", k + 1, "moved");
         norm[k] = lnt_record_cell_number(record, "comparison", k + 1, "norm");
-        lnt_record_check(record, fits[k], lnt_record_cell_number(record, "comparison", k + 1, "r2_train"), 1,
-                         1e-9);
+        lnt_record_check(record, fits[k], lnt_record_cell_number(record, "comparison", k + 1, "r2_train"), 1, 1e-9);
     }
     check_band(record, "activity moved, optimal transport over CORAL", moved[1] / moved[2], 0, 1);
     check_band(record, "activity moved, optimal transport over least weights", moved[1] / moved[0], 0, 1);

@@ -52,8 +52,8 @@ static lnt_status put_maps(lnt_ctx *ctx, lnt_record *record, const lnt_record *f
             off = hypot(off, k == l ? 0 : *lnt_at(R, k, l));
     lnt_record_check(record, "fixed point: |W - C_YX|/|C_YX|", difference / size, 0, 0.02);
     lnt_record_check(record, "connectivity modes: off the diagonal of U'WV, over |C_YX|", off / size, 0, 0.02);
-    const lnt_image image[] = {{"weight", map, NULL, NULL, 0, 0}, {"covariance", C, NULL, NULL, 0, 0},
-                               {"strength", R, NULL, NULL, 0, 0}};
+    const lnt_image image[] = {
+        {"weight", map, NULL, NULL, 0, 0}, {"covariance", C, NULL, NULL, 0, 0}, {"strength", R, NULL, NULL, 0, 0}};
     const lnt_panel panel[] = {
         {.title = "map W that was learned", .xlabel = "component", .ylabel = "class", .image = &image[0]},
         {.title = "covariance C_YX", .xlabel = "component", .ylabel = "class", .image = &image[1]},
@@ -107,7 +107,7 @@ lnt_status lnt_notebook_modes_experiment(lnt_ctx *ctx, lnt_record *record, const
 /* ---- Rates of convergence ---- */
 
 enum { QS = 5 };
-#define DECADES 8  /* of the training loss, */
+#define DECADES 8   /* of the training loss, */
 #define BEFORE 1e-5 /* once it is that share of its start: the slowest modes are nearly alone then */
 
 /* The epoch at which a falling curve is at `share` of its start, between epochs in the logarithm. */
@@ -182,14 +182,16 @@ static void put_rates(lnt_ctx *ctx, lnt_record *record, const double *q, const d
             const double *e = epochs[i][k];
             lnt_table_set(table, k ? "epochs_with_momentum" : "epochs", "", lnt_known(e[0]));
             lnt_table_set(table, k ? "predicted_with_momentum" : "predicted", "", lnt_known(e[2]));
-            lnt_record_deviation(record,
-                                 named(lnt_sprintf(ctx, "q = %.1f: epochs per 8 decades%s", q[i], k ? ", momentum" : "")),
-                                 e[0], e[2], NAN, e[1]);
+            lnt_record_deviation(
+                record, named(lnt_sprintf(ctx, "q = %.1f: epochs per 8 decades%s", q[i], k ? ", momentum" : "")), e[0],
+                e[2], NAN, e[1]);
         }
-        lnt_record_check(record, named(lnt_sprintf(ctx, "q = %.1f: saving by momentum, ln s/ln R", q[i])), log(s) / log(R),
-                         saving[i], 0.005);
-        lnt_record_check(record, named(lnt_sprintf(ctx, "q = %.1f: optimal momentum is q", q[i])), momentum.rule.beta, q[i], 1e-12);
-        lnt_record_check(record, named(lnt_sprintf(ctx, "q = %.1f: its step is q", q[i])), momentum.rule.eta, q[i], 1e-12);
+        lnt_record_check(record, named(lnt_sprintf(ctx, "q = %.1f: saving by momentum, ln s/ln R", q[i])),
+                         log(s) / log(R), saving[i], 0.005);
+        lnt_record_check(record, named(lnt_sprintf(ctx, "q = %.1f: optimal momentum is q", q[i])), momentum.rule.beta,
+                         q[i], 1e-12);
+        lnt_record_check(record, named(lnt_sprintf(ctx, "q = %.1f: its step is q", q[i])), momentum.rule.eta, q[i],
+                         1e-12);
         lnt_record_check(record, named(lnt_sprintf(ctx, "q = %.1f: step without is q/(1 + q)", q[i])), plain.rule.eta,
                          q[i] / (1 + q[i]), 1e-12);
         if (isfinite(correction[i]))
@@ -230,10 +232,11 @@ static void draw_rates(lnt_record *record, const double *q, const double (*epoch
                                 .ylabel = "loss above that without penalty, %",
                                 .curves = 2,
                                 .curve = cost}};
-    lnt_record_figure(record, &(lnt_figure){"rates",
-                                            "Left: how long descent takes, tuned for each data set; dashed, in the limit "
-                                            "of many features. Right: what the ridge costs that is as fast as no ridge.",
-                                            2, panel});
+    lnt_record_figure(record,
+                      &(lnt_figure){"rates",
+                                    "Left: how long descent takes, tuned for each data set; dashed, in the limit "
+                                    "of many features. Right: what the ridge costs that is as fast as no ridge.",
+                                    2, panel});
 }
 
 lnt_status lnt_rates_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_experiment *self,
@@ -293,10 +296,12 @@ lnt_status lnt_evolution_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_
         lnt_ctx_reset(ctx, mark);
         if (status != LNT_OK)
             return status;
-        lnt_record_deviation(record, named(lnt_sprintf(ctx, "lambda = %g: generalisation loss of the optimum", lambda[i])),
+        lnt_record_deviation(record,
+                             named(lnt_sprintf(ctx, "lambda = %g: generalisation loss of the optimum", lambda[i])),
                              simulated[i], predicted[i], NAN, error[i]);
         if (isfinite(known[i]))
-            lnt_record_check(record, named(lnt_sprintf(ctx, "lambda = %g: state evolution for a typical teacher", lambda[i])),
+            lnt_record_check(record,
+                             named(lnt_sprintf(ctx, "lambda = %g: state evolution for a typical teacher", lambda[i])),
                              typical.gen, known[i], 5e-6);
     }
     lnt_judge(ctx, record, "optimum", "sigmas", 4 * (1 + 4. / (o.runs - 1)));
@@ -305,9 +310,10 @@ lnt_status lnt_evolution_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_
         low[i] = simulated[i] - error[i];
         high[i] = simulated[i] + error[i];
     }
-    const lnt_curve curve[] = {{"standard error", LNT_CURVE_BAND, PENALTIES, lambda, low, high},
-                               {"certified optimum, mean over data sets", LNT_CURVE_MARKS, PENALTIES, lambda, simulated, NULL},
-                               {"state evolution for this teacher", LNT_CURVE_THEORY, PENALTIES, lambda, predicted, NULL}};
+    const lnt_curve curve[] = {
+        {"standard error", LNT_CURVE_BAND, PENALTIES, lambda, low, high},
+        {"certified optimum, mean over data sets", LNT_CURVE_MARKS, PENALTIES, lambda, simulated, NULL},
+        {"state evolution for this teacher", LNT_CURVE_THEORY, PENALTIES, lambda, predicted, NULL}};
     const lnt_panel panel = {.title = "",
                              .xlabel = "penalty lambda",
                              .ylabel = "generalisation loss of the optimum",

@@ -133,11 +133,8 @@ lnt_status lnt_discrete_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_e
     lnt_record_check(record, "eta s = 0.4: the flow is early by, %", early[3], 11, 2);
     lnt_record_check(record, "eta s = 0.4: ln(s/2u)/(2 ln(1 + eta s)) is early by, steps", formula[3], 0.6, 0.2);
     const lnt_curve curve[] = {{"half-step of mode 1", LNT_CURVE_POINTS, STEPS, eta_s, early, NULL}};
-    const lnt_panel panel = {.title = "",
-                             .xlabel = "step, eta s",
-                             .ylabel = "flow is early by, %",
-                             .curves = 1,
-                             .curve = curve};
+    const lnt_panel panel = {
+        .title = "", .xlabel = "step, eta s", .ylabel = "flow is early by, %", .curves = 1, .curve = curve};
     lnt_record_figure(record, &(lnt_figure){"steps",
                                             "By how much the gradient flow learns a mode earlier than descent in "
                                             "steps of eta; the discrete map agrees with descent to rounding.",
@@ -188,7 +185,8 @@ lnt_status lnt_alignment_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_
     const lnt_curve curve[] = {
         {"alignment with the kernel at the end", LNT_CURVE_LINE, A.dims[0], t.values, A.values, NULL},
         {"loss, share of the first", LNT_CURVE_POINTS, A.dims[0], t.values, share, NULL}};
-    const lnt_panel panel = {.title = "", .xlabel = "time t / tau", .ylabel = "alignment, share", .curves = 2, .curve = curve};
+    const lnt_panel panel = {
+        .title = "", .xlabel = "time t / tau", .ylabel = "alignment, share", .curves = 2, .curve = curve};
     lnt_record_figure(record, &(lnt_figure){"alignment",
                                             "The tangent kernel turns to where it ends while the loss still stands; "
                                             "only then does it grow.",

@@ -5,6 +5,7 @@
 
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 void lnt_reproduce_defaults(lnt_reproduce_opts *opts)
 {
@@ -53,6 +54,11 @@ static lnt_status check_names(lnt_ctx *ctx, const char *names)
 }
 
 /* ---- One experiment ---- */
+
+/* Seconds that the experiments run so far took, and what was expected of them. */
+typedef struct pace {
+    double spent, expected;
+} pace;
 
 typedef struct outcome {
     lnt_record *record; /* NULL where there are no results */
@@ -146,8 +152,42 @@ static lnt_status read_drawings(lnt_ctx *ctx, outcome *o, const lnt_reproduce_op
     return lnt_record_status(ctx, o->record);
 }
 
+/* ---- Time left ---- */
+
+static double seconds_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static double expected_seconds(const lnt_experiment *e, bool full)
+{
+    const lnt_experiment_page *page = lnt_experiment_page_of(e->name);
+    return full ? 60 * page->minutes : page->seconds;
+}
+
+/* Says to somebody who waits which experiment begins, and how long all that are left may take: what was expected of
+ * them, scaled by how that went so far. `clock` holds what was spent and what was expected for it. */
+static void announce(lnt_ctx *ctx, const lnt_experiment *e, const lnt_reproduce_opts *opts, const pace *clock)
+{
+    double left = 0;
+    int number = 1, count = 0;
+    if (!lnt_progress_wanted(ctx))
+        return;
+    for (const lnt_experiment *other = lnt_experiments; other->name; other++)
+        if (is_chosen(opts->names, other->name)) {
+            count++;
+            number += other < e;
+            left += other < e ? 0 : expected_seconds(other, opts->full);
+        }
+    left *= clock->expected > 0 ? clock->spent / clock->expected : 1;
+    lnt_log(ctx, "%s, %d of %d, about %.0f %s left", e->name, number, count, left < 100 ? left : left / 60,
+            left < 100 ? "s" : "min");
+}
+
 /* Runs or keeps one experiment. Its failure is an outcome, not the end of the others. */
-static lnt_status settle(lnt_ctx *ctx, outcome *o, const lnt_experiment *e, const lnt_reproduce_opts *opts)
+static lnt_status settle(lnt_ctx *ctx, outcome *o, const lnt_experiment *e, const lnt_reproduce_opts *opts, pace *clock)
 {
     const char *folder = lnt_sprintf(ctx, "%s/%s", opts->out, e->name);
     bool chosen = is_chosen(opts->names, e->name), other = false;
@@ -161,8 +201,11 @@ static lnt_status settle(lnt_ctx *ctx, outcome *o, const lnt_experiment *e, cons
                         folder);
     o->status = "kept";
     if (!o->record && chosen) {
-        lnt_log(ctx, "%s", e->name);
+        announce(ctx, e, opts, clock);
+        double before = seconds_now();
         lnt_status status = run_one(ctx, e, opts, folder);
+        clock->spent += seconds_now() - before;
+        clock->expected += expected_seconds(e, opts->full);
         if (status == LNT_ENOMEM || status == LNT_EIO)
             return status;
         o->status = status == LNT_OK ? "run" : status == LNT_EMISSING ? "skipped" : "failed";
@@ -222,9 +265,8 @@ static int add_chapters(lnt_chapter *chapter, int chapters, const outcome *outco
         const lnt_experiment_page *page = lnt_experiment_page_of(e->name);
         const outcome *o = &outcomes[i];
         if ((o->record || o->reason) && strcmp(page->group, group) == 0)
-            chapter[chapters++] = (lnt_chapter){e->name,       e->title,      e->question, group,
-                                                page->formula, page->finding, o->reason,   o->record,
-                                                o->drawing,    o->drawings};
+            chapter[chapters++] = (lnt_chapter){e->name,       e->title,  e->question, group,      page->formula,
+                                                page->finding, o->reason, o->record,   o->drawing, o->drawings};
     }
     return chapters;
 }
@@ -249,9 +291,10 @@ static lnt_status write_report(lnt_ctx *ctx, const outcome *outcomes, const lnt_
 static lnt_status reproduce(lnt_ctx *ctx, lnt_record *record, const lnt_reproduce_opts *opts, outcome *outcomes)
 {
     int count = count_experiments();
+    pace clock = {0, 0};
     lnt_status status = lnt_folder_prepare(ctx, opts->out, true);
     for (int i = 0; i < count && status == LNT_OK && !lnt_cancelled(ctx); i++) {
-        status = settle(ctx, &outcomes[i], &lnt_experiments[i], opts);
+        status = settle(ctx, &outcomes[i], &lnt_experiments[i], opts, &clock);
         if (status == LNT_OK && !lnt_cancelled(ctx))
             put_outcome(record, &lnt_experiments[i], &outcomes[i], opts);
     }
