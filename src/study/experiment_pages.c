@@ -49,6 +49,14 @@ static const lnt_experiment_page pages[] = {
      "The strongest mode reaches half its strength at t = {depth 1: half-time of mode 1} in the shallow network and at "
      "{depth 2: half-time of mode 1} in two layers.",
      .3, .1},
+    {"exercise-energy", EXERCISE,
+     "F = \\frac{1}{2 \\tau} [\\sum_i (s_i - a^i \\cdot b^i)^2 + \\sum_{i \\ne j} (a^i \\cdot b^j)^2]",
+     "Fit and competition add up to the energy within {fit + competition, less the energy, at the worst time}. Descent "
+     "on "
+     "the fit alone takes the first strength to {fit alone: strength 1}; the competition that is left with both parts "
+     "is "
+     "{both over fit alone: competition at the end} of what it leaves.",
+     .1, .01},
     {"exercise-phase", EXERCISE,
      "J = -\\frac{\\partial^2 F}{\\partial (a, b)^2} = (-b^2, s - 2ab; s - 2ab, -a^2) \\quad b^2 - a^2 = \\text{const}",
      "At the origin the eigenvalues are {origin: first eigenvalue} and {origin: second eigenvalue}; on the hyperbola "

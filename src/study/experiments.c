@@ -140,6 +140,11 @@ const lnt_experiment lnt_experiments[] = {
      "own? Full-batch descent of 40-10-10 on the digits from an orthogonal start, beside the exact curve of its flow. "
      "One-hot targets lose a mode: the tenth singular value is 0.",
      NULL, lnt_notebook_modes_experiment},
+    {"exercise-energy", "The exercise: fit and competition",
+     "The energy has two parts, the fit within modes and the competition between them. Their sum is the energy at "
+     "every "
+     "time; what happens without the second?",
+     NULL, lnt_energy_experiment},
     {"rates", "Regression: optimal step, momentum and penalty",
      "How fast is descent at its best, with momentum and without, and what does the ridge cost that is as fast as "
      "none? "

@@ -104,6 +104,83 @@ lnt_status lnt_notebook_modes_experiment(lnt_ctx *ctx, lnt_record *record, const
     return LNT_OK;
 }
 
+/* ---- The exercise: fit and competition ---- */
+
+static lnt_status run_part(lnt_record *found, lnt_ctx *ctx, lnt_descend_part part, const lnt_reproduce_opts *opts)
+{
+    lnt_modes_opts o;
+    lnt_modes_defaults(&o);
+    o.task.builtin = "exercise";
+    o.hidden = 16;
+    o.init = "gaussian:0.01";
+    o.lr = 0.4;
+    o.dt = 0.1;
+    o.time = 40;
+    o.method = "descent";
+    o.descend = (int)part;
+    o.seed = opts->seed;
+    o.threads = opts->threads;
+    return found ? lnt_modes_study(ctx, found, &o) : LNT_ENOMEM;
+}
+
+/* Along the descent on both parts: their sum is the energy, and competition comes and goes. On the fit alone the modes
+ * are learned all the same, but what is between them stays. */
+static void put_energy(lnt_record *record, const lnt_record *both, const lnt_record *alone)
+{
+    lnt_array t, fit, competition, loss, left;
+    if (!lnt_record_array(both, "t", &t) || !lnt_record_array(both, "fit/descent", &fit) ||
+        !lnt_record_array(both, "competition/descent", &competition) ||
+        !lnt_record_array(both, "loss/descent", &loss) || !lnt_record_array(alone, "competition/descent", &left))
+        return;
+    int n = t.dims[0];
+    double worst = 0, most = 0;
+    for (int j = 0; j < n; j++) {
+        worst = fmax(worst, fabs(fit.values[j] + competition.values[j] - loss.values[j]));
+        most = fmax(most, competition.values[j]);
+    }
+    lnt_record_check(record, "fit + competition, less the energy, at the worst time", worst, 0, 1e-12);
+    lnt_record_check(record, "competition at the end over that at its height", competition.values[n - 1] / most, 0,
+                     1e-6);
+    lnt_record_check(record, "both: fit at the end", fit.values[n - 1], 0, 1e-12);
+    for (int k = 0; k < 4; k++) {
+        static const char *const name[] = {"fit alone: strength 1", "fit alone: strength 2", "fit alone: strength 3",
+                                           "fit alone: strength 4"};
+        static const double s[] = {2.6457513110645906, 1.7320508075688772, 1, 1};
+        lnt_record_check(record, name[k], lnt_record_cell_number(alone, "modes", k, "final_descent"), s[k], 1e-6);
+    }
+    lnt_record_check(record, "both over fit alone: competition at the end",
+                     competition.values[n - 1] / left.values[left.dims[0] - 1], 0, 1e-6);
+    const lnt_curve curve[] = {
+        {"fit", LNT_CURVE_POINTS, n, t.values, fit.values, NULL},
+        {"competition", LNT_CURVE_POINTS, n, t.values, competition.values, NULL},
+        {"competition, descent on the fit alone", LNT_CURVE_POINTS, left.dims[0], t.values, left.values, NULL}};
+    const lnt_panel panel = {.title = "",
+                             .xlabel = "time t (tau = 1/eta)",
+                             .ylabel = "part of the energy",
+                             .logy = true,
+                             .curves = 3,
+                             .curve = curve};
+    lnt_record_figure(record, &(lnt_figure){"energy",
+                                            "The two parts of the energy: fit within modes and competition between "
+                                            "them. Without the second part what is between modes stays.",
+                                            1, &panel});
+}
+
+lnt_status lnt_energy_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_experiment *self,
+                                 const lnt_reproduce_opts *opts)
+{
+    lnt_record *both = lnt_record_new("modes"), *alone = lnt_record_new("modes");
+    (void)self;
+    lnt_status status = run_part(both, ctx, LNT_DESCEND_BOTH, opts);
+    if (status == LNT_OK)
+        status = run_part(alone, ctx, LNT_DESCEND_FIT, opts);
+    if (status == LNT_OK)
+        put_energy(record, both, alone);
+    lnt_record_free(both);
+    lnt_record_free(alone);
+    return status;
+}
+
 /* ---- Rates of convergence ---- */
 
 enum { QS = 5 };
