@@ -106,7 +106,7 @@ lnt_status lnt_put_axes(lnt_ctx *ctx, lnt_text *svg, const lnt_figure *figure)
     svg->n = (size_t)(stop - svg->p);
     if (complete && !axes.failed)
         lnt_text_bytes(svg, axes.p, axes.n);
-    lnt_text_add(svg, "%s\n", end);
+    lnt_text_add(svg, "%s\n\n", end); /* as gnuplot ends it */
     svg->failed = svg->failed || axes.failed;
     lnt_text_free(&axes);
     return lnt_text_status(ctx, svg);
