@@ -178,6 +178,11 @@ static const lnt_experiment_page pages[] = {
      .2, .1},
     {"match-dynamics", MATCHING, "\\frac{dC}{dt} = 2 (S C + C S) - 4 C^2 \\quad \\frac{dq}{dt} = 2 q (s - q^2)", NULL,
      .3, .1},
+    {"naive-cycle", LINEARIZED, "w_{k+1} = B(w_k)^+ d", NULL, 2, .5},
+    {"open-questions", LINEARIZED, NULL, NULL, 1, .2},
+    {"what-works", LINEARIZED, "\\min_w \\frac{1}{2} |y - f(w)|^2", NULL, 4, 1},
+    {"evidence", LINEARIZED, NULL, NULL, 1, .2},
+    {"linearized", LINEARIZED, "f(x; w) \\approx f(x; w_0) + J(x) (w - w_0) \\quad K = J J^\\top", NULL, 3, 1},
     {"riccati", BEYOND,
      "\\tau \\frac{d}{dt} Q Q^\\top = F Q Q^\\top + Q Q^\\top F - (Q Q^\\top)^2 \\quad Q = (W_1^\\top; W_2)\n"
      "F = (-\\frac{\\lambda}{2} I, \\Sigma_{yx}^\\top; \\Sigma_{yx}, \\frac{\\lambda}{2} I)",
@@ -212,10 +217,9 @@ static const lnt_experiment_page pages[] = {
 
 const lnt_experiment_page *lnt_experiment_page_of(const char *name)
 {
-    static const lnt_experiment_page linearized = {"", LINEARIZED, NULL, NULL, 2, .5},
-                                     unknown = {"", BEYOND, NULL, NULL, 2, .5};
+    static const lnt_experiment_page unknown = {"", BEYOND, NULL, NULL, 2, .5};
     for (size_t k = 0; k < sizeof pages / sizeof *pages; k++)
         if (strcmp(pages[k].name, name) == 0)
             return &pages[k];
-    return strncmp(name, "lineari", 7) == 0 ? &linearized : &unknown;
+    return &unknown;
 }
