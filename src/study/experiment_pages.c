@@ -178,11 +178,37 @@ static const lnt_experiment_page pages[] = {
      .2, .1},
     {"match-dynamics", MATCHING, "\\frac{dC}{dt} = 2 (S C + C S) - 4 C^2 \\quad \\frac{dq}{dt} = 2 q (s - q^2)", NULL,
      .3, .1},
-    {"naive-cycle", LINEARIZED, "w_{k+1} = B(w_k)^+ d", NULL, 2, .5},
-    {"open-questions", LINEARIZED, NULL, NULL, 1, .2},
-    {"what-works", LINEARIZED, "\\min_w \\frac{1}{2} |y - f(w)|^2", NULL, 4, 1},
-    {"evidence", LINEARIZED, NULL, NULL, 1, .2},
-    {"linearized", LINEARIZED, "f(x; w) \\approx f(x; w_0) + J(x) (w - w_0) \\quad K = J J^\\top", NULL, 3, 1},
+    {"naive-cycle", LINEARIZED, "w_{k+1} = (B^\\top B + \\mu I)^{-1} B^\\top d \\quad B = B(w_k)",
+     "With a ridge of .001 all starts end on one cycle of period {0/1 data, ridge 0.001: period}, with .01 of period "
+     "{0/1 "
+     "data, ridge 0.01: period}. The constant that fits best has {0/1 data, ridge 0.001: SSE of the best constant over "
+     "the "
+     "lowest on it} times the least sum of squares on the first of them: nothing was learned.",
+     2, .5},
+    {"open-questions", LINEARIZED, "T(w) = B^+ d \\quad T(w^*) - w^* = B^+ (f^* - B w^*) - (I - B^+ B) w^*",
+     "From the optimum of the bump the iteration leaves by {bump: the naive step from the optimum} of its length, as "
+     "the formula says to {bump: difference of that step and the formula}. On two linear layers two steps lead back to "
+     "the start but for {two linear layers, as many outputs as inputs: |T(T(w)) - w|/|w|}. The scatter of estimates "
+     "has the covariance s^2 (A'A)^-1 but for a relative difference of {covariance of estimates: relative difference "
+     "of (A'A)^-1 s^2}.",
+     1, .2},
+    {"what-works", LINEARIZED, "(B^\\top B + \\mu I) p = B^\\top (d - f(w))",
+     "With damping and acceleration a share of {bump: share of starts with success, default} of the starts ends at the "
+     "best fit of the bump, and {sine: share of starts with success, default} at that of the sine; of the naive "
+     "iteration {bump: share of starts with success, best of the naive}.",
+     4, 1},
+    {"evidence", LINEARIZED,
+     "\\log p(d) = \\log p(d | w^*) - \\frac{\\alpha}{2} |w^*|^2 + \\frac{k}{2} \\log \\alpha - \\frac{1}{2} "
+     "\\log |A| \\quad A = \\beta B^\\top B + \\alpha I",
+     "The evidence is largest for {hidden units with the largest evidence} hidden units; {gamma} of their 7 weights "
+     "are "
+     "determined by the data.",
+     1, .2},
+    {"linearized", LINEARIZED, "f(x; w) \\approx f(x; w_0) + J(x) (w - w_0) \\quad K = J J^\\top",
+     "The distance of the outputs falls as the width to the power {exponent of the width at test rows, t = 10} at t = "
+     "10 and "
+     "{exponent of the width at test rows, t = 100} at t = 100.",
+     3, 1},
     {"riccati", BEYOND,
      "\\tau \\frac{d}{dt} Q Q^\\top = F Q Q^\\top + Q Q^\\top F - (Q Q^\\top)^2 \\quad Q = (W_1^\\top; W_2)\n"
      "F = (-\\frac{\\lambda}{2} I, \\Sigma_{yx}^\\top; \\Sigma_{yx}, \\frac{\\lambda}{2} I)",
