@@ -106,6 +106,9 @@ LNT_API void lnt_record_assumption(lnt_record *record, const char *name, double 
                                    const char *effect);
 /* One row of the table of checks: value within tolerance of expected. Their conjunction is the record's verdict. */
 LNT_API void lnt_record_check(lnt_record *record, const char *name, double value, double expected, double tolerance);
+/* The row of the check that judges a deviation: the first whose name is that of the deviation, or goes on after it with
+ * a comma or colon; -1 where there is none. */
+LNT_API int lnt_record_judge(const lnt_record *record, const char *deviation);
 /* True when there are checks and all of them pass. */
 LNT_API bool lnt_record_verdict(const lnt_record *record);
 

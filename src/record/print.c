@@ -5,6 +5,7 @@
 
 #define SHOWN_ROWS 12
 #define SHOWN_COLUMNS 10
+#define MOST_ROWS 60 /* longer tables are thinned */
 
 /* Six digits are enough for the eye; files carry all of them. */
 static const char *cell_text(lnt_value v, char *buffer, size_t size)
@@ -126,7 +127,7 @@ static void put_table(lnt_text *out, const lnt_table *table)
 {
     table_grid g;
     bool left[SHOWN_COLUMNS];
-    int count = 0, columns = 0, rows = table->rows < 3 * SHOWN_ROWS ? table->rows : 3 * SHOWN_ROWS;
+    int count = 0, columns = 0, rows = table->rows <= MOST_ROWS ? table->rows : 3 * SHOWN_ROWS;
     for (const lnt_column *c = table->columns; c; c = c->next, columns++) {
         if (columns >= SHOWN_COLUMNS)
             continue;

@@ -50,7 +50,7 @@ lnt_status lnt_gaussian_posterior_experiment(lnt_ctx *ctx, lnt_record *record, c
         return status;
     double slope = lnt_record_fact_number(record, "growth", "exponent"),
            error = lnt_record_fact_number(record, "growth", "exponent_error");
-    lnt_record_check(record, "exponent of n in the distance of Laplace's mean", slope, -0.5,
+    lnt_record_check(record, "exponent of n in the distance of Laplace's approximation", slope, -0.5,
                      4 * error + EXPONENT_TOLERANCE);
     lnt_record_check(record, "its standard error", error, 0, 0.1);
     lnt_record_check(record, "ratio of standard deviations with the most rows",

@@ -52,7 +52,5 @@ lnt_status lnt_demo_evidence(lnt_ctx *ctx, lnt_record *record, const lnt_demo *d
 extern const char *const lnt_naive_words[];
 /* info->sse with the lowest first, the order of time kept; the facts of the group `cycle`. */
 void lnt_naive_facts(lnt_record *record, lnt_naive_info *info);
-/* A check that value lies within low .. high. */
-void lnt_demo_check_band(lnt_record *record, const char *name, double value, double low, double high);
 
 #endif

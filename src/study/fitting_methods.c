@@ -244,8 +244,8 @@ static void put_checks(lnt_ctx *ctx, lnt_record *record, const lnt_demo_problem 
         naive = fmax(naive, methods[m].kind == NAIVE ? o[m].success / draws : 0);
     if (which > SINE)
         return;
-    lnt_demo_check_band(record, lnt_sprintf(ctx, "%s: share of starts with success, default", p->name),
-                        o[DEFAULT].success / draws, least[which][draws < 6], 1);
+    lnt_record_check(record, lnt_sprintf(ctx, "%s: share of starts with success, default", p->name),
+                     o[DEFAULT].success / draws, 1, 1 - least[which][draws < 6]);
     lnt_record_check(record, lnt_sprintf(ctx, "%s: runs of the default worse than the best constant", p->name),
                      o[DEFAULT].worse, 0, 0);
     lnt_record_check(record, lnt_sprintf(ctx, "%s: share of starts with success, best of the naive", p->name), naive, 0,

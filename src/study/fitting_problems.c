@@ -7,11 +7,6 @@
 #define SQUARE 200
 #define SAMPLES 8
 
-void lnt_demo_check_band(lnt_record *record, const char *name, double value, double low, double high)
-{
-    lnt_record_check(record, name, value, (low + high) / 2, (high - low) / 2 * (1 + 1e-12));
-}
-
 static lnt_status make(lnt_ctx *ctx, lnt_demo_problem *p, const char *name, int inputs, int hidden, int outputs, int n)
 {
     *p = (lnt_demo_problem){.name = name, .width = {inputs, hidden, outputs}};
