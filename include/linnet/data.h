@@ -43,6 +43,9 @@ LNT_API int lnt_dataset_outputs(const lnt_dataset *data);
 /* held <- a random `share` of the rows (rounded, at least one), data <- the others; both keep the order of the file.
  * The first of a permutation by lnt_rng_shuffle() are held out. LNT_EINVAL where one of the two would be empty. */
 LNT_API lnt_status lnt_dataset_split(lnt_ctx *ctx, lnt_dataset *data, lnt_dataset *held, double share, lnt_rng *rng);
+/* Keeps the rows of the classes wanted[0], wanted[1], ..., `count` of them, which become 0, 1, ...; rows keep their
+ * order. LNT_EDOMAIN for one that has no rows or stands twice, LNT_EINVAL where the targets are not classes. */
+LNT_API lnt_status lnt_dataset_classes(lnt_ctx *ctx, lnt_dataset *data, const int *wanted, int count);
 /* Gives `other` the same kind of targets as `data`: as many classes, or one-hot rows in place of classes. LNT_ESHAPE
  * where inputs or targets have other dimensions, LNT_EDOMAIN for a class that `data` does not have; `name` stands in
  * messages. */

@@ -19,7 +19,8 @@ typedef struct lnt_int_list {
     int item[LNT_MOST_WIDTHS];
 } lnt_int_list;
 
-/* Type of the field at `offset`: bool, int, uint64_t, double, const char *, int (index of a choice), lnt_int_list. */
+/* Type of the field at `offset`: bool (int with LNT_OPT_AUTO), int, uint64_t, double, const char *, int (index of a
+ * choice), lnt_int_list. */
 typedef enum lnt_option_type {
     LNT_OPT_FLAG,
     LNT_OPT_INTEGER,
@@ -36,7 +37,7 @@ enum {
     LNT_OPT_LIST = 4,       /* a positional that takes all remaining words, joined by commas */
     LNT_OPT_INPUT = 8,      /* names a file to be read */
     LNT_OPT_WEIGHTS = 16,   /* names a file that receives the record's arrays below "weights" */
-    LNT_OPT_AUTO = 32       /* a number or the word `auto`, which inside is NaN, of whole numbers LNT_AUTO */
+    LNT_OPT_AUTO = 32 /* a number, or a flag, or the word `auto`: inside NaN, of whole numbers and flags LNT_AUTO */
 };
 
 #define LNT_AUTO (-1) /* the range of such options begins at 0 */

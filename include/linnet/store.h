@@ -20,7 +20,8 @@ LNT_API lnt_status lnt_write_atomic(lnt_ctx *ctx, const char *path, const void *
  * assumptions, checks, one group per group of facts, arrays at their own paths, the strings warnings and figures/NAME
  * (captions); units as attribute "unit"; root attributes command, version, schema. Equal records give equal bytes. */
 LNT_API lnt_status lnt_store_hdf5(lnt_ctx *ctx, lnt_text *image, const lnt_record *record);
-/* The same with nothing but the array `group`, or the arrays below it, and the facts of the group "network". */
+/* The same with nothing but the array `group`, or the arrays below it, those below "biases", and the facts of the group
+ * "network". */
 LNT_API lnt_status lnt_store_group(lnt_ctx *ctx, lnt_text *image, const lnt_record *record, const char *group);
 /* The record in an HDF5 file that lnt_store_hdf5() wrote (flags come back as integers, figures as captions only),
  * to be freed by lnt_record_free(). Of other HDF5 files the arrays of floating-point numbers with one to three

@@ -23,6 +23,7 @@ typedef struct lnt_task_opts {
     const char *builtin;                 /* see lnt_builtin_task(); in place of the next three */
     const char *data, *inputs, *targets; /* see lnt_source */
     bool one_hot;
+    const lnt_int_list *classes;            /* keep the rows of these only, see lnt_dataset_classes(); NULL: all */
     double split;                           /* share of the rows held out at random, keyed by the seed; 0: none */
     const char *test_inputs, *test_targets; /* or rows of their own */
     bool centre;                            /* subtract the mean of the inputs */

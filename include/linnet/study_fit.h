@@ -13,16 +13,19 @@ extern "C" {
 typedef struct lnt_network_opts {
     lnt_task_opts task;
     lnt_int_list classes; /* keep the rows of these classes only, in this order; empty: all */
-    lnt_int_list hidden;  /* widths of the hidden layers; a single 0, or empty: none, the model is linear */
+    lnt_int_list hidden;  /* widths of the hidden layers; a single 0: none, the model is linear; empty: 10 */
     int activation;       /* lnt_activation of the hidden layers */
-    bool no_bias;
-    int likelihood;        /* 0: auto (gaussian; bernoulli for two classes, categorical for more), then
-                            * lnt_likelihood_kind + 1 */
-    const char *noise_sd;  /* a number, or a file with one for each target; NULL: not known */
+    int bias;       /* LNT_AUTO: in all networks but the linear one with Gaussian noise, which is d = A x + noise */
+    int likelihood; /* 0: auto (gaussian; bernoulli for two classes, categorical for more), then
+                     * lnt_likelihood_kind + 1 */
+    const char *noise_sd;  /* a number, or a file with one for each target or row; NULL: not known */
     const char *noise_cov; /* file of the n x n covariance of the noise, NULL: none */
-    double alpha;          /* precision of the prior; NaN: auto */
+    double alpha;          /* precision of the prior; 0: none; NaN: auto */
     bool per_layer;        /* one alpha for the weights of each layer, and one for its biases */
 } lnt_network_opts;
+
+/* All 0 but for tanh, bias auto and alpha auto. */
+LNT_API void lnt_network_defaults(lnt_network_opts *opts);
 
 /* ---- fit ---- */
 
@@ -35,7 +38,8 @@ typedef enum lnt_fitting_method {
 } lnt_fitting_method;
 
 typedef enum lnt_fitting_start {
-    LNT_FITTING_START_NORMAL, /* "random" */
+    LNT_FITTING_START_AUTO,   /* nguyen, of naive random */
+    LNT_FITTING_START_RANDOM, /* N(0, 1) */
     LNT_FITTING_START_FAN_IN,
     LNT_FITTING_START_NGUYEN,
     LNT_FITTING_START_ZERO,
@@ -49,15 +53,15 @@ typedef struct lnt_fitting_opts {
     lnt_int_list sizes; /* compare networks with so many hidden units by their evidence */
     int method,
         solver; /* lnt_fitting_method; 0: auto, then lnt_fit_solver, then lnt_naive_solver: normal, pinv, ridge */
-    int start, starts;    /* lnt_fitting_start; how many. LNT_AUTO: 10, of methods for study 1, of the demo 40 */
-    int iterations;       /* at most; LNT_AUTO: 600, of naive 2000 */
-    double mu, rcond;     /* of naive: the ridge, and the pseudoinverse's tolerance */
-    double tau;           /* of lm: first damping */
-    bool no_acceleration; /* of lm */
-    bool projection;      /* variable projection of the last layer */
-    int scaling;          /* lnt_fit_scaling */
-    bool evidence;        /* alpha and the noise from the evidence */
-    double coverage;      /* of bands */
+    int start, starts; /* lnt_fitting_start; how many. LNT_AUTO: 10, of methods for study 1, of the demo 40 */
+    int iterations;    /* at most; LNT_AUTO: 600, of naive 2000 */
+    double mu, rcond;  /* of naive: the ridge, and the pseudoinverse's tolerance */
+    double tau;        /* of lm: first damping */
+    bool acceleration; /* of lm */
+    bool projection;   /* variable projection of the last layer */
+    int scaling;       /* lnt_fit_scaling */
+    bool evidence;     /* alpha and the noise from the evidence */
+    double coverage;   /* of bands */
     const char *weights_out;
     uint64_t seed;
     int threads;

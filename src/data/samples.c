@@ -95,6 +95,40 @@ lnt_status lnt_dataset_split(lnt_ctx *ctx, lnt_dataset *data, lnt_dataset *held,
     return status == LNT_OK ? pick(ctx, data, &all, is_held, false, n - count) : status;
 }
 
+lnt_status lnt_dataset_classes(lnt_ctx *ctx, lnt_dataset *data, const int *wanted, int count)
+{
+    if (!data->classes)
+        return lnt_fail(ctx, LNT_EINVAL, "the targets are not classes (--one-hot for a column of them)");
+    int *to = lnt_alloc(ctx, (size_t)data->classes, sizeof *to), *label = NULL, kept = 0;
+    bool *is_kept = lnt_alloc(ctx, (size_t)data->inputs.n, sizeof *is_kept);
+    if (!to || !is_kept)
+        return LNT_ENOMEM;
+    for (int c = 0; c < data->classes; c++)
+        to[c] = -1;
+    for (int k = 0; k < count; k++) {
+        int c = wanted[k], row = 0;
+        while (row < data->inputs.n && data->label[row] != c)
+            row++;
+        if (c < 0 || row == data->inputs.n || to[c] >= 0)
+            return lnt_fail(ctx, LNT_EDOMAIN, "class %d %s", c,
+                            row == data->inputs.n ? "has no rows; classes count from 0" : "is named twice");
+        to[c] = k;
+    }
+    for (int row = 0; row < data->inputs.n; row++)
+        kept += is_kept[row] = to[data->label[row]] >= 0;
+    lnt_dataset all = *data;
+    lnt_status status = pick(ctx, data, &all, is_kept, true, kept);
+    if (status != LNT_OK)
+        return status;
+    if (!(label = lnt_alloc(ctx, (size_t)kept, sizeof *label)))
+        return LNT_ENOMEM;
+    for (int row = 0; row < kept; row++)
+        label[row] = to[data->label[row]];
+    data->label = label;
+    data->classes = count;
+    return LNT_OK;
+}
+
 /* One-hot rows in place of classes. */
 static lnt_status expand(lnt_ctx *ctx, lnt_dataset *data)
 {

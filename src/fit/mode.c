@@ -23,8 +23,8 @@ typedef struct climb {
     double *w, *trial;       /* k each: where the derivatives are, and the next point */
     double *f, *u;           /* n each: outputs, dlog p/df */
     double *gradient, *step; /* k each */
-    double *scaled;          /* k: dual, columns of X over the prior */
-    lnt_mat A, X, F;         /* curvature without damping, or whitened B'; the factor of a step */
+    double *scaled;          /* k: dual, 1/sqrt of prior and damping */
+    lnt_mat A, X, Y, F;      /* curvature without damping, or whitened B', plain and scaled; the factor of a step */
     double J, top;           /* log posterior at w; the largest diagonal entry of A */
 } climb;
 
@@ -37,6 +37,8 @@ static lnt_status allocate(climb *c)
             return LNT_ENOMEM;
     int m = c->dual ? (int)n : (int)k;
     lnt_status status = c->dual ? lnt_mat_alloc(c->ctx, &c->X, (int)k, (int)n) : lnt_mat_alloc(c->ctx, &c->A, m, m);
+    if (status == LNT_OK && c->dual)
+        status = lnt_mat_alloc(c->ctx, &c->Y, (int)k, (int)n);
     return status == LNT_OK ? lnt_mat_alloc(c->ctx, &c->F, m, m) : status;
 }
 
@@ -110,28 +112,29 @@ static bool primal_step(climb *c, double mu)
     return true;
 }
 
-/* With M = D^2 + mu: (M + X X')^-1 g = M^-1 (g - X (1 + X' M^-1 X)^-1 X' M^-1 g). */
+/* With M = D^2 + mu and Y = M^-1/2 X: (M + X X')^-1 g = M^-1/2 (1 - Y (1 + Y' Y)^-1 Y') M^-1/2 g. */
 static bool dual_step(climb *c, double mu)
 {
     int n = (int)c->model->n, k = (int)c->model->k;
-    lnt_mat F = c->F, column = lnt_mat_view(c->scaled, k, 1);
-    for (int i = 0; i < n; i++) {
-        lnt_mat_copy(column, lnt_columns(c->X, i, 1));
-        for (int j = 0; j < k; j++)
-            c->scaled[j] /= lnt_alpha(c->prior, (size_t)j) + mu;
-        lnt_gemv(lnt_at(F, i, i), 1, LNT_T, lnt_columns(c->X, i, n - i), c->scaled, 0);
-        *lnt_at(F, i, i) += 1;
-        c->u[i] = lnt_vec_dot(k, c->scaled, c->gradient);
+    lnt_mat F = c->F, u = lnt_mat_view(c->u, n, 1);
+    for (int j = 0; j < k; j++) {
+        c->scaled[j] = 1 / sqrt(lnt_alpha(c->prior, (size_t)j) + mu);
+        c->step[j] = c->scaled[j] * c->gradient[j];
     }
+    for (int i = 0; i < n; i++)
+        for (int j = 0; j < k; j++)
+            *lnt_at(c->Y, j, i) = c->scaled[j] * *lnt_at(c->X, j, i);
+    lnt_syrk(F, 1, LNT_T, c->Y, 0);
+    for (int i = 0; i < n; i++)
+        *lnt_at(F, i, i) += 1;
     if (!lnt_cholesky(F))
         return false;
-    lnt_mat u = lnt_mat_view(c->u, n, 1);
+    lnt_gemv(c->u, 1, LNT_T, c->Y, c->step, 0);
     lnt_solve_lower(u, LNT_N, F);
     lnt_solve_lower(u, LNT_T, F);
-    memcpy(c->step, c->gradient, (size_t)k * sizeof *c->step);
-    lnt_gemv(c->step, -1, LNT_N, c->X, c->u, 1);
+    lnt_gemv(c->step, -1, LNT_N, c->Y, c->u, 1);
     for (int j = 0; j < k; j++)
-        c->step[j] /= lnt_alpha(c->prior, (size_t)j) + mu;
+        c->step[j] *= c->scaled[j];
     return true;
 }
 

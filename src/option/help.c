@@ -39,7 +39,9 @@ static void put_default(lnt_text *out, const lnt_option *o, const void *opts)
     const char *text;
     switch (o->type) {
     case LNT_OPT_FLAG:
-        if (*(const bool *)field)
+        if (o->flags & LNT_OPT_AUTO)
+            lnt_text_add(out, " (default auto; --no-%s turns it off)", o->name);
+        else if (*(const bool *)field)
             lnt_text_add(out, " (default; --no-%s turns it off)", o->name);
         break;
     case LNT_OPT_INTEGER:

@@ -32,15 +32,20 @@ static lnt_status range_error(lnt_ctx *ctx, const lnt_option *o, const char *tex
                     o->flags & LNT_OPT_AUTO ? "auto or " : "", kind, low, high);
 }
 
-static lnt_status set_flag(lnt_ctx *ctx, bool *field, const lnt_option *o, const char *text)
+static lnt_status set_flag(lnt_ctx *ctx, void *field, const lnt_option *o, const char *text)
 {
     static const char *const yes[] = {"true", "yes", "on", "1"}, *const no[] = {"false", "no", "off", "0"};
+    bool automatic = o->flags & LNT_OPT_AUTO;
+    int value = automatic && strcmp(text, "auto") == 0 ? LNT_AUTO : 2;
     for (size_t i = 0; i < sizeof yes / sizeof *yes; i++)
-        if (strcmp(text, yes[i]) == 0 || strcmp(text, no[i]) == 0) {
-            *field = strcmp(text, yes[i]) == 0;
-            return LNT_OK;
-        }
-    return bad(ctx, o, text, "true or false is needed");
+        value = strcmp(text, yes[i]) == 0 ? 1 : strcmp(text, no[i]) == 0 ? 0 : value;
+    if (value == 2)
+        return bad(ctx, o, text, automatic ? "auto, true or false is needed" : "true or false is needed");
+    if (automatic)
+        *(int *)field = value;
+    else
+        *(bool *)field = value;
+    return LNT_OK;
 }
 
 static bool read_integer(double *x, const char *text, size_t n, double low, double high)
@@ -160,6 +165,8 @@ static lnt_value option_value(const lnt_option *o, const void *opts)
     const void *field = (const char *)opts + o->offset;
     switch (o->type) {
     case LNT_OPT_FLAG:
+        if (o->flags & LNT_OPT_AUTO)
+            return *(const int *)field == LNT_AUTO ? lnt_string("auto") : lnt_flag(*(const int *)field);
         return lnt_flag(*(const bool *)field);
     case LNT_OPT_INTEGER:
         return o->flags & LNT_OPT_AUTO && *(const int *)field == LNT_AUTO ? lnt_string("auto")

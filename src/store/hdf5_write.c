@@ -161,17 +161,21 @@ lnt_status lnt_store_hdf5(lnt_ctx *ctx, lnt_text *out, const lnt_record *record)
     return lnt_h5_end(ctx, out, &im);
 }
 
+static bool is_below(const char *path, const char *group)
+{
+    size_t n = strlen(group);
+    return strncmp(path, group, n) == 0 && (path[n] == '/' || path[n] == '\0');
+}
+
 lnt_status lnt_store_group(lnt_ctx *ctx, lnt_text *out, const lnt_record *record, const char *group)
 {
     lnt_record part = {.memory = record->memory, .command = record->command};
     lnt_array_node **array = &part.arrays;
     lnt_scalar **fact = &part.facts;
-    size_t n = strlen(group);
     lnt_mark mark = lnt_ctx_mark(ctx);
     lnt_status status = LNT_OK;
     for (const lnt_array_node *a = record->arrays; a && status == LNT_OK; a = a->next) {
-        if (a->array.is_series || strncmp(a->array.path, group, n) != 0 ||
-            (a->array.path[n] != '/' && a->array.path[n] != '\0'))
+        if (a->array.is_series || !(is_below(a->array.path, group) || is_below(a->array.path, "biases")))
             continue;
         lnt_array_node *copy = *array = lnt_alloc(ctx, 1, sizeof *copy);
         if (copy)

@@ -56,18 +56,20 @@ static void load_column(lnt_ctx *ctx, lnt_record *record, const lnt_h5_item *ite
     t->rows = rows;
 }
 
-static void load_parameter(lnt_ctx *ctx, lnt_record *record, const lnt_h5_item *item, const char *name)
+/* A scalar, or a list of whole numbers. */
+static lnt_value value_of(lnt_ctx *ctx, const lnt_h5_item *item)
 {
-    if (item->header.rank == 0) {
-        lnt_record_parameter(record, name, scalar_value(ctx, item, 0), false);
-        return;
-    }
+    if (item->header.rank == 0)
+        return scalar_value(ctx, item, 0);
     int *list = lnt_alloc(ctx, item->header.dims[0], sizeof *list);
-    if (item->header.rank != 1 || item->header.kind != 'i' || !list)
-        return;
-    for (uint32_t i = 0; i < item->header.dims[0]; i++)
+    for (uint32_t i = 0; i < item->header.dims[0] && list; i++)
         list[i] = (int)scalar_value(ctx, item, i).integer;
-    lnt_record_parameter(record, name, lnt_integers(list, (int)item->header.dims[0]), false);
+    return lnt_integers(list, (int)item->header.dims[0]);
+}
+
+static bool has_value(const lnt_h5_item *item)
+{
+    return item->header.rank == 0 || (item->header.rank == 1 && item->header.kind == 'i');
 }
 
 static void load_caption(lnt_record *record, const char *name, lnt_value caption)
@@ -103,7 +105,8 @@ static lnt_status load_item(lnt_ctx *ctx, const lnt_h5_item *item, void *user)
     *rest++ = '\0';
     char *column = strchr(rest, '/');
     if (strcmp(path, "parameters") == 0) {
-        load_parameter(ctx, record, item, rest);
+        if (has_value(item))
+            lnt_record_parameter(record, rest, value_of(ctx, item), false);
     } else if (strcmp(path, "series") == 0) {
         load_array(record, item, rest, true);
     } else if (strcmp(path, "tables") == 0 && column) {
@@ -113,8 +116,8 @@ static lnt_status load_item(lnt_ctx *ctx, const lnt_h5_item *item, void *user)
         load_column(ctx, record, item, path, rest);
     } else if (strcmp(path, "figures") == 0) {
         load_caption(record, rest, scalar_value(ctx, item, 0));
-    } else if (item->header.rank == 0) {
-        lnt_record_fact(record, path, rest, item->unit, scalar_value(ctx, item, 0));
+    } else if (has_value(item)) {
+        lnt_record_fact(record, path, rest, item->unit, value_of(ctx, item));
     } else if (item->header.kind == 'f') {
         load_array(record, item, item->path, false);
     }

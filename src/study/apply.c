@@ -229,7 +229,7 @@ static lnt_status apply(lnt_ctx *ctx, lnt_record *record, const void *user)
     if (access(path, F_OK) != 0)
         return lnt_fail(
             ctx, LNT_EMISSING,
-            "%s is not the folder of a saved linnet train, regress path or match (there is no result.h5 in it)",
+            "%s is not the folder of a saved linnet train, fit, regress path or match (there is no result.h5 in it)",
             opts->folder);
     lnt_status status = lnt_store_load(ctx, &saved, path);
     if (status != LNT_OK)
@@ -237,6 +237,7 @@ static lnt_status apply(lnt_ctx *ctx, lnt_record *record, const void *user)
     const char *command = lnt_record_command(saved);
     status = strcmp(command, "regress path") == 0 ? lnt_apply_path(ctx, record, saved, path, opts)
              : strcmp(command, "match") == 0      ? lnt_apply_match(ctx, record, saved, opts)
+             : strcmp(command, "fit") == 0        ? lnt_apply_fit(ctx, record, saved, path, opts)
                                                   : apply_network(ctx, record, saved, path, opts);
     lnt_record_free(saved);
     return status;

@@ -2,6 +2,7 @@
 #include "commands.h"
 #include "complete.h"
 #include "experiment.h"
+#include "linnet/study_fit.h"
 #include "linnet/version.h"
 #include "modes.h"
 #include "train.h"
@@ -268,7 +269,7 @@ static const char complete_description[] =
 #define OPTS lnt_apply_opts
 static const lnt_option apply_options[] = {
     TEXT("folder", folder, LNT_OPT_POSITIONAL, "DIR",
-         "folder of a saved result of linnet train, regress path or match"),
+         "folder of a saved result of linnet train, fit, regress path or match"),
     TEXT("data", data, LNT_OPT_INPUT, "NAME", "rows to apply it to, as for linnet train"),
     TEXT("inputs", inputs, LNT_OPT_INPUT, "FILE",
          "rows to apply it to, a file as for linnet train; prepared like the training rows. Of match, new stimuli: a "
@@ -285,6 +286,7 @@ static const lnt_option apply_options[] = {
 
 static const char *const apply_examples[] = {"linnet apply d --inputs new.csv --out predicted.npy",
                                              "linnet apply p --inputs new.csv --lambda 1se --out predicted.csv",
+                                             "linnet apply g --inputs new.csv --out bands.csv",
                                              "linnet apply d --data digits --json", NULL};
 
 static const char apply_description[] =
@@ -295,6 +297,9 @@ static const char apply_description[] =
     "axis "
     "for "
     "--run each of several runs, or as CSV if its name ends in .csv.\n\n"
+    "Of linnet fit the columns are the means and then their standard deviations, without noise; of classes the "
+    "probabilities, averaged over the posterior. --json has the band of further data too, and with --targets how many "
+    "fall into it.\n\n"
     "Of linnet match the inputs are new stimuli, the same cells in rows: they are prepared as the stimuli of the fit "
     "were "
     "and become Z X (cells x stimuli). With --targets, outputs for them, the covariances are compared: table score.";
@@ -370,6 +375,9 @@ const lnt_command lnt_commands[] = {
      lnt_matching_options, ADAPTED(matching), LNT_OUT_FOLDER, NULL, "path, solution, comparison"},
     {"match dynamics", "gradient flow of the wiring, in closed form and integrated", lnt_matching_flow_description,
      lnt_matching_flow_examples, lnt_matching_flow_options, ADAPTED(matching_flow), LNT_OUT_FOLDER, NULL, "modes"},
+    {"fit", "fit the weights of a network, with error bars, evidence and certificates", lnt_fitting_description,
+     lnt_fitting_examples, lnt_fitting_options, ADAPTED(fitting), LNT_OUT_FOLDER, NULL,
+     "methods, starts, weights, covariance, groups, sizes, scores, involution, data, displacement"},
     {"apply", "apply a saved result to new rows or stimuli", apply_description, apply_examples, apply_options,
      ADAPTED(apply), LNT_OUT_ARRAY, "prediction", "score, classes"},
     {"reproduce", "run the published experiments and write the report", reproduce_description, reproduce_examples,

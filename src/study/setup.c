@@ -37,14 +37,19 @@ static lnt_status read_rows(lnt_ctx *ctx, lnt_dataset *data, lnt_dataset *held, 
     lnt_source source = {o->data, o->inputs, o->targets, o->one_hot},
                test = {NULL, o->test_inputs, o->test_targets, o->one_hot};
     lnt_rng rng = lnt_rng_stream(seed, 0, LNT_FOR_SPLIT);
+    const lnt_int_list *classes = o->classes;
     lnt_status status = LNT_OK;
     *held = (lnt_dataset){0};
     if (!o->builtin)
         status = lnt_source_read(ctx, data, &source, true);
+    if (status == LNT_OK && classes)
+        status = lnt_dataset_classes(ctx, data, classes->item, classes->count);
     if (status == LNT_OK && o->split > 0)
         status = lnt_dataset_split(ctx, data, held, o->split, &rng);
     if (status == LNT_OK && o->test_inputs)
         status = lnt_source_read(ctx, held, &test, true);
+    if (status == LNT_OK && o->test_inputs && classes)
+        status = lnt_dataset_classes(ctx, held, classes->item, classes->count);
     if (status == LNT_OK && o->test_inputs)
         status = lnt_dataset_match(ctx, held, data, o->test_inputs);
     return status;

@@ -9,7 +9,7 @@ const char *const lnt_activation_names[] = {"linear", "tanh", "relu", "logistic"
 
 static lnt_status damaged(lnt_ctx *ctx, const char *path, const char *what)
 {
-    return lnt_fail(ctx, LNT_EFORMAT, "%s: not a saved network of linnet train (%s)", path, what);
+    return lnt_fail(ctx, LNT_EFORMAT, "%s: not a saved network (%s)", path, what);
 }
 
 lnt_status lnt_array_matrix(lnt_ctx *ctx, lnt_mat *A, const lnt_array *array, int k)

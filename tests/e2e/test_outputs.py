@@ -159,7 +159,7 @@ def test_schema_refuses():
         broken(lambda bad: bad.pop(key))
     broken(lambda bad: bad.update(schema=2))
     broken(lambda bad: bad.update(extra=3))
-    broken(lambda bad: bad.update(extra={"a": [1]}))
+    broken(lambda bad: bad.update(extra={"a": ["x"]}))
     broken(lambda bad: bad["series"].update(loss=[1, "2"]))
     broken(lambda bad: bad["series"].update(deep={"a": {"b": {"c": [1]}}}))
     broken(lambda bad: bad["tables"]["optimum"][0].update(loss=[1]))

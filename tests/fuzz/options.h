@@ -16,7 +16,10 @@ static inline void check_field(const lnt_option *o, const void *opts)
     int choices = 0;
     switch (o->type) {
     case LNT_OPT_FLAG:
-        CHECK(*(const unsigned char *)field <= 1);
+        if (o->flags & LNT_OPT_AUTO)
+            CHECK(*(const int *)field >= LNT_AUTO && *(const int *)field <= 1);
+        else
+            CHECK(*(const unsigned char *)field <= 1);
         break;
     case LNT_OPT_INTEGER:
         CHECK((o->flags & LNT_OPT_AUTO && *(const int *)field == LNT_AUTO) ||
