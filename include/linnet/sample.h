@@ -57,6 +57,7 @@ typedef struct lnt_sample_opts {
     lnt_mat metric;
     uint64_t seed;
     int threads; /* 0: all processors; a batch of `width` chains is the unit of work */
+    bool silent; /* reports no progress: for chains that are a part of other work */
 } lnt_sample_opts;
 
 /* NUTS, 4 chains, 1000 + 1000 iterations, depth 10, length 32, diagonal C, target .8, step 0, most_energy 1000, no

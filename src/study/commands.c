@@ -3,6 +3,7 @@
 #include "complete.h"
 #include "experiment.h"
 #include "linnet/study_fit.h"
+#include "linnet/study_sample.h"
 #include "linnet/version.h"
 #include "modes.h"
 #include "train.h"
@@ -337,6 +338,7 @@ DECLARE_COMMAND(regress_path);
 DECLARE_COMMAND(regress_learning);
 DECLARE_COMMAND(matching);
 DECLARE_COMMAND(matching_flow);
+DECLARE_COMMAND(calibrating);
 ADAPT(static, train)
 ADAPT(static, modes)
 ADAPT(static, phase)
@@ -378,6 +380,9 @@ const lnt_command lnt_commands[] = {
     {"fit", "fit the weights of a network, with error bars, evidence and certificates", lnt_fitting_description,
      lnt_fitting_examples, lnt_fitting_options, ADAPTED(fitting), LNT_OUT_FOLDER, NULL,
      "methods, starts, weights, covariance, groups, sizes, scores, involution, data, displacement"},
+    {"sample calibrate", "check samplers of posteriors on data whose truth is a draw from the prior",
+     lnt_calibrating_description, lnt_calibrating_examples, lnt_calibrating_options, ADAPTED(calibrating),
+     LNT_OUT_FOLDER, NULL, "calibration"},
     {"apply", "apply a saved result to new rows or stimuli", apply_description, apply_examples, apply_options,
      ADAPTED(apply), LNT_OUT_ARRAY, "prediction", "score, classes"},
     {"reproduce", "run the published experiments and write the report", reproduce_description, reproduce_examples,
