@@ -24,7 +24,7 @@ lnt_experiment_run lnt_notebook_experiment, lnt_exercise_experiment, lnt_depths_
     lnt_tree_experiment, lnt_illusory_experiment, lnt_isometry_experiment, lnt_dense_experiment, lnt_sparse_experiment,
     lnt_two_layer_experiment, lnt_nonlinear_experiment, lnt_toy_experiment, lnt_attention_experiment,
     lnt_match_linear_experiment, lnt_match_full_experiment, lnt_match_diagonal_experiment, lnt_match_sparse_experiment,
-    lnt_match_transport_experiment, lnt_match_dynamics_experiment;
+    lnt_match_transport_experiment, lnt_match_dynamics_experiment, lnt_calibration_experiment;
 
 /* Adds what a study has found, unless that is its failure, and frees it; NULL: there was no memory for it. Parameters
  * are left out: those of an experiment are those of `reproduce`. */
