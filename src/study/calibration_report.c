@@ -19,6 +19,7 @@ typedef struct summary {
     int runs, bins; /* finished runs; of the histograms */
     lnt_calibration test[METHODS][QUANTITIES];
     double *centre, *low, *high; /* of each bin: in shares of the ranks, counts of the band */
+    double *across;              /* its centres, but for the ends */
     double widening;             /* geometric mean */
 } summary;
 
@@ -51,14 +52,16 @@ static lnt_status make_bins(lnt_ctx *ctx, summary *s)
     s->bins = any->bins;
     size_t bins = (size_t)s->bins;
     s->centre = lnt_alloc(ctx, bins, sizeof *s->centre);
+    s->across = lnt_alloc(ctx, bins, sizeof *s->across);
     s->low = lnt_alloc(ctx, bins, sizeof *s->low);
     s->high = lnt_alloc(ctx, bins, sizeof *s->high);
-    if (!s->centre || !s->low || !s->high)
+    if (!s->centre || !s->across || !s->low || !s->high)
         return LNT_ENOMEM;
     for (int b = 0; b < s->bins; b++) {
         int low, high;
         lnt_calibration_band(&low, &high, s->runs, any->expected[b] / s->runs, TAIL);
         s->centre[b] = (b + 0.5) / s->bins;
+        s->across[b] = b == 0 ? 0 : b == s->bins - 1 ? 1 : s->centre[b];
         s->low[b] = low;
         s->high[b] = high;
     }
@@ -150,26 +153,35 @@ static lnt_status put_checks(lnt_ctx *ctx, lnt_record *record, const summary *s,
     return LNT_OK;
 }
 
-static void put_figure(lnt_record *record, const summary *s, bool linear)
+/* Of the methods first .. last: A as covariance would dwarf the others. */
+static void put_figure(lnt_record *record, const summary *s, const char *name, const char *caption, int first, int last)
 {
     lnt_curve curve[QUANTITIES][METHODS + 1];
     lnt_panel panel[QUANTITIES];
     for (int q = 0; q < QUANTITIES; q++) {
-        curve[q][0] = (lnt_curve){"99 % of uniform ranks", LNT_CURVE_BAND, s->bins, s->centre, s->low, s->high};
-        for (int m = 0; m < METHODS; m++)
-            curve[q][m + 1] = (lnt_curve){titles[m], LNT_CURVE_STEPS, s->bins, s->centre, s->test[m][q].count, NULL};
+        int count = 0;
+        curve[q][count++] = (lnt_curve){"99 % of uniform ranks", LNT_CURVE_BAND, s->bins, s->across, s->low, s->high};
+        for (int m = first; m <= last; m++)
+            curve[q][count++] = (lnt_curve){titles[m], LNT_CURVE_STEPS, s->bins, s->centre, s->test[m][q].count, NULL};
         panel[q] = (lnt_panel){.title = symbols[q],
-                               .xlabel = "rank of the truth among the draws, share",
+                               .xlabel = "share of the draws below the truth",
                                .ylabel = q == 0 ? "runs" : "",
-                               .curves = METHODS + 1,
+                               .curves = count,
                                .curve = curve[q]};
     }
-    const lnt_figure figure = {
-        linear ? "calibration-linear" : "calibration",
-        linear ? "Ranks of the truth among posterior draws of a linear model: uniform for draws that are right."
-               : "Ranks of the truth among posterior draws of a network: uniform for draws that are right.",
-        QUANTITIES, panel};
+    const lnt_figure figure = {name, caption, QUANTITIES, panel};
     lnt_record_figure(record, &figure);
+}
+
+static void put_figures(lnt_record *record, const summary *s, bool linear)
+{
+    put_figure(record, s, linear ? "calibration-linear" : "calibration",
+               linear ? "Ranks of the truth among posterior draws of a linear model: uniform where draws are right."
+                      : "Ranks of the truth among posterior draws of a network: uniform where draws are right.",
+               LNT_BY_NUTS, LNT_BY_LAPLACE);
+    put_figure(record, s, linear ? "precision-linear" : "precision",
+               "The same with the precision A in the place of the covariance: draws far too wide.", LNT_BY_PRECISION,
+               LNT_BY_PRECISION);
 }
 
 lnt_status lnt_calibrating_report(lnt_ctx *ctx, lnt_record *record, const lnt_calibrating *c)
@@ -194,6 +206,6 @@ lnt_status lnt_calibrating_report(lnt_ctx *ctx, lnt_record *record, const lnt_ca
     status = put_tests(ctx, record, &s);
     if (status == LNT_OK)
         status = put_checks(ctx, record, &s, c);
-    put_figure(record, &s, c->layers.net.depth == 1);
+    put_figures(record, &s, c->layers.net.depth == 1);
     return status;
 }
