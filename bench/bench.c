@@ -1,8 +1,9 @@
 /* Times one job of the library, inside the process and without reading files: bench JOB THREADS, or
- * bench flow THREADS PROBLEM.bin RTOL ATOL, or bench learning|learning-iterated|lasso|match|match-linear THREADS
- * PROBLEM.bin. Prints one line, "seconds accuracy peak-memory-in-MB operations"; the latter are those of the matrix
- * products where only the run itself knows them, else 0. */
-#include "linnet.h"
+ * bench flow THREADS PROBLEM.bin RTOL ATOL, or bench
+ * learning|learning-iterated|lasso|match|match-linear|posterior|posterior-gradient|ess THREADS PROBLEM.bin. Prints one
+ * line, "seconds accuracy peak-memory-in-MB operations"; the latter are those of the matrix products where only the run
+ * itself knows them, else 0. */
+#include "bench.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -10,7 +11,7 @@
 #include <string.h>
 #include <time.h>
 
-static double now(void)
+double bench_now(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -61,10 +62,10 @@ static lnt_status whiten(lnt_ctx *ctx, lnt_task *task, double *accuracy, double 
     lnt_dataset data;
     lnt_moments m;
     lnt_status status = make_data(ctx, &data);
-    double start = now();
+    double start = bench_now();
     if (status == LNT_OK)
         status = lnt_task_make(ctx, task, &data, LNT_PREP_WHITEN, 100, threads);
-    *seconds = now() - start;
+    *seconds = bench_now() - start;
     if (status == LNT_OK)
         status = lnt_task_moments(ctx, &m, task, 0, task->n, threads);
     if (status == LNT_OK)
@@ -134,12 +135,12 @@ static lnt_status descend(lnt_ctx *ctx, double *accuracy, double *seconds, int t
     lnt_descent opts = {.eta = 0.02, .batch = rows ? 0 : 100, .epochs = rows ? 1000 : 10};
     if (status == LNT_OK && rows)
         status = lnt_task_moments(ctx, &n.all, &task, 0, task.n, threads);
-    double start = now();
+    double start = bench_now();
     if (status == LNT_OK && !rows)
         status = lnt_task_moments(ctx, &n.all, &task, 0, task.n, threads);
     if (status == LNT_OK)
         status = lnt_descend(ctx, w, &info, &objective, &opts, NULL);
-    *seconds = now() - start;
+    *seconds = bench_now() - start;
     if (status == LNT_OK && rows)
         loss(w, 0, &n);
     *accuracy = 2 * n.loss;
@@ -165,9 +166,9 @@ static lnt_status flow(lnt_ctx *ctx, double *p, const lnt_flow_opts *opts, doubl
         status = lnt_mat_alloc(ctx, &W, width[2], width[0]);
     *seconds = INFINITY;
     for (int i = 0; i < 3 && status == LNT_OK; i++) {
-        double start = now();
+        double start = bench_now();
         status = lnt_net_flow(ctx, Y, &info, NULL, &net, w0, &m, times, count, opts);
-        *seconds = fmin(*seconds, now() - start);
+        *seconds = fmin(*seconds, bench_now() - start);
     }
     for (int k = 0; k < count && status == LNT_OK; k++) {
         status = lnt_net_product(ctx, W, &net, lnt_at(Y, 0, k));
@@ -206,9 +207,9 @@ static lnt_status lasso(lnt_ctx *ctx, double *p, double *accuracy, double *secon
     opts.intercept = opts.standardize = false;
     opts.min_ratio = 1e-2;
     opts.tolerance = 1e-6;
-    double start = now();
+    double start = bench_now();
     lnt_status status = lnt_path_fit(ctx, &path, &X, p + 2, &opts);
-    *seconds = now() - start;
+    *seconds = bench_now() - start;
     for (int k = 0; k < path.count && status == LNT_OK; k++)
         *accuracy = fmax(*accuracy, path.at[k].gap / path.null_loss);
     *operations = 2.0 * n * features * opts.count;
@@ -244,9 +245,9 @@ static lnt_status ensemble(lnt_ctx *ctx, double *accuracy, double *seconds, int 
     o.seeds = 1000;
     o.method = "descent";
     o.threads = threads;
-    double start = now();
+    double start = bench_now();
     lnt_status status = record ? lnt_modes_study(ctx, record, &o) : LNT_ENOMEM;
-    *seconds = now() - start;
+    *seconds = bench_now() - start;
     if (status == LNT_OK && lnt_record_cell(record, "modes", 2, "final_descent", &value))
         *accuracy = value.number;
     lnt_record_free(record);
@@ -314,9 +315,9 @@ static lnt_status learning_file(lnt_ctx *ctx, const char *path, bool shortcut, d
     l.T = l.X + (size_t)l.D * (size_t)l.n;
     l.S0 = l.T + l.D;
     l.curves = l.S0 + l.D;
-    double start = now();
+    double start = bench_now();
     status = lnt_parallel(ctx, l.sets, threads, learn_one, &l);
-    *seconds = now() - start;
+    *seconds = bench_now() - start;
     if (status == LNT_OK)
         status = lnt_mat_alloc(ctx, &gen, l.epochs + 1, 3);
     if (status == LNT_OK)
@@ -340,7 +341,7 @@ static lnt_status match(lnt_ctx *ctx, double *loss, double *seconds, lnt_mat X, 
     lnt_match_cv_opts opts;
     lnt_mat W;
     int best = 0, *fold = lnt_alloc(ctx, (size_t)X.cols, sizeof *fold);
-    double most = -INFINITY, start = now();
+    double most = -INFINITY, start = bench_now();
     const double *lambda = p + X.cols;
     lnt_status status = fold ? LNT_OK : LNT_ENOMEM;
     lnt_match_cv_defaults(&opts);
@@ -372,7 +373,7 @@ static lnt_status match(lnt_ctx *ctx, double *loss, double *seconds, lnt_mat X, 
         if (status == LNT_OK)
             status = lnt_match_weights(ctx, W, &m, &fit);
     }
-    *seconds = now() - start;
+    *seconds = bench_now() - start;
     if (status == LNT_OK && !full)
         status = lnt_match_linear(ctx, &fit, &m, lambda[best]);
     *loss = status == LNT_OK ? fit.loss : NAN;
@@ -389,6 +390,23 @@ static lnt_status match_file(lnt_ctx *ctx, const char *path, bool full, double *
     int N = (int)p[0], M = (int)p[1];
     lnt_mat X = lnt_mat_view(p + 4, N, M), S = lnt_mat_view(X.a + (size_t)N * (size_t)M, M, M);
     status = match(ctx, accuracy, seconds, X, S, S.a + (size_t)M * (size_t)M, (int)p[2], (int)p[3], full, threads);
+    lnt_heap_free(bytes.p);
+    return status;
+}
+
+/* ---- Posteriors ---- */
+
+static lnt_status posterior_file(lnt_ctx *ctx, const char *job, const char *path, double *accuracy, double *seconds,
+                                 int threads)
+{
+    lnt_bytes bytes = {0};
+    lnt_status status = lnt_file_read(ctx, &bytes, path);
+    if (status != LNT_OK)
+        return status;
+    double *p = (double *)(void *)bytes.p;
+    status = strcmp(job, "ess") == 0
+                 ? bench_ess(ctx, p, seconds, accuracy)
+                 : bench_posterior(ctx, p, strstr(job, "gradient") != NULL, accuracy, seconds, threads);
     lnt_heap_free(bytes.p);
     return status;
 }
@@ -422,10 +440,14 @@ int main(int argc, char **argv)
         status = match_file(ctx, argv[3], !strstr(job, "linear"), &accuracy, &seconds, threads);
     else if (strcmp(job, "lasso") == 0 && argc == 4)
         status = lasso_file(ctx, argv[3], &accuracy, &seconds, &operations);
+    else if ((strncmp(job, "posterior", 9) == 0 || strcmp(job, "ess") == 0) && argc == 4)
+        status = posterior_file(ctx, job, argv[3], &accuracy, &seconds, threads);
     else
-        fprintf(stderr, "usage: bench whiten|sgd|covariance-7000|covariance-70000|ensemble THREADS\n"
-                        "       bench flow THREADS PROBLEM.bin RTOL ATOL\n"
-                        "       bench learning|learning-iterated|lasso|match|match-linear THREADS PROBLEM.bin\n");
+        fprintf(stderr,
+                "usage: bench whiten|sgd|covariance-7000|covariance-70000|ensemble THREADS\n"
+                "       bench flow THREADS PROBLEM.bin RTOL ATOL\n"
+                "       bench learning|learning-iterated|lasso|match|match-linear|posterior|posterior-gradient|ess "
+                "THREADS PROBLEM.bin\n");
     lnt_blas_unpin();
     if (status == LNT_OK)
         printf("%.6f %.9g %.0f %.9g\n", seconds, accuracy, peak_megabytes(), operations);

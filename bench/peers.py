@@ -136,6 +136,12 @@ def match():
     import matching
     return matching.run_file(path, peer)
 
+
+def posterior():
+    import sampling
+    return sampling.run_file(path, job, peer)
+
+
 def lasso_sklearn():
     """Its tolerance is on the gap over |y|^2, which is half of the null objective's."""
     import paths
@@ -158,5 +164,5 @@ if peer.startswith("glmnet"):
     import paths
     print("%.6f %.9g %.0f" % paths.run_glmnet(path, peer.split()[1]))
     sys.exit()
-seconds, accuracy = flow() if job.startswith("flow") else learning() if job.startswith("learning") else match() if job.startswith("match") else lasso_sklearn() if job.startswith("lasso") else jobs[job, peer]()
+seconds, accuracy = flow() if job.startswith("flow") else learning() if job.startswith("learning") else match() if job.startswith("match") else posterior() if job.startswith("posterior") else lasso_sklearn() if job.startswith("lasso") else jobs[job, peer]()
 print("%.6f %.9g %.0f" % (seconds, accuracy, peak_megabytes()))

@@ -51,9 +51,8 @@ const char lnt_calibrating_description[] =
     "ranks "
     "say where. precision: the same with A, in place of its inverse, for the covariance, which must fail, unless A is "
     "close to 1: facts, precision.widening, has the mean ratio of the deviations of f(x*).\n\n"
-    "A slope says that draws are biased, a hollow that they are too wide, full ends that they are too narrow. A right "
-    "method fails each p by chance once in 1000. The exit code is 3 if NUTS fails, or Laplace on the linear model, or "
-    "if A "
+    "A slope says that draws are biased, a hill that they are too wide, full ends that they are too narrow. A right method "
+    "fails each p by chance once in 1000. The exit code is 3 if NUTS fails, or Laplace on the linear model, or if A "
     "passes.\n\n"
     "--json: series histogram (method, quantity; band, where 99 % of the counts of uniform ranks are). With --out, "
     "result.h5 has the ranks, /ranks/METHOD/QUANTITY. Ctrl-C keeps the runs that are finished.";
