@@ -3,7 +3,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define MOST_POINTS 16
@@ -88,32 +87,18 @@ static lnt_status sample(lnt_ctx *ctx, posterior_problem *b, double *accuracy, d
     int k = 3 * b->H + 1;
     lnt_density density;
     lnt_sample_opts o;
-    lnt_mat state, S, starts = lnt_mat_view(b->starts, k, b->chains), X = lnt_mat_view(b->x, 1, b->n);
-    lnt_model model;
-    lnt_posterior posterior;
+    lnt_mat state, starts = lnt_mat_view(b->starts, k, b->chains), X = lnt_mat_view(b->x, 1, b->n);
     lnt_sample_defaults(&o);
     o.chains = b->chains;
+    o.kind = LNT_HMC;
+    o.max_length = 400;
+    o.warmup = 300;
+    o.draws = 500;
     o.threads = threads;
-    if (getenv("X_DRAWS")) o.draws = atoi(getenv("X_DRAWS"));
     kept values = {b, &o, lnt_alloc(ctx, (size_t)o.chains * (size_t)o.draws * (size_t)b->points, sizeof(double))};
     double ess = 0, start = bench_now();
-    lnt_status status = values.values ? lnt_layers_model(ctx, &model, &b->layers, X) : LNT_ENOMEM;
-    if (status == LNT_OK)
-        status = lnt_posterior_make(ctx, &posterior, &model, b->w, &b->likelihood, &b->prior);
-    if (status == LNT_OK)
-        status = lnt_mat_alloc(ctx, &S, k, k);
-    if (status == LNT_OK)
-        status = lnt_posterior_covariance(ctx, S, &posterior);
-    if (status == LNT_OK)
-        status = lnt_network_density(ctx, &density, &b->layers, X, &b->likelihood, &b->prior, NULL);
-    o.dense = true;
-    o.metric = S;
-    if (getenv("X_DIAG")) { o.dense = false; o.metric = (lnt_mat){0}; }
-    if (getenv("X_NOMETRIC")) { o.metric = (lnt_mat){0}; }
-    if (getenv("X_HMC")) { o.kind = LNT_HMC; o.max_length = atoi(getenv("X_HMC")); }
-    if (getenv("X_TARGET")) o.target = atof(getenv("X_TARGET"));
-    if (getenv("X_WARM")) o.warmup = atoi(getenv("X_WARM"));
-    if (getenv("X_DEPTH")) o.max_depth = atoi(getenv("X_DEPTH"));
+    lnt_status status =
+        values.values ? lnt_network_density(ctx, &density, &b->layers, X, &b->likelihood, &b->prior, NULL) : LNT_ENOMEM;
     if (status == LNT_OK)
         status = lnt_mat_alloc(ctx, &state, (int)lnt_chain_size(&density, &o), o.chains);
     if (status == LNT_OK)
@@ -123,12 +108,6 @@ static lnt_status sample(lnt_ctx *ctx, posterior_problem *b, double *accuracy, d
     *seconds = bench_now() - start;
     if (status == LNT_OK)
         status = judge(ctx, &ess, accuracy, &(lnt_chains){values.values, o.chains, o.draws, b->points});
-    for (int c = 0; c < o.chains && getenv("BENCH_SHOW"); c++) {
-        lnt_chain at = lnt_chain_read(lnt_at(state, 0, c));
-        fprintf(stderr,
-                "chain %d: %g s, ess %g, step %g, gradients %g, divergences %g, depth hits %g, metric %g ratio %g\n", c,
-                *seconds, ess, at.step, at.gradients, at.divergences, at.depth_hits, at.metric, at.trial_ratio);
-    }
     *seconds *= 1000 / ess;
     return status;
 }
