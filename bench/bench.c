@@ -450,7 +450,7 @@ int main(int argc, char **argv)
                 "THREADS PROBLEM.bin\n");
     lnt_blas_unpin();
     if (status == LNT_OK)
-        printf("%.6f %.9g %.0f %.9g\n", seconds, accuracy, peak_megabytes(), operations);
+        printf("%.9f %.9g %.0f %.9g\n", seconds, accuracy, peak_megabytes(), operations);
     else
         fprintf(stderr, "bench: %s\n", lnt_ctx_message(ctx));
     lnt_ctx_free(ctx);

@@ -165,4 +165,4 @@ if peer.startswith("glmnet"):
     print("%.6f %.9g %.0f" % paths.run_glmnet(path, peer.split()[1]))
     sys.exit()
 seconds, accuracy = flow() if job.startswith("flow") else learning() if job.startswith("learning") else match() if job.startswith("match") else posterior() if job.startswith("posterior") else lasso_sklearn() if job.startswith("lasso") else jobs[job, peer]()
-print("%.6f %.9g %.0f" % (seconds, accuracy, peak_megabytes()))
+print("%.9f %.9g %.0f" % (seconds, accuracy, peak_megabytes()))

@@ -67,7 +67,7 @@ def read(path):
     return x, y, w, starts.reshape(CHAINS, K)
 
 
-def log_posterior(w, x, y, work={}):
+def log_posterior(w, x, y):
     """log p and gradient of all chains at once, in place where NumPy can."""
     a, b, v, c = parts(w)
     h = a[:, :, None] * x
@@ -141,11 +141,12 @@ def run_file(path, job, peer):
     """Seconds for 1,000 effective samples, and the largest R-hat; of "gradient", seconds for one, and their norm."""
     x, y, w, starts = read(path)
     if job == "posterior-gradient":
-        log_posterior(starts, x, y)
-        start = time.perf_counter()
-        for _ in range(300):
+        seconds = float("inf")
+        for _ in range(500):
+            start = time.perf_counter()
             lp, g = log_posterior(starts, x, y)
-        return (time.perf_counter() - start) / 300 / CHAINS, np.linalg.norm(g[0])
+            seconds = min(seconds, time.perf_counter() - start)
+        return seconds / CHAINS, np.linalg.norm(g[0])
     start = time.perf_counter()
     metric = None
     if "Laplace" in peer:
