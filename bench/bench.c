@@ -1,8 +1,7 @@
 /* Times one job of the library, inside the process and without reading files: bench JOB THREADS, or
- * bench flow THREADS PROBLEM.bin RTOL ATOL, or bench
- * learning|learning-iterated|lasso|match|match-linear|posterior|posterior-gradient|ess THREADS PROBLEM.bin. Prints one
- * line, "seconds accuracy peak-memory-in-MB operations"; the latter are those of the matrix products where only the run
- * itself knows them, else 0. */
+ * bench flow THREADS PROBLEM.bin RTOL ATOL, or bench learning|learning-iterated|lasso|match|match-linear|fit THREADS
+ * PROBLEM.bin. Prints one line, "seconds accuracy peak-memory-in-MB operations"; the latter are those of the matrix
+ * products where only the run itself knows them, else 0. */
 #include "bench.h"
 
 #include <math.h>
@@ -11,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-double bench_now(void)
+double now(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -62,10 +61,10 @@ static lnt_status whiten(lnt_ctx *ctx, lnt_task *task, double *accuracy, double 
     lnt_dataset data;
     lnt_moments m;
     lnt_status status = make_data(ctx, &data);
-    double start = bench_now();
+    double start = now();
     if (status == LNT_OK)
         status = lnt_task_make(ctx, task, &data, LNT_PREP_WHITEN, 100, threads);
-    *seconds = bench_now() - start;
+    *seconds = now() - start;
     if (status == LNT_OK)
         status = lnt_task_moments(ctx, &m, task, 0, task->n, threads);
     if (status == LNT_OK)
@@ -135,12 +134,12 @@ static lnt_status descend(lnt_ctx *ctx, double *accuracy, double *seconds, int t
     lnt_descent opts = {.eta = 0.02, .batch = rows ? 0 : 100, .epochs = rows ? 1000 : 10};
     if (status == LNT_OK && rows)
         status = lnt_task_moments(ctx, &n.all, &task, 0, task.n, threads);
-    double start = bench_now();
+    double start = now();
     if (status == LNT_OK && !rows)
         status = lnt_task_moments(ctx, &n.all, &task, 0, task.n, threads);
     if (status == LNT_OK)
         status = lnt_descend(ctx, w, &info, &objective, &opts, NULL);
-    *seconds = bench_now() - start;
+    *seconds = now() - start;
     if (status == LNT_OK && rows)
         loss(w, 0, &n);
     *accuracy = 2 * n.loss;
@@ -166,9 +165,9 @@ static lnt_status flow(lnt_ctx *ctx, double *p, const lnt_flow_opts *opts, doubl
         status = lnt_mat_alloc(ctx, &W, width[2], width[0]);
     *seconds = INFINITY;
     for (int i = 0; i < 3 && status == LNT_OK; i++) {
-        double start = bench_now();
+        double start = now();
         status = lnt_net_flow(ctx, Y, &info, NULL, &net, w0, &m, times, count, opts);
-        *seconds = fmin(*seconds, bench_now() - start);
+        *seconds = fmin(*seconds, now() - start);
     }
     for (int k = 0; k < count && status == LNT_OK; k++) {
         status = lnt_net_product(ctx, W, &net, lnt_at(Y, 0, k));
@@ -207,9 +206,9 @@ static lnt_status lasso(lnt_ctx *ctx, double *p, double *accuracy, double *secon
     opts.intercept = opts.standardize = false;
     opts.min_ratio = 1e-2;
     opts.tolerance = 1e-6;
-    double start = bench_now();
+    double start = now();
     lnt_status status = lnt_path_fit(ctx, &path, &X, p + 2, &opts);
-    *seconds = bench_now() - start;
+    *seconds = now() - start;
     for (int k = 0; k < path.count && status == LNT_OK; k++)
         *accuracy = fmax(*accuracy, path.at[k].gap / path.null_loss);
     *operations = 2.0 * n * features * opts.count;
@@ -245,9 +244,9 @@ static lnt_status ensemble(lnt_ctx *ctx, double *accuracy, double *seconds, int 
     o.seeds = 1000;
     o.method = "descent";
     o.threads = threads;
-    double start = bench_now();
+    double start = now();
     lnt_status status = record ? lnt_modes_study(ctx, record, &o) : LNT_ENOMEM;
-    *seconds = bench_now() - start;
+    *seconds = now() - start;
     if (status == LNT_OK && lnt_record_cell(record, "modes", 2, "final_descent", &value))
         *accuracy = value.number;
     lnt_record_free(record);
@@ -315,9 +314,9 @@ static lnt_status learning_file(lnt_ctx *ctx, const char *path, bool shortcut, d
     l.T = l.X + (size_t)l.D * (size_t)l.n;
     l.S0 = l.T + l.D;
     l.curves = l.S0 + l.D;
-    double start = bench_now();
+    double start = now();
     status = lnt_parallel(ctx, l.sets, threads, learn_one, &l);
-    *seconds = bench_now() - start;
+    *seconds = now() - start;
     if (status == LNT_OK)
         status = lnt_mat_alloc(ctx, &gen, l.epochs + 1, 3);
     if (status == LNT_OK)
@@ -341,7 +340,7 @@ static lnt_status match(lnt_ctx *ctx, double *loss, double *seconds, lnt_mat X, 
     lnt_match_cv_opts opts;
     lnt_mat W;
     int best = 0, *fold = lnt_alloc(ctx, (size_t)X.cols, sizeof *fold);
-    double most = -INFINITY, start = bench_now();
+    double most = -INFINITY, start = now();
     const double *lambda = p + X.cols;
     lnt_status status = fold ? LNT_OK : LNT_ENOMEM;
     lnt_match_cv_defaults(&opts);
@@ -373,7 +372,7 @@ static lnt_status match(lnt_ctx *ctx, double *loss, double *seconds, lnt_mat X, 
         if (status == LNT_OK)
             status = lnt_match_weights(ctx, W, &m, &fit);
     }
-    *seconds = bench_now() - start;
+    *seconds = now() - start;
     if (status == LNT_OK && !full)
         status = lnt_match_linear(ctx, &fit, &m, lambda[best]);
     *loss = status == LNT_OK ? fit.loss : NAN;
@@ -438,15 +437,19 @@ int main(int argc, char **argv)
         status = learning_file(ctx, argv[3], strcmp(job, "learning") == 0, &accuracy, &seconds, threads);
     else if (strncmp(job, "match", 5) == 0 && argc == 4)
         status = match_file(ctx, argv[3], !strstr(job, "linear"), &accuracy, &seconds, threads);
+    else if (strncmp(job, "ntk", 3) == 0)
+        status = ntk(ctx, &accuracy, &seconds, strstr(job, "explicit") != NULL, threads);
+    else if (strncmp(job, "fit", 3) == 0 && argc == 4)
+        status = fit_file(ctx, argv[3], &accuracy, &seconds, &operations, threads);
     else if (strcmp(job, "lasso") == 0 && argc == 4)
         status = lasso_file(ctx, argv[3], &accuracy, &seconds, &operations);
     else if ((strncmp(job, "posterior", 9) == 0 || strcmp(job, "ess") == 0) && argc == 4)
         status = posterior_file(ctx, job, argv[3], &accuracy, &seconds, threads);
     else
         fprintf(stderr,
-                "usage: bench whiten|sgd|covariance-7000|covariance-70000|ensemble THREADS\n"
+                "usage: bench whiten|sgd|covariance-7000|covariance-70000|ensemble|ntk|ntk-explicit THREADS\n"
                 "       bench flow THREADS PROBLEM.bin RTOL ATOL\n"
-                "       bench learning|learning-iterated|lasso|match|match-linear|posterior|posterior-gradient|ess "
+                "       bench learning|learning-iterated|lasso|match|match-linear|fit|posterior|posterior-gradient|ess "
                 "THREADS PROBLEM.bin\n");
     lnt_blas_unpin();
     if (status == LNT_OK)

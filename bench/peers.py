@@ -1,6 +1,7 @@
 """What users run today, for the same jobs: peers.py JOB PEER THREADS DATA. Prints "seconds accuracy megabytes", imports
 excluded. For whiten and sgd DATA is an .npz with X (n x 784 bytes), y (classes), Z (whitened, n x 100) and the start weights
-W1, W2; for flows a file of flows.py, for learning one of learning.py, for lasso one of paths.py."""
+W1, W2; for flows a file of flows.py, for learning one of learning.py, for lasso one of paths.py, for
+fits one of fits.py."""
 import os
 import sys
 
@@ -136,7 +137,6 @@ def match():
     import matching
     return matching.run_file(path, peer)
 
-
 def posterior():
     import sampling
     return sampling.run_file(path, job, peer)
@@ -164,5 +164,12 @@ if peer.startswith("glmnet"):
     import paths
     print("%.6f %.9g %.0f" % paths.run_glmnet(path, peer.split()[1]))
     sys.exit()
+if peer in ("ceres", "cminpack"):
+    import fits
+    print("%.6f %.9g %.0f" % fits.run_compiled(peer, path))
+    sys.exit()
+if job == "ntk" or job.startswith("fit"):
+    import fits
+    jobs[job, peer] = lambda: fits.kernel(peer) if job == "ntk" else fits.run_numpy(path)
 seconds, accuracy = flow() if job.startswith("flow") else learning() if job.startswith("learning") else match() if job.startswith("match") else posterior() if job.startswith("posterior") else lasso_sklearn() if job.startswith("lasso") else jobs[job, peer]()
 print("%.9f %.9g %.0f" % (seconds, accuracy, peak_megabytes()))

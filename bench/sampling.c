@@ -96,7 +96,7 @@ static lnt_status sample(lnt_ctx *ctx, posterior_problem *b, double *accuracy, d
     o.draws = 500;
     o.threads = threads;
     kept values = {b, &o, lnt_alloc(ctx, (size_t)o.chains * (size_t)o.draws * (size_t)b->points, sizeof(double))};
-    double ess = 0, start = bench_now();
+    double ess = 0, start = now();
     lnt_status status =
         values.values ? lnt_network_density(ctx, &density, &b->layers, X, &b->likelihood, &b->prior, NULL) : LNT_ENOMEM;
     if (status == LNT_OK)
@@ -105,7 +105,7 @@ static lnt_status sample(lnt_ctx *ctx, posterior_problem *b, double *accuracy, d
         status = lnt_chains_start(ctx, state, &density, &o, lnt_start_at, &starts);
     if (status == LNT_OK)
         status = lnt_sample(ctx, state, &density, &o, keep, &values);
-    *seconds = bench_now() - start;
+    *seconds = now() - start;
     if (status == LNT_OK)
         status = judge(ctx, &ess, accuracy, &(lnt_chains){values.values, o.chains, o.draws, b->points});
     *seconds *= 1000 / ess;
@@ -129,9 +129,9 @@ static lnt_status gradient(lnt_ctx *ctx, posterior_problem *b, double *norm, dou
     lnt_mat Q = lnt_mat_view(b->starts, k, 1);
     *seconds = INFINITY;
     for (int i = 0; i < TIMES; i++) {
-        double start = bench_now();
+        double start = now();
         density.logp(Q, &lp, G, density.user);
-        *seconds = fmin(*seconds, bench_now() - start);
+        *seconds = fmin(*seconds, now() - start);
     }
     *norm = lnt_mat_norm(G);
     return LNT_OK;

@@ -42,6 +42,8 @@
 #include "linnet/store.h"
 #include "linnet/student.h"
 #include "linnet/study.h"
+#include "linnet/study_linearize.h"
+#include "linnet/study_fit.h"
 #include "linnet/task.h"
 #include "linnet/text.h"
 #include "linnet/theory.h"

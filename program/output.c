@@ -47,7 +47,8 @@ static lnt_status save_array(lnt_ctx *ctx, const lnt_record *record, const char 
     return status;
 }
 
-/* The arrays below /weights as HDF5; a single matrix /weights as NPY or CSV, unless the name asks for HDF5. */
+/* Of --NAME-out the arrays below /NAME as HDF5; a single matrix /NAME as NPY or CSV, unless the file's name asks for
+ * HDF5. */
 static lnt_status save_weights(lnt_ctx *ctx, const lnt_record *record, const lnt_command *command, const void *opts)
 {
     lnt_status status = LNT_OK;
@@ -57,11 +58,15 @@ static lnt_status save_weights(lnt_ctx *ctx, const lnt_record *record, const lnt
         lnt_text bytes = {0};
         if (!path)
             continue;
-        if (lnt_record_array(record, "weights", &matrix) && !has_ending(path, ".h5") && !has_ending(path, ".hdf5")) {
-            status = save_array(ctx, record, "weights", path);
+        char *name = lnt_strdup(ctx, o->name);
+        if (!name)
+            return LNT_ENOMEM;
+        name[strlen(name) - strlen("-out")] = '\0';
+        if (lnt_record_array(record, name, &matrix) && !has_ending(path, ".h5") && !has_ending(path, ".hdf5")) {
+            status = save_array(ctx, record, name, path);
             continue;
         }
-        status = lnt_store_group(ctx, &bytes, record, "weights");
+        status = lnt_store_group(ctx, &bytes, record, name);
         if (status == LNT_OK)
             status = lnt_write_atomic(ctx, path, bytes.p, bytes.n);
         lnt_text_free(&bytes);

@@ -47,9 +47,12 @@ typedef struct lnt_builtin {
  *   a sample, X = sqrt(N) Q^T from the QR factorisation of N x D normal numbers, so that Sxx = I to rounding.
  * samples=0: no data, expected values instead, Syx = T and tr Syy = sum s^2 + O SD^2. s are those of T; Syx differs by
  * noise of SD/sqrt(N) an entry.
+ * - "sphere": inputs uniform on the sphere |x| = radius, target y = x_2 sin x_1, which no linear map has. inputs=D,
+ *   2..10,000, default 4; radius=R, 1e-6..1e6, default 2; samples=N, 1..1e6, default 50. Singular values are not listed.
  *
  * Random numbers come from the stream (seed, run 0, LNT_FOR_TASK): tree: property by property, nodes level by level;
- * teacher: columns of U, of V, of the N x D matrix, and the noise sample by sample.
+ * teacher: columns of U, of V, of the N x D matrix, and the noise sample by sample; sphere: normal numbers, sample by
+ * sample, which are then scaled.
  * LNT_EUSAGE, with what would be right: an unknown name or key, a key given twice, a value that is no number or out of
  * range, sizes beyond 2e8 numbers. */
 LNT_API lnt_status lnt_builtin_task(lnt_ctx *ctx, lnt_builtin *task, const char *text, uint64_t seed);

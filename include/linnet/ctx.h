@@ -79,6 +79,8 @@ LNT_API void lnt_log(lnt_ctx *ctx, const char *format, ...) LNT_PRINTF(2, 3);
 LNT_API void lnt_progress_begin(lnt_ctx *ctx, const char *what, long total);
 /* One more unit is finished; may be called from child contexts. */
 LNT_API void lnt_progress_step(lnt_ctx *ctx);
+/* Whether there is a progress callback: somebody who waits. */
+LNT_API bool lnt_progress_wanted(const lnt_ctx *ctx);
 /* True when the cancel callback asks to stop. */
 LNT_API bool lnt_cancelled(const lnt_ctx *ctx);
 

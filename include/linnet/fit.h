@@ -37,8 +37,10 @@ typedef enum lnt_fit_method {
 
 /* How a step is solved. Accuracies are those of the step; cond is that of [B; sqrt(mu) D]. */
 typedef enum lnt_fit_solver {
-    LNT_SOLVER_AUTO,     /* dual where n < k; LSMR where k^2 numbers exceed `memory`; Cholesky where k > 500; else QR.
-                          * Without damping the SVD, where B fits into memory */
+    LNT_SOLVER_AUTO,     /* dual where n < k; LSMR where k^2 numbers exceed `memory`; Cholesky where k > 500; else QR,
+                          * but Cholesky for damped steps whose columns are further than 1e-3 of their lengths from
+                          * dependent, which has lost its digits nowhere then. Without damping the SVD, where B fits
+                          * into memory */
     LNT_SOLVER_QR,       /* of [B; sqrt(mu) D], B once a Jacobian, R once a mu: error eps cond. 2 n k^2 */
     LNT_SOLVER_CHOLESKY, /* of B^T B + mu D^2: eps cond^2. n k^2 + k^3/3 */
     LNT_SOLVER_DUAL,     /* p = D^-2 B^T (B D^-2 B^T + mu I)^-1 r: eps cond^2. n^2 k + n^3/3 */

@@ -36,7 +36,7 @@ enum {
     LNT_OPT_POSITIONAL = 2, /* also given without its name, in the order of the table */
     LNT_OPT_LIST = 4,       /* a positional that takes all remaining words, joined by commas */
     LNT_OPT_INPUT = 8,      /* names a file to be read */
-    LNT_OPT_WEIGHTS = 16,   /* names a file that receives the record's arrays below "weights" */
+    LNT_OPT_WEIGHTS = 16,   /* NAME-out, names a file that receives the record's array or group NAME */
     LNT_OPT_AUTO = 32 /* a number, or a flag, or the word `auto`: inside NaN, of whole numbers and flags LNT_AUTO */
 };
 

@@ -31,7 +31,15 @@ LNT_API bool lnt_record_interrupted(const lnt_record *record);
 
 /* ---- Scalars ---- */
 
-typedef enum lnt_kind { LNT_NOTHING, LNT_FLAG, LNT_INTEGER, LNT_NUMBER, LNT_STRING, LNT_INTEGERS } lnt_kind;
+typedef enum lnt_kind {
+    LNT_NOTHING,
+    LNT_FLAG,
+    LNT_INTEGER,
+    LNT_NUMBER,
+    LNT_STRING,
+    LNT_INTEGERS,
+    LNT_NUMBERS
+} lnt_kind;
 
 typedef struct lnt_value {
     lnt_kind kind;
@@ -39,6 +47,7 @@ typedef struct lnt_value {
     long integer; /* also a flag's value, and the length of a list */
     const char *string;
     const int *list;
+    const double *numbers;
 } lnt_value;
 
 LNT_API lnt_value lnt_number(double x);
@@ -47,6 +56,7 @@ LNT_API lnt_value lnt_integer(long i);
 LNT_API lnt_value lnt_flag(bool b);
 LNT_API lnt_value lnt_string(const char *s); /* NULL: nothing */
 LNT_API lnt_value lnt_integers(const int *list, int count);
+LNT_API lnt_value lnt_numbers(const double *numbers, int count); /* of facts, not of cells */
 
 /* One resolved option. `how` marks those that do not change results and stay out of run.yaml. */
 LNT_API void lnt_record_parameter(lnt_record *record, const char *name, lnt_value value, bool how);
@@ -96,6 +106,9 @@ LNT_API void lnt_record_assumption(lnt_record *record, const char *name, double 
                                    const char *effect);
 /* One row of the table of checks: value within tolerance of expected. Their conjunction is the record's verdict. */
 LNT_API void lnt_record_check(lnt_record *record, const char *name, double value, double expected, double tolerance);
+/* The row of the check that judges a deviation: the first whose name is that of the deviation, or goes on after it with
+ * a comma or colon; -1 where there is none. */
+LNT_API int lnt_record_judge(const lnt_record *record, const char *deviation);
 /* True when there are checks and all of them pass. */
 LNT_API bool lnt_record_verdict(const lnt_record *record);
 
@@ -119,7 +132,8 @@ LNT_API double lnt_record_cell_number(const lnt_record *record, const char *tabl
 
 /* ---- Figures ---- */
 
-/* Points are joined by a thin line, marks are not; dots are small marks in the colour of the curve. Steps are a histogram with the centres x of its bins. */
+/* Points are joined by a thin line, marks are not; dots are small marks in the colour of the curve. Steps are a
+ * histogram with the centres x of its bins. */
 typedef enum lnt_curve_style {
     LNT_CURVE_LINE,
     LNT_CURVE_POINTS,

@@ -261,6 +261,11 @@ void lnt_progress_step(lnt_ctx *ctx)
     report_progress(ctx->shared, 1);
 }
 
+bool lnt_progress_wanted(const lnt_ctx *ctx)
+{
+    return ctx->shared->progress != NULL;
+}
+
 bool lnt_cancelled(const lnt_ctx *ctx)
 {
     const callbacks *shared = ctx->shared;

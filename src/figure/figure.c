@@ -1,5 +1,6 @@
 #include "linnet/figure.h"
 
+#include "axes.h"
 #include "image.h"
 #include "pipe.h"
 
@@ -132,14 +133,30 @@ static void put_offsets(lnt_text *out, const lnt_panel *panel)
         lnt_text_add(out, "unset offsets\n");
 }
 
-/* Whether a logarithmic axis of y has something to show. */
-static bool has_positive(const lnt_panel *panel)
+bool lnt_panel_logy(const lnt_panel *panel)
 {
+    if (!panel->logy)
+        return false;
     for (int c = 0; c < panel->curves; c++)
         for (int i = 0; i < panel->curve[c].n; i++)
             if (panel->curve[c].y[i] > 0)
                 return true;
     return panel->image != NULL;
+}
+
+/* Labels of a logarithmic x that spans many decades would touch: five of them at most. */
+static void put_decades(lnt_text *out, const lnt_panel *panel)
+{
+    double low = INFINITY, high = 0;
+    for (int c = 0; c < panel->curves && panel->logx; c++)
+        for (int i = 0; i < panel->curve[c].n; i++)
+            if (panel->curve[c].x[i] > 0) {
+                low = fmin(low, panel->curve[c].x[i]);
+                high = fmax(high, panel->curve[c].x[i]);
+            }
+    double decades = high > low ? log10(high / low) : 0;
+    if (decades > 6)
+        lnt_text_add(out, "set xtics %g\n", pow(10, ceil(decades / 5)));
 }
 
 /* Every panel gets as many lines of key, so that the axes of all are aligned. */
@@ -152,8 +169,9 @@ static void put_panel(lnt_text *out, const lnt_panel *panel, const char *source,
     lnt_text_add(out, "\nset ylabel ");
     lnt_put_quoted(out, panel->ylabel);
     lnt_text_add(out, "\n%s logscale x\n%s logscale y\n", panel->logx ? "set" : "unset",
-                 panel->logy && has_positive(panel) ? "set" : "unset");
+                 lnt_panel_logy(panel) ? "set" : "unset");
     lnt_image_axes(out, panel);
+    put_decades(out, panel);
     put_offsets(out, panel);
     lnt_text_add(out, "plot");
     if (panel->image)
@@ -195,7 +213,8 @@ static int panel_width(const lnt_figure *figure)
     return square ? SQUARE_WIDTH : PANEL_WIDTH;
 }
 
-static void put_script(lnt_text *out, const lnt_figure *figure, const char *source)
+/* `boxes`: where the panels lie and what their axes show is printed after the drawing. */
+static void put_script(lnt_text *out, const lnt_figure *figure, const char *source, bool boxes)
 {
     int labels = most_labels(figure);
     lnt_text_add(out,
@@ -208,11 +227,16 @@ static void put_script(lnt_text *out, const lnt_figure *figure, const char *sour
     if (figure->panels > 1)
         lnt_text_add(out, "set multiplot layout 1,%d\n", figure->panels);
     int index = 0;
-    for (int p = 0; p < figure->panels; p++)
+    for (int p = 0; p < figure->panels; p++) {
         put_panel(out, &figure->panel[p], source, &index, labels);
+        if (boxes)
+            lnt_put_box(out, p);
+    }
     if (figure->panels > 1)
         lnt_text_add(out, "unset multiplot\n");
     lnt_text_add(out, "unset output\n");
+    for (int p = 0; boxes && p < figure->panels; p++)
+        lnt_text_add(out, "%sprint box%d\n", p ? "" : "set print '-'\n", p);
 }
 
 lnt_status lnt_figure_script(lnt_ctx *ctx, lnt_text *script, const lnt_figure *figure)
@@ -228,7 +252,7 @@ lnt_status lnt_figure_script(lnt_ctx *ctx, lnt_text *script, const lnt_figure *f
     lnt_put_quoted(script, file);
     lnt_text_add(script, "\n");
     if (lnt_text_status(ctx, &source) == LNT_OK)
-        put_script(script, figure, source.p);
+        put_script(script, figure, source.p, false);
     script->failed = script->failed || source.failed;
     lnt_text_free(&source);
     return lnt_text_status(ctx, script);
@@ -241,7 +265,7 @@ lnt_status lnt_figure_svg(lnt_ctx *ctx, lnt_text *svg, const lnt_figure *figure)
     lnt_text_add(&script, "$data << END_OF_DATA\n");
     lnt_status status = lnt_figure_data(ctx, &script, figure);
     lnt_text_add(&script, "END_OF_DATA\n");
-    put_script(&script, figure, "$data");
+    put_script(&script, figure, "$data", true);
     if (status == LNT_OK)
         status = lnt_text_status(ctx, &script);
     if (status == LNT_OK)
@@ -249,7 +273,7 @@ lnt_status lnt_figure_svg(lnt_ctx *ctx, lnt_text *svg, const lnt_figure *figure)
     lnt_text_free(&script);
     if (status == LNT_OK && (svg->n == 0 || !strstr(svg->p, "</svg>")))
         return lnt_fail(ctx, LNT_EIO, "gnuplot drew nothing for figure %s", figure->name);
-    return status;
+    return status == LNT_OK ? lnt_put_axes(ctx, svg, figure) : status;
 }
 
 lnt_status lnt_figure_convert(lnt_ctx *ctx, lnt_text *out, const lnt_text *svg, lnt_format format)

@@ -67,6 +67,10 @@ static lnt_status alloc_solver(lnt_ctx *ctx, lnt_local *l)
         size = k + 1;
     }
     bool squares = l->solver != LNT_SOLVER_SVD && l->solver != LNT_SOLVER_LSMR;
+    if (l->quick)
+        status = lnt_mat_alloc(ctx, &l->H, k, k);
+    if (l->quick && status == LNT_OK)
+        status = lnt_mat_alloc(ctx, &l->A, k, k);
     for (int i = 0; i < 2 && squares && status == LNT_OK; i++)
         status = lnt_mat_alloc(ctx, square[i], size, size);
     if (status == LNT_OK && (l->solver == LNT_SOLVER_SVD || l->solver == LNT_SOLVER_DUAL))
@@ -105,6 +109,7 @@ static lnt_status make(lnt_ctx *ctx, lnt_local *l, const lnt_fit_problem *proble
     l->whole = !problem->model->jacobian || problem->C.a;
     bool fits = (double)l->n * l->k * 8 <= (double)opts->memory;
     l->solver = choose(l, opts, fits);
+    l->quick = opts->solver == LNT_SOLVER_AUTO && l->solver == LNT_SOLVER_QR;
     bool dense = l->solver == LNT_SOLVER_SVD || l->solver == LNT_SOLVER_DUAL;
     if (!fits && opts->method != LNT_FIT_LBFGS && (dense || l->whole))
         return lnt_fail(ctx, LNT_EINVAL,
@@ -235,19 +240,25 @@ static lnt_status add_triangle(lnt_ctx *ctx, lnt_mat R, bool empty, lnt_mat BT, 
     return status;
 }
 
+static bool by_squares(const lnt_local *l)
+{
+    return l->solver == LNT_SOLVER_CHOLESKY || l->quick;
+}
+
 static lnt_status add_rows(lnt_ctx *ctx, pass *p, int block, bool empty, lnt_mat BT, int first)
 {
     lnt_local *l = p->l;
     double *norm2 = p->norm2 + (size_t)block * (size_t)l->k;
     lnt_gemv(p->g + (size_t)block * (size_t)l->k, 1, LNT_N, BT, l->r + first, empty ? 0 : 1);
-    for (int i = 0; i < BT.cols; i++) {
+    for (int i = 0; i < BT.cols && !by_squares(l); i++) {
         const double *b = lnt_at(BT, 0, i);
         for (int j = 0; j < l->k; j++)
             norm2[j] += b[j] * b[j];
     }
-    if (l->solver == LNT_SOLVER_CHOLESKY)
+    if (by_squares(l))
         lnt_syrk(p->square[block], 1, LNT_N, BT, empty ? 0 : 1);
-    return l->solver == LNT_SOLVER_QR ? add_triangle(ctx, p->square[block], empty, BT, l->r + first) : LNT_OK;
+    return l->solver == LNT_SOLVER_QR && !l->quick ? add_triangle(ctx, p->square[block], empty, BT, l->r + first)
+                                                   : LNT_OK;
 }
 
 static lnt_status one_block(lnt_ctx *ctx, int block, void *user)
@@ -282,9 +293,9 @@ static lnt_status join(lnt_ctx *ctx, pass *p)
             l->g[j] = (b ? l->g[j] : 0) + p->g[(size_t)b * (size_t)l->k + (size_t)j];
             l->norm2[j] = (b ? l->norm2[j] : 0) + p->norm2[(size_t)b * (size_t)l->k + (size_t)j];
         }
-        if (b > 0 && l->solver == LNT_SOLVER_CHOLESKY)
+        if (b > 0 && by_squares(l))
             lnt_mat_add(l->H, 1, p->square[b]);
-        if (b > 0 && l->solver == LNT_SOLVER_QR) {
+        if (b > 0 && l->solver == LNT_SOLVER_QR && !l->quick) {
             lnt_mat S;
             status = lnt_mat_alloc(ctx, &S, 2 * l->R.rows, l->R.cols);
             if (status != LNT_OK)
@@ -294,6 +305,8 @@ static lnt_status join(lnt_ctx *ctx, pass *p)
             status = lnt_qr_triangle(ctx, l->R, S);
         }
     }
+    for (int j = 0; j < l->k && by_squares(l); j++)
+        l->norm2[j] = *lnt_at(l->H, j, j);
     return status;
 }
 
@@ -301,7 +314,7 @@ static int count_blocks(const lnt_local *l)
 {
     double work = (double)l->n * l->k * (l->solver == LNT_SOLVER_LSMR ? 1 : l->k);
     double blocks = fmin(fmin(8, l->n / 512.0), work / 1e8);
-    if (l->solver == LNT_SOLVER_QR)
+    if (l->solver == LNT_SOLVER_QR && !l->quick)
         blocks = fmin(blocks, l->n / (4.0 * l->k));
     return l->whole || blocks < 2 ? 1 : (int)blocks;
 }
@@ -319,7 +332,7 @@ static lnt_status read_jacobian(lnt_ctx *ctx, lnt_local *l, bool *rejected, cons
         return LNT_ENOMEM;
     lnt_status status = LNT_OK;
     bool squares = l->solver == LNT_SOLVER_CHOLESKY || l->solver == LNT_SOLVER_QR;
-    p.square[0] = l->solver == LNT_SOLVER_QR ? l->R : l->H;
+    p.square[0] = by_squares(l) ? l->H : l->R;
     for (int b = 1; b < p.blocks && squares && status == LNT_OK; b++)
         status = lnt_mat_alloc(ctx, &p.square[b], p.square[0].rows, p.square[0].cols);
     if (status == LNT_OK)
@@ -355,6 +368,7 @@ lnt_status lnt_local_at(lnt_ctx *ctx, lnt_local *l, bool *rejected, const double
     l->w = w;
     l->r = r;
     l->fresh = true;
+    l->has_triangle = false;
     l->jacobians++;
     *rejected = false;
     lnt_status status;
@@ -365,6 +379,22 @@ lnt_status lnt_local_at(lnt_ctx *ctx, lnt_local *l, bool *rejected, const double
     } else {
         status = read_jacobian(ctx, l, rejected, w);
     }
+    lnt_ctx_reset(ctx, mark);
+    return status;
+}
+
+lnt_status lnt_local_triangle(lnt_ctx *ctx, lnt_local *l)
+{
+    bool rejected = false;
+    if (l->has_triangle)
+        return LNT_OK;
+    l->has_triangle = true;
+    if (l->BT.a)
+        return add_triangle(ctx, l->R, true, l->BT, l->r);
+    lnt_mark mark = lnt_ctx_mark(ctx);
+    l->quick = false; /* the rows once more */
+    lnt_status status = read_jacobian(ctx, l, &rejected, l->w);
+    l->quick = true;
     lnt_ctx_reset(ctx, mark);
     return status;
 }

@@ -12,6 +12,7 @@ typedef struct lnt_local {
     const lnt_model *model;
     lnt_fit_solver solver;
     int n, k, threads;
+    bool quick;    /* QR only where Cholesky of B^T B + E would lose digits */
     bool whole;    /* ask for all rows of the Jacobian at once */
     bool products; /* there is no Jacobian, only products with it; norm2 is an estimate then */
     double rcond;
@@ -25,6 +26,8 @@ typedef struct lnt_local {
     double mu, shift; /* of the scaled problem min |y - B S^-1 z|^2 + shift |z|^2 */
     double *E, *w0, *scale;
     bool fresh;       /* what hangs on scale alone is to be made anew */
+    bool by_products; /* quick, and Cholesky it is */
+    bool has_triangle;
     lnt_mat R, T;     /* QR: the triangle of [B r], and with rows of E below it */
     lnt_mat H, A;     /* B^T B or B S^-2 B^T, and the Cholesky factor with E or shift on its diagonal */
     lnt_mat M, U, VT; /* SVD of S^-1 B^T */
@@ -40,6 +43,8 @@ lnt_status lnt_local_make_plain(lnt_ctx *ctx, lnt_local *l, const lnt_fit_proble
 lnt_status lnt_local_residual(lnt_ctx *ctx, double *r, bool *rejected, const lnt_local *l, const double *w);
 /* The Jacobian at w, where the residual is r: both must live as long as steps are taken from here. */
 lnt_status lnt_local_at(lnt_ctx *ctx, lnt_local *l, bool *rejected, const double *w, const double *r);
+/* R <- the triangle of [B r] at the same place, reading rows anew where the Jacobian is not stored. */
+lnt_status lnt_local_triangle(lnt_ctx *ctx, lnt_local *l);
 /* out (n) <- B v and out (k) <- B^T u at the same place. */
 lnt_status lnt_local_times(lnt_ctx *ctx, double *out, bool *rejected, const lnt_local *l, const double *v);
 lnt_status lnt_local_back(lnt_ctx *ctx, double *out, bool *rejected, const lnt_local *l, const double *u);

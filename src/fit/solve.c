@@ -9,6 +9,10 @@
 /* What stands below B where neither damping nor penalties do: far below all that matters, but not 0. */
 #define FLOOR 1e-16
 
+/* A column's distance from the span of those before it, over its length, from which on Cholesky is good enough: it
+ * loses the square. */
+#define QUICK 1e-3
+
 static lnt_mat triangle(const lnt_local *l)
 {
     return lnt_block(l->T, 0, 0, l->k, l->k);
@@ -37,6 +41,22 @@ static lnt_status damp_triangle(lnt_ctx *ctx, lnt_local *l, bool *ok)
     *ok = status == LNT_OK && isfinite(largest) && least > 0 && (l->mu > 0 || least > k * DBL_EPSILON);
     lnt_ctx_reset(ctx, mark);
     return status;
+}
+
+/* A <- the Cholesky factor of B^T B + E; *well where its columns are far from dependent. */
+static bool damp_products(lnt_local *l, bool *well)
+{
+    double least = INFINITY;
+    lnt_mat_copy(l->A, l->H);
+    for (int j = 0; j < l->k; j++)
+        *lnt_at(l->A, j, j) += l->E[j];
+    bool ok = lnt_cholesky(l->A);
+    for (int j = 0; j < l->k && ok; j++) {
+        double size = sqrt(l->norm2[j] + l->E[j]);
+        least = fmin(least, size > 0 ? *lnt_at(l->A, j, j) / size : 0);
+    }
+    *well = ok && least > QUICK;
+    return ok;
 }
 
 /* M <- S^-1 B^T. */
@@ -75,7 +95,7 @@ static void set_scale(lnt_local *l, double mu, const double *D2)
 lnt_status lnt_local_damp(lnt_ctx *ctx, lnt_local *l, bool *ok, double mu, const double *D2)
 {
     lnt_status status = LNT_OK;
-    bool fresh;
+    bool fresh, well;
     set_scale(l, mu, D2);
     fresh = l->fresh;
     *ok = isfinite(mu);
@@ -86,10 +106,7 @@ lnt_status lnt_local_damp(lnt_ctx *ctx, lnt_local *l, bool *ok, double mu, const
     l->fresh = false;
     switch (l->solver) {
     case LNT_SOLVER_CHOLESKY:
-        lnt_mat_copy(l->A, l->H);
-        for (int j = 0; j < l->k; j++)
-            *lnt_at(l->A, j, j) += l->E[j];
-        *ok = lnt_cholesky(l->A);
+        *ok = damp_products(l, &well);
         break;
     case LNT_SOLVER_DUAL:
         if (fresh)
@@ -106,7 +123,11 @@ lnt_status lnt_local_damp(lnt_ctx *ctx, lnt_local *l, bool *ok, double mu, const
     case LNT_SOLVER_LSMR:
         break;
     default:
-        status = damp_triangle(ctx, l, ok);
+        l->by_products = l->quick && damp_products(l, &well) && well;
+        if (!l->by_products && l->quick)
+            status = lnt_local_triangle(ctx, l);
+        if (!l->by_products && status == LNT_OK)
+            status = damp_triangle(ctx, l, ok);
     }
     return status;
 }
@@ -122,6 +143,12 @@ static void filter(lnt_local *l, double *z, const double *y, double *c)
         else
             c[i] = l->s[i] > l->rcond * l->s[0] ? c[i] / l->s[i] : 0;
     lnt_gemv(z, 1, LNT_N, l->U, c, 0);
+}
+
+/* How steps are solved at this damping. */
+static lnt_fit_solver solver_now(const lnt_local *l)
+{
+    return l->by_products ? LNT_SOLVER_CHOLESKY : l->solver;
 }
 
 /* p <- argmin |y - B p|^2 + |E^{1/2} p|^2 for the solvers of the scaled problem. */
@@ -172,7 +199,7 @@ lnt_status lnt_local_step(lnt_ctx *ctx, double *p, bool *rejected, lnt_local *l)
     const double *alpha = l->problem->penalty;
     lnt_mat right = lnt_mat_view(p, l->k, 1);
     *rejected = false;
-    switch (l->solver) {
+    switch (solver_now(l)) {
     case LNT_SOLVER_QR:
         lnt_mat_copy(right, lnt_block(l->T, 0, l->k, l->k, 1));
         lnt_trsv(p, LNT_N, triangle(l));
@@ -200,7 +227,7 @@ lnt_status lnt_local_bend(lnt_ctx *ctx, double *q, bool *rejected, lnt_local *l,
     status = lnt_local_back(ctx, q, rejected, l, u);
     if (status != LNT_OK || *rejected)
         return status;
-    if (l->solver == LNT_SOLVER_QR) { /* without Q: the seminormal equations */
+    if (solver_now(l) == LNT_SOLVER_QR) { /* without Q: the seminormal equations */
         lnt_trsv(q, LNT_T, triangle(l));
         lnt_trsv(q, LNT_N, triangle(l));
     } else {

@@ -130,11 +130,13 @@ static void along(lnt_layers_work *work, const lnt_layers *net, const double *w,
                 lnt_gemm(ddA, 2 * s, LNT_N, dW, LNT_N, dz, 0);
                 lnt_gemm(ddA, s, LNT_N, W, LNT_N, ddz, 1);
             }
-            for (int j = 0; j < N; j++)
-                for (int i = 0; i < dA.rows; i++) {
-                    double a = *lnt_at(dA, i, j), *aa = lnt_at(ddA, i, j);
-                    *aa = *lnt_at(work->curve[l], i, j) * a * a + *lnt_at(work->slope[l], i, j) * *aa;
-                }
+            for (int j = 0; j < N; j++) {
+                double *restrict aa = lnt_at(ddA, 0, j);
+                const double *a = lnt_at(dA, 0, j), *c = lnt_at(work->curve[l], 0, j),
+                             *s1 = lnt_at(work->slope[l], 0, j);
+                for (int i = 0; i < dA.rows; i++)
+                    aa[i] = c[i] * a[i] * a[i] + s1[i] * aa[i];
+            }
         }
         lnt_mat_multiply(dA, first(work->slope[l], N));
     }

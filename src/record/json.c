@@ -38,6 +38,17 @@ static void put_number(writer *w, double x)
     }
 }
 
+static void put_numbers(writer *w, const double *numbers, long count)
+{
+    lnt_text_add(w->out, "[");
+    for (long i = 0; i < count; i++) {
+        if (i)
+            lnt_text_add(w->out, ",");
+        put_number(w, numbers[i]);
+    }
+    lnt_text_add(w->out, "]");
+}
+
 static void put_value(writer *w, lnt_value v)
 {
     switch (v.kind) {
@@ -62,6 +73,9 @@ static void put_value(writer *w, lnt_value v)
             lnt_text_add(w->out, "%s%d", i ? "," : "", v.list[i]);
         lnt_text_add(w->out, "]");
         break;
+    case LNT_NUMBERS:
+        put_numbers(w, v.numbers, v.integer);
+        break;
     }
 }
 
@@ -74,17 +88,6 @@ static void put_key(lnt_text *out, const char *separator, const char *key, size_
     lnt_text_add(out, "%s", separator);
     put_string(out, name);
     lnt_text_add(out, ":");
-}
-
-static void put_array(writer *w, const lnt_array *a)
-{
-    lnt_text_add(w->out, "[");
-    for (int i = 0; i < a->dims[0]; i++) {
-        if (i)
-            lnt_text_add(w->out, ",");
-        put_number(w, a->values[i]);
-    }
-    lnt_text_add(w->out, "]");
 }
 
 /* True when no earlier series shares the first `length` bytes of the path. */
@@ -113,7 +116,7 @@ static void put_series(writer *w, const lnt_record *record, const char *path, si
         if (slash)
             put_series(w, record, p, (size_t)(slash + 1 - p));
         else
-            put_array(w, &n->array);
+            put_numbers(w, n->array.values, n->array.dims[0]);
     }
     lnt_text_add(w->out, "}");
 }

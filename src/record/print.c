@@ -5,6 +5,7 @@
 
 #define SHOWN_ROWS 12
 #define SHOWN_COLUMNS 10
+#define MOST_ROWS 60 /* longer tables are thinned */
 
 /* Six digits are enough for the eye; files carry all of them. */
 static const char *cell_text(lnt_value v, char *buffer, size_t size)
@@ -26,6 +27,14 @@ static const char *cell_text(lnt_value v, char *buffer, size_t size)
         buffer[0] = '\0';
         for (long i = 0; i < v.integer && n + 16 < size; i++)
             n += (size_t)snprintf(buffer + n, size - n, "%s%d", i ? "," : "", v.list[i]);
+        return buffer;
+    }
+    case LNT_NUMBERS: {
+        size_t n = 0;
+        buffer[0] = '\0';
+        for (long i = 0; i < v.integer && n + LNT_NUMBER_CHARS + 2 < size; i++)
+            n += (size_t)snprintf(buffer + n, size - n, "%s%s", i ? " " : "",
+                                  lnt_number_short(v.numbers[i], (char[LNT_NUMBER_CHARS]){0}));
         return buffer;
     }
     }
@@ -118,7 +127,7 @@ static void put_table(lnt_text *out, const lnt_table *table)
 {
     table_grid g;
     bool left[SHOWN_COLUMNS];
-    int count = 0, columns = 0, rows = table->rows < 3 * SHOWN_ROWS ? table->rows : 3 * SHOWN_ROWS;
+    int count = 0, columns = 0, rows = table->rows <= MOST_ROWS ? table->rows : 3 * SHOWN_ROWS;
     for (const lnt_column *c = table->columns; c; c = c->next, columns++) {
         if (columns >= SHOWN_COLUMNS)
             continue;

@@ -81,6 +81,11 @@ lnt_value lnt_integers(const int *list, int count)
     return (lnt_value){.kind = LNT_INTEGERS, .list = list, .integer = count};
 }
 
+lnt_value lnt_numbers(const double *numbers, int count)
+{
+    return (lnt_value){.kind = LNT_NUMBERS, .numbers = numbers, .integer = count};
+}
+
 static lnt_value copy_value(lnt_ctx *memory, lnt_value value)
 {
     if (value.kind == LNT_STRING) {
@@ -90,8 +95,14 @@ static lnt_value copy_value(lnt_ctx *memory, lnt_value value)
         if (list && value.integer)
             memcpy(list, value.list, (size_t)value.integer * sizeof *list);
         value.list = list;
+    } else if (value.kind == LNT_NUMBERS) {
+        double *numbers = lnt_alloc(memory, (size_t)value.integer, sizeof *numbers);
+        if (numbers && value.integer)
+            memcpy(numbers, value.numbers, (size_t)value.integer * sizeof *numbers);
+        value.numbers = numbers;
     }
-    if ((value.kind == LNT_STRING && !value.string) || (value.kind == LNT_INTEGERS && !value.list))
+    if ((value.kind == LNT_STRING && !value.string) || (value.kind == LNT_INTEGERS && !value.list) ||
+        (value.kind == LNT_NUMBERS && !value.numbers))
         value.kind = LNT_NOTHING;
     return value;
 }

@@ -140,6 +140,18 @@ void lnt_record_check(lnt_record *record, const char *name, double value, double
     lnt_table_set(table, "holds", "", lnt_flag(fabs(value - expected) <= tolerance));
 }
 
+int lnt_record_judge(const lnt_record *record, const char *deviation)
+{
+    size_t n = strlen(deviation);
+    lnt_value name;
+    for (int row = 0; row < lnt_record_rows(record, "checks"); row++)
+        if (lnt_record_cell(record, "checks", row, "name", &name) && name.kind == LNT_STRING &&
+            strncmp(name.string, deviation, n) == 0 &&
+            (!name.string[n] || name.string[n] == ',' || name.string[n] == ':'))
+            return row;
+    return -1;
+}
+
 bool lnt_record_verdict(const lnt_record *record)
 {
     int rows = lnt_record_rows(record, "checks");

@@ -53,6 +53,8 @@ static void put_value(lnt_text *out, lnt_value v)
             lnt_text_add(out, "%s%d", i ? ", " : "", v.list[i]);
         lnt_text_add(out, "]");
         break;
+    case LNT_NUMBERS: /* facts alone, and they are not written here */
+        break;
     }
 }
 

@@ -45,6 +45,9 @@ static void put_scalar(lnt_ctx *ctx, lnt_h5_image *im, const char *path, const c
     case LNT_INTEGERS:
         lnt_h5_dataset(im, path, unit, H5T_NATIVE_INT, 1, dims, v.list);
         break;
+    case LNT_NUMBERS:
+        lnt_h5_dataset(im, path, unit, H5T_NATIVE_DOUBLE, 1, dims, v.numbers);
+        break;
     }
 }
 

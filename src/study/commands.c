@@ -4,6 +4,7 @@
 #include "experiment.h"
 #include "linnet/study_fit.h"
 #include "linnet/study_sample.h"
+#include "linnet/study_linearize.h"
 #include "linnet/version.h"
 #include "modes.h"
 #include "train.h"
@@ -339,6 +340,7 @@ DECLARE_COMMAND(regress_learning);
 DECLARE_COMMAND(matching);
 DECLARE_COMMAND(matching_flow);
 DECLARE_COMMAND(calibrating);
+DECLARE_COMMAND(linearizing);
 ADAPT(static, train)
 ADAPT(static, modes)
 ADAPT(static, phase)
@@ -379,7 +381,10 @@ const lnt_command lnt_commands[] = {
      lnt_matching_flow_examples, lnt_matching_flow_options, ADAPTED(matching_flow), LNT_OUT_FOLDER, NULL, "modes"},
     {"fit", "fit the weights of a network, with error bars, evidence and certificates", lnt_fitting_description,
      lnt_fitting_examples, lnt_fitting_options, ADAPTED(fitting), LNT_OUT_FOLDER, NULL,
-     "methods, starts, weights, covariance, groups, sizes, scores, involution, data, displacement"},
+     "methods, starts, weights, covariance, groups, sizes, scores, cycles, involution, data, displacement, evidence"},
+    {"linearize", "training of wide networks beside that of their linearisation", lnt_linearizing_description,
+     lnt_linearizing_examples, lnt_linearizing_options, ADAPTED(linearizing), LNT_OUT_FOLDER, NULL,
+     "widths, laws, modes"},
     {"sample calibrate", "check samplers of posteriors on data whose truth is a draw from the prior",
      lnt_calibrating_description, lnt_calibrating_examples, lnt_calibrating_options, ADAPTED(calibrating),
      LNT_OUT_FOLDER, NULL, "calibration"},

@@ -28,8 +28,8 @@
 #define DATA_ROWS DATA_ROWS_OF(task)
 #define DATA_ROWS_OF(opts) \
     TEXT("task", opts.builtin, 0, "TASK", \
-         "built-in task: exercise, illusory, hierarchy:depth=D, tree:depth=D,branching=B,flip=P,features=F, or " \
-         "teacher:inputs=D,outputs=O,singular=S1/S2/...,noise=SD,samples=N"), \
+         "built-in task: exercise, illusory, hierarchy:depth=D, tree:depth=D,branching=B,flip=P,features=F, " \
+         "teacher:inputs=D,outputs=O,singular=S1/S2/...,noise=SD,samples=N, or sphere:inputs=D,radius=R,samples=N"), \
     TEXT("data", opts.data, LNT_OPT_INPUT, "NAME", \
          "digits (built in), mnist, a folder of IDX files, or an IDX image file"), \
     TEXT("inputs", opts.inputs, LNT_OPT_INPUT, "FILE", \

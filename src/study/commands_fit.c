@@ -74,6 +74,11 @@ const char lnt_fitting_description[] =
     "of half the Hessian, below 0 at a saddle; the spectral radius of Gauss-Newton's error, below 1 where it "
     "converges. "
     "The exit code is 3 if the best start is not at its end.\n\n"
+    "--method naive, for study, iterates w <- B^+ d, which drops f - B w: the facts `cycle` have its status, its period "
+    "and the SSE at its points, the lowest first, beside the lowest SSE on the path and that of the best constant. 0/1 "
+    "targets get a logistic output there, unless --likelihood gaussian says otherwise. --start optimum begins at a fit, "
+    "and compares the first step with the formula for it. --demo has all methods side by side on four problems, and "
+    "what else the manual says of that iteration.\n\n"
     "With --out, result.h5 holds /weights/1, ... (out, in), /biases/1, ..., /posterior/covariance in the order of "
     "table weights, and everything that --json prints; linnet apply DIR --inputs NEW.csv --out FILE predicts from it, "
     "with bands. docs/fit.md is the manual.";

@@ -1,5 +1,8 @@
 #include "experiment.h"
 
+#include <math.h>
+#include <string.h>
+
 const lnt_experiment lnt_experiments[] = {
     {"notebook-digits", "The notebook, on digits",
      "A two-layer linear network is trained on whitened digit images by minibatch descent. Does it learn the "
@@ -108,6 +111,74 @@ const lnt_experiment lnt_experiments[] = {
      "linear "
      "model; beside integration.",
      NULL, lnt_match_dynamics_experiment},
+    {"naive-cycle", "Weights as unknowns: the iteration of the blog post",
+     "A blog post takes the weights of a network as the unknowns of a linearised inverse problem and iterates w = B^+ "
+     "d. On "
+     "0/1 data it saw a cycle of bad fits: from every start the same one, for nearly every ridge.",
+     NULL, lnt_naive_cycle_experiment},
+    {"open-questions", "Weights as unknowns: the open questions",
+     "Does the iteration stay at an optimum? No: it leaves for where a formula says. Why does it turn in circles? Two "
+     "linear layers take turns exactly, T(T(w)) = w. Do more data or smoother functions help? No: its right side is "
+     "wrong. "
+     "Which matrix is the covariance? The inverse of A'A.",
+     NULL, lnt_open_questions_experiment},
+    {"what-works", "Weights as unknowns: what works",
+     "From 40 random starts of four problems: which methods end within 1 % of the best fit?", NULL,
+     lnt_what_works_experiment},
+    {"evidence", "Weights as unknowns: evidence and error bars",
+     "How many hidden units, how much noise, and how sure is the fit: the most probable weights of a small network "
+     "with the "
+     "bands of its linearised posterior.",
+     NULL, lnt_evidence_experiment},
+    {"linearized", "Networks of finite width beside their linearisation",
+     "Is a wide network, as it is trained, the linear model that it was at its start? Five widths on a task that no "
+     "linear map has; the linearised networks in closed form. Their distance falls as a power of the width, between "
+     "-1.1 and -1/2 at any fixed time.",
+     NULL, lnt_linearized_experiment},
+    {"notebook-modes", "The notebook: connectivity modes and the fixed point",
+     "Does the map end at the covariance of the data, and is it diagonal in the modes of the data, rather than in its "
+     "own? Full-batch descent of 40-10-10 on the digits from an orthogonal start, beside the exact curve of its flow. "
+     "One-hot targets lose a mode: the tenth singular value is 0.",
+     NULL, lnt_notebook_modes_experiment},
+    {"exercise-energy", "The exercise: fit and competition",
+     "The energy has two parts, the fit within modes and the competition between them. Their sum is the energy at "
+     "every "
+     "time; what happens without the second?",
+     NULL, lnt_energy_experiment},
+    {"rates", "Regression: optimal step, momentum and penalty",
+     "How fast is descent at its best, with momentum and without, and what does the ridge cost that is as fast as "
+     "none? "
+     "Epochs are counted on random data once the slowest modes are alone.",
+     NULL, lnt_rates_experiment},
+    {"riccati", "The Riccati solution where it is hard",
+     "The whole map of two layers in closed form, beside integration: wide, narrow, bottleneck, rank 1, equal "
+     "strengths, "
+     "unbalanced by lambda of either sign, tiny and large starts.",
+     NULL, lnt_riccati_experiment},
+    {"discrete", "Steps that are not small: the discrete map",
+     "Descent follows the gradient flow only for small steps. What it does to a single mode is a map, and that is "
+     "exact.",
+     NULL, lnt_discrete_experiment},
+    {"alignment", "Silent alignment",
+     "From a small start the tangent kernel turns to its final direction before the loss falls. A 10-30-1 network.",
+     NULL, lnt_alignment_experiment},
+    {"completion", "Matrix completion by deep factorisation",
+     "A matrix is learned from some of its entries by gradient flow at depths 1, 2 and 3 from one small start, beside "
+     "the matrix of least nuclear norm.",
+     NULL, lnt_completion_experiment},
+    {"evolution", "The lasso's optimum over its penalty",
+     "400 of 1,000 weights are not 0, with 700 samples: what the optimum of the lasso is worth for each penalty, by "
+     "certified optima of random data sets and by state evolution.",
+     NULL, lnt_evolution_experiment},
+    {"recovery", "The boundary of exact recovery",
+     "How many samples does the lasso need to find a sparse teacher exactly, without noise? Basis pursuit on random "
+     "problems beside the boundary of Donoho and Tanner, and what is expected at this size.",
+     NULL, lnt_recovery_experiment},
+    {"match-global", "Covariance matching: the optimum that nothing beats",
+     "The whole problem is not convex in the weights, and with more stimuli than cells poorer local minima are "
+     "possible. "
+     "Descent from twelve starts, most of them random: does any end below the optimum that the dual certifies?",
+     NULL, lnt_match_global_experiment},
     {"calibration", "Are posteriors right? Simulation-based calibration",
      "Weights from the prior, data from them: among draws from the posterior the true weights have a uniform rank. "
      "Draws "
@@ -125,4 +196,19 @@ lnt_status lnt_adopt(lnt_ctx *ctx, lnt_record *record, lnt_record *found, lnt_st
         lnt_record_merge(record, found);
     lnt_record_free(found);
     return status;
+}
+
+void lnt_judge(lnt_ctx *ctx, lnt_record *record, const char *part, const char *measure, double tolerance)
+{
+    lnt_value name;
+    for (int row = 0; row < lnt_record_rows(record, "deviations"); row++) {
+        double value = lnt_record_cell_number(record, "deviations", row, measure);
+        if (!lnt_record_cell(record, "deviations", row, "name", &name) || name.kind != LNT_STRING ||
+            !strstr(name.string, part) || lnt_record_judge(record, name.string) >= 0 || isnan(value))
+            continue;
+        const char *check =
+            lnt_sprintf(ctx, "%s: %s", name.string, strcmp(measure, "sigmas") == 0 ? "standard errors" : measure);
+        if (check)
+            lnt_record_check(record, check, value, 0, tolerance);
+    }
 }

@@ -68,6 +68,8 @@ lnt_status lnt_two_layer_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_
         lnt_record_check(record, "L1 as written: columns left", arm(record, "l1", "nonzero_columns"), 3.7, 3.6);
         lnt_record_check(record, "L1 as it is right: columns left", arm(record, "l1_correct", "nonzero_columns"), 1, 0);
     }
+    lnt_judge(ctx, record, "on its own data", "relative", 1e-8);
+    lnt_judge(ctx, record, "limit of many features", "relative", 4 * .0228 / .2513 / root);
     return LNT_OK;
 }
 
@@ -102,6 +104,7 @@ lnt_status lnt_nonlinear_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_
         if (lnt_record_cell(record, "deviations", row, "name", &name) && name.kind == LNT_STRING && opts->full)
             lnt_record_check(record, name.string, lnt_record_cell_number(record, "deviations", row, "sigmas"), 0, 6);
     }
+    lnt_judge(ctx, record, "loss_validation", "relative", 4 * .22 / root); /* 60 points scatter by 22 % */
     return LNT_OK;
 }
 
@@ -145,6 +148,7 @@ lnt_status lnt_toy_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_experi
             lnt_record_check(record, name, lnt_record_cell_number(record, "angles", row, "least"),
                              lnt_record_cell_number(record, "angles", row, "predicted"), 1e-8);
     }
+    lnt_judge(ctx, record, "", "relative", 1e-8);
     return LNT_OK;
 }
 
@@ -180,5 +184,6 @@ lnt_status lnt_attention_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_
     lnt_record_check(record, "flow: imbalance over e^(-2 decay t)",
                      cell(record, "deviations", "flow: relative imbalance against e^(-2 decay t)", "simulated"), 1,
                      1e-8);
+    lnt_judge(ctx, record, "", "relative", 1e-8);
     return LNT_OK;
 }

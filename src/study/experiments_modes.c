@@ -78,6 +78,10 @@ lnt_status lnt_exercise_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_e
                      lnt_record_cell_number(record, "fixed_points", 0, "index"), 64, 0);
     lnt_record_check(record, "all modes learned is a minimum: negative directions",
                      lnt_record_cell_number(record, "fixed_points", 15, "index"), 0, 0);
+    lnt_judge(ctx, record, "flow against riccati", "relative", 1e-3);
+    lnt_judge(ctx, record, "descent against map", "relative", 0.02);
+    lnt_judge(ctx, record, "flow against closed", "relative", 0.02); /* of a random start: 2 % at this size */
+    lnt_judge(ctx, record, "descent against", "relative", 0.1);      /* of steps of eta s = .1 */
     return LNT_OK;
 }
 
@@ -106,6 +110,8 @@ lnt_status lnt_depths_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_exp
                      log((sqrt(7) - u0) / (sqrt(7) / 2)), 1e-9);
     lnt_record_check(record, "depth 2: half-time of mode 1", lnt_record_cell_number(record, "depths", 4, "half_closed"),
                      log(sqrt(7) / u0 - 1) / (2 * sqrt(7)), 1e-9);
+    lnt_judge(ctx, record, "flow against", "relative", 1e-8);
+    lnt_judge(ctx, record, "descent against", "relative", 0.03); /* of a tenth of the largest stable step */
     return status;
 }
 
@@ -133,6 +139,7 @@ lnt_status lnt_phase_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_expe
                      lnt_record_cell_number(record, "trajectories", 8, "product_end"), 0, 1e-9);
     lnt_record_check(record, "beyond the hyperbola: product at the end",
                      lnt_record_cell_number(record, "trajectories", 9, "product_end"), 1.5, 1e-9);
+    lnt_judge(ctx, record, "product", "absolute", 1e-9);
     return status;
 }
 
@@ -173,10 +180,32 @@ lnt_status lnt_tree_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_exper
     if (status == LNT_OK)
         lnt_record_check(record, "strengths, flow against the Riccati solution",
                          deviation(record, "flow against riccati"), 0, 1e-6);
+    lnt_judge(ctx, record, "flow against riccati", "relative", 1e-8);
+    lnt_judge(ctx, record, "flow against closed", "relative", 0.01);
+    lnt_judge(ctx, record, "descent against map", "relative", 0.01);
     return status;
 }
 
 /* ---- Illusory correlations ---- */
+
+/* The prediction that goes wrong for a while. */
+static void draw_prediction(lnt_record *record)
+{
+    lnt_array t, closed, descent;
+    if (!lnt_record_array(record, "t", &t) || !lnt_record_array(record, "prediction/closed", &closed) ||
+        !lnt_record_array(record, "prediction/descent", &descent))
+        return;
+    const lnt_curve curve[] = {{"descent", LNT_CURVE_POINTS, t.dims[0], t.values, descent.values, NULL},
+                               {"closed form", LNT_CURVE_THEORY, t.dims[0], t.values, closed.values, NULL}};
+    const lnt_panel panel = {.title = "",
+                             .xlabel = "time t / tau",
+                             .ylabel = "prediction of the property, which is -1",
+                             .curves = 2,
+                             .curve = curve};
+    lnt_record_figure(record, &(lnt_figure){"prediction",
+                                            "What the network says of the property that goes against the hierarchy.", 1,
+                                            &panel});
+}
 
 lnt_status lnt_illusory_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_experiment *self,
                                    const lnt_reproduce_opts *opts)
@@ -188,7 +217,8 @@ lnt_status lnt_illusory_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_e
     lnt_modes_defaults(&o);
     o.task.builtin = "illusory";
     o.init = "aligned:0.03162277660168379"; /* products of .001 */
-    o.method = "closed,flow";
+    o.method = "closed,flow,descent";
+    o.dt = 0.002;
     o.item = 1;
     o.feature = 16;
     o.seed = opts->seed;
@@ -207,7 +237,10 @@ lnt_status lnt_illusory_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_e
     lnt_record_check(record, "at t/tau", when, 0.532, 0.002);
     if (lnt_record_array(record, "prediction/closed", &y))
         lnt_record_check(record, "and ends at the truth", y.values[y.dims[0] - 1], -1, 1e-3);
+    draw_prediction(record);
     lnt_record_check(record, "strengths, flow against closed", deviation(record, "flow against closed"), 0, 1e-7);
+    lnt_judge(ctx, record, "flow against closed", "relative", 1e-8);
+    lnt_judge(ctx, record, "descent against", "relative", 0.03);
     return LNT_OK;
 }
 

@@ -74,6 +74,7 @@ lnt_status lnt_dense_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_expe
                      row_number(record, "hyperparameters", "ridge", "lr_limit"), 0.40850802, 1e-7);
     lnt_record_check(record, "asymptotic momentum is q",
                      row_number(record, "hyperparameters", "plain+momentum", "momentum_limit"), q, 1e-12);
+    lnt_judge(ctx, record, "training loss", "sigmas", 4 * (1 + 4. / (o.runs - 1)));
     return LNT_OK;
 }
 
@@ -110,6 +111,7 @@ lnt_status lnt_sparse_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_exp
                      row_number(record, "arms", "lasso", "limit_gen") / typical.gen, 1, 0.5);
     lnt_record_check(record, "certificate of the optimum: largest relative duality gap",
                      row_number(record, "sparsity", "lasso", "largest_gap"), 0, 1e-9);
+    lnt_judge(ctx, record, "training loss", "sigmas", 4 * (1 + 4. / (o.runs - 1)));
     if (!dense) {
         lnt_record_check(record, "samples that exact recovery needs",
                          lnt_record_fact_number(record, "recovery", "samples_needed"), 750, 0);

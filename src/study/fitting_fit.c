@@ -10,16 +10,20 @@
 #define STARTS 10
 #define STEPS 600
 #define NEAR_BEST 1.01
-#define SAME 1e-3         /* weights of one minimum differ by less than this share of the largest */
-#define NO_ERROR 1e-12    /* share of the data's sum of squares that is no error at all */
-#define STATIONARY 1e-3   /* cosines of gradients above that are of no minimum */
-#define CANDIDATES 5      /* minima that the evidence is asked about */
-#define NEAR 1e-3         /* of modes, in standard deviations of the posterior: of all starts, */
-#define NEARER 1e-6       /* and of the best */
-#define WEAK 1            /* prior precision of classes where nothing is said, */
-#define WEAKEST 1e-8      /* and where none is wanted */
+#define SAME 1e-3       /* weights of one minimum differ by less than this share of the largest */
+#define NO_ERROR 1e-12  /* share of the data's sum of squares that is no error at all */
+#define STATIONARY 1e-3 /* cosines of gradients above that are of no minimum */
+#define CANDIDATES 5    /* minima that the evidence is asked about */
+#define NEAR 1e-3       /* of modes, in standard deviations of the posterior: of all starts, */
+#define NEARER 1e-6     /* and of the best */
+#define SHAKE                                                                                                          \
+    0.01             /* in standard deviations of the prior: moves off saddles, where steps are none, before alpha is  \
+                      * estimated and once it is */
+#define WEAK 1       /* prior precision of classes where nothing is said, */
+#define WEAKEST 1e-8 /* and where none is wanted */
 #define FIRST_NOISE 0.01  /* share of the targets' variance that counts as noise at first */
 #define FAR 30.0          /* times larger or smaller than 1: inputs that are not of unit scale */
+#define MEMORY 0x10000000 /* bytes of a Jacobian: there is one for each start at work */
 #define MOST_COURSE 5000  /* steps of a start that are kept */
 #define MOST_WORK 1e10    /* operations that a certificate may cost */
 #define MOST_WEIGHTS 5000 /* of a posterior of more data than that */
@@ -167,6 +171,7 @@ static void set_options(const lnt_fitted *f, lnt_fit_opts *opts)
     lnt_fit_defaults(opts);
     opts->method = (lnt_fit_method)o->method;
     opts->solver = (lnt_fit_solver)o->solver;
+    opts->memory = MEMORY;
     double scale = lnt_mat_rms(f->data->X);
     opts->scaling = (lnt_fit_scaling)o->scaling;
     if (!o->scaling && scale > 0 && (scale > FAR || scale < 1 / FAR))
@@ -291,10 +296,19 @@ static lnt_status one_candidate(lnt_ctx *ctx, int index, void *user)
     opts.keep_alpha = !isnan(f->opts->net.alpha);
     opts.keep_beta = lnt_noise_known(f);
     opts.alpha_least *= f->alpha_first;
+    opts.mode.tolerance = NEARER;
     opts.mode.max_steps = f->opts->iterations == LNT_AUTO ? STEPS : f->opts->iterations;
-    memcpy(c->alpha, f->alpha, (size_t)f->data->groups * sizeof *c->alpha);
+    likelihood.beta = c->beta;
     prior.alpha = c->alpha;
-    lnt_status status = lnt_evidence(ctx, c->w, &posterior, &c->info, &f->data->model, &likelihood, &prior, &opts);
+    lnt_rng rng = lnt_rng_stream(f->opts->seed, (uint32_t)c->start, LNT_FOR_PROBE);
+    lnt_status status = LNT_OK;
+    for (int round = 0; round < 2 && status == LNT_OK; round++) {
+        lnt_mark mark = lnt_ctx_mark(ctx);
+        for (size_t j = 0; j < f->data->model.k; j++)
+            c->w[j] += SHAKE / sqrt(c->alpha[f->data->group[j]]) * lnt_rng_normal(&rng);
+        status = lnt_evidence(ctx, c->w, &posterior, &c->info, &f->data->model, &likelihood, &prior, &opts);
+        lnt_ctx_reset(ctx, mark);
+    }
     c->beta = likelihood.beta;
     c->log_evidence = status == LNT_OK ? posterior.log_evidence : -INFINITY;
     lnt_progress_step(ctx);
@@ -323,6 +337,8 @@ static lnt_status choose(lnt_ctx *ctx, candidate *c, int *count, const lnt_fitte
         if (!c->w || !c->alpha)
             return LNT_ENOMEM;
         memcpy(c->w, lnt_at(f->W, 0, best), k * sizeof *c->w);
+        memcpy(c->alpha, f->alpha, (size_t)f->data->groups * sizeof *c->alpha);
+        c->beta = f->likelihood.beta;
     }
     return LNT_OK;
 }
@@ -330,7 +346,7 @@ static lnt_status choose(lnt_ctx *ctx, candidate *c, int *count, const lnt_fitte
 static lnt_status weigh(lnt_ctx *ctx, lnt_fitted *f, const int *kind)
 {
     candidate c[CANDIDATES] = {0}, *best = c;
-    contest all = {f, c};
+    contest all = {.fitted = f, .candidate = c};
     int count;
     lnt_status status = choose(ctx, c, &count, f, kind);
     if (status != LNT_OK)
@@ -372,7 +388,7 @@ static void set_noise(lnt_fitted *f)
 static bool posterior_wanted(const lnt_fitted *f)
 {
     size_t n = f->likelihood.n, k = f->data->model.k;
-    bool determined = f->has_certificate && f->certificate.rank == (int)k && n >= k;
+    bool determined = n >= k && (!f->has_certificate || f->certificate.rank == (int)k);
     if ((n < k ? n : k) > MOST_WEIGHTS || f->cancelled)
         return false;
     return f->has_prior || (determined && (lnt_noise_known(f) || isfinite(f->noise)));
@@ -440,7 +456,7 @@ bool lnt_fitted_finished(const lnt_fitted *f)
     const lnt_fit_info *i = &f->answer;
     double cosine = f->has_certificate && !f->has_evidence ? f->certificate.cosine : i->cosine;
     if (f->has_evidence)
-        return f->evidence.converged && f->evidence.mode.converged;
+        return f->evidence.converged && f->evidence.mode.distance <= SHAKE;
     return i->stop <= LNT_FIT_ZERO && (i->stop == LNT_FIT_ZERO || cosine <= STATIONARY ||
                                        (lnt_fitted_gaussian(f) && i->sse <= NO_ERROR * f->size));
 }

@@ -3,6 +3,7 @@
 
 #include "linnet/linalg.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -77,7 +78,7 @@ static lnt_status flat_prior(lnt_ctx *ctx, lnt_prior *prior, const lnt_model *m,
     for (int i = 0; i < n && status == LNT_OK; i += chunk) {
         lnt_mat part = lnt_columns(X, 0, i + chunk < n ? chunk : n - i);
         bool rejected;
-        status = lnt_model_rows(ctx, part.a, (size_t)k, &rejected, m, w, (size_t)i, (size_t)(i + part.cols));
+        status = lnt_model_rows(ctx, part.a, (size_t)k, &rejected, m, w, (size_t)i, (size_t)i + (size_t)part.cols);
         for (int j = 0; j < part.cols * k && status == LNT_OK; j++) {
             double v = l->sqrtw ? l->sqrtw[i + j / k] : 1;
             prior->alpha[j % k] += FLAT * l->beta * (v * part.a[j]) * (v * part.a[j]);
@@ -90,12 +91,18 @@ static lnt_status flat_prior(lnt_ctx *ctx, lnt_prior *prior, const lnt_model *m,
     return status;
 }
 
+/* Whether the data alone, of which s speaks in well scaled columns, determine all weights. */
+static bool is_determined(const lnt_posterior *p)
+{
+    return p->rank == p->k && p->s[p->k - 1] > (double)(p->n > p->k ? p->n : p->k) * DBL_EPSILON * p->s[0];
+}
+
 lnt_status lnt_fitted_posterior(lnt_ctx *ctx, lnt_fitted *f)
 {
     const lnt_model *m = &f->data->model;
     lnt_likelihood l = f->likelihood;
     lnt_prior prior = lnt_fitted_prior(f);
-    frozen z;
+    frozen z = {.log_root = 0};
     lnt_model at = {.n = m->n, .k = m->k, .user = &z, .f = frozen_f, .jacobian = frozen_rows};
     lnt_status status = LNT_OK;
     if (f->data->C.a) {
@@ -107,7 +114,7 @@ lnt_status lnt_fitted_posterior(lnt_ctx *ctx, lnt_fitted *f)
         status = flat_prior(ctx, &prior, m, &l, f->w);
     if (status == LNT_OK)
         status = lnt_posterior_make(ctx, &f->posterior, m, f->w, &l, &prior);
-    f->has_posterior = status == LNT_OK;
+    f->has_posterior = status == LNT_OK && (f->has_prior || is_determined(&f->posterior));
     if (status == LNT_OK && f->data->C.a) {
         f->posterior.log_likelihood -= z.log_root;
         f->posterior.log_evidence -= z.log_root;

@@ -219,7 +219,7 @@ static lnt_status read_covariance(lnt_ctx *ctx, lnt_network_data *d, const doubl
                                 j + 1);
     if (status == LNT_OK)
         status = lnt_mat_alloc(ctx, &d->C, n * q, n * q);
-    if (status == LNT_OK && tests && !(d->test_sd = lnt_alloc(ctx, (size_t)(tests * q), sizeof *d->test_sd)))
+    if (status == LNT_OK && tests && !(d->test_sd = lnt_alloc(ctx, (size_t)tests * (size_t)q, sizeof *d->test_sd)))
         return LNT_ENOMEM;
     for (int j = 0; j < n * q && status == LNT_OK; j++)
         for (int i = 0; i < n * q; i++)
@@ -285,7 +285,7 @@ static void warn(lnt_record *record, const lnt_network_data *d)
     if (gaussian && target == 0 && d->task.n > 1)
         lnt_record_warn(record, "the targets are constant: there is nothing that inputs could explain");
     if (gaussian && !d->opts->likelihood && d->Y.rows == 1 && target > 0 && all_shares(d->Y))
-        lnt_record_warn(record, "all targets are 0 or 1 and are fitted as numbers with Gaussian noise: --likelihood "
+        lnt_record_warn(record, "all targets are 0 or 1 and are fitted by least squares: --likelihood "
                                 "bernoulli fits their probability");
 }
 

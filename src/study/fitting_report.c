@@ -7,6 +7,7 @@
 #define MOST_ROWS 5000 /* of the tables of starts and weights */
 #define MOST_CELLS 50  /* weights whose covariance is a table */
 #define MOST_COVARIANCE 1500
+#define FLAT 0.05          /* share of the prior's curvature that counts as none */
 #define MOST_SAVED 4000000 /* numbers of a posterior that are kept */
 
 static const char *const methods[] = {"lm", "gauss-newton", "line-search", "lbfgs", "naive"};
@@ -277,7 +278,10 @@ static void warn_of_weights(lnt_record *record, const lnt_fitted *f)
                                                              : "the network is too large for them");
     else if (!f->has_posterior)
         lnt_record_warn(record, "there are no error bars: the network is too large for them");
-    if (f->has_certificate && lnt_fitted_finished(f) && c->least_curvature < -1e-6 * fmax(1, c->sse))
+    double least = 1e-6 * fmax(1, c->sse); /* below which curvature is none, or none beside that of the prior */
+    for (size_t j = 0; j < k && f->has_prior && f->penalty; j++)
+        least = fmax(least, FLAT * f->penalty[j]);
+    if (f->has_certificate && lnt_fitted_finished(f) && c->least_curvature < -least)
         lnt_record_warn(record,
                         "the answer is a saddle, not a minimum: the least eigenvalue of the Hessian is %.3g; other "
                         "starts lead further",

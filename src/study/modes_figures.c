@@ -189,7 +189,7 @@ static lnt_status put_spectrum(lnt_ctx *ctx, lnt_record *record, const lnt_modes
                                          NULL};
     curve[drawn++] = (lnt_curve){m->best.a    ? "least-squares map"
                                  : m->d0 == 1 ? "singular values of C_YX"
-                                              : "singular values of C_YX, over the variance of their input",
+                                              : "targets: singular values over variances",
                                  LNT_CURVE_MARKS,
                                  m->count,
                                  index,
@@ -215,5 +215,5 @@ lnt_status lnt_modes_figures(lnt_ctx *ctx, lnt_record *record, const lnt_modes_r
     lnt_status status = put_strengths(ctx, record, m);
     if (status == LNT_OK)
         status = put_similarities(ctx, record, m);
-    return status == LNT_OK ? put_spectrum(ctx, record, m) : status;
+    return status == LNT_OK && m->count > 1 ? put_spectrum(ctx, record, m) : status;
 }

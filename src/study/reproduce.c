@@ -5,6 +5,7 @@
 
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 void lnt_reproduce_defaults(lnt_reproduce_opts *opts)
 {
@@ -36,7 +37,7 @@ static bool is_chosen(const char *names, const char *name)
 
 static lnt_status check_names(lnt_ctx *ctx, const char *names)
 {
-    char known[512] = "";
+    char known[1024] = "";
     for (const lnt_experiment *e = lnt_experiments; e->name; e++)
         if (strlen(known) + strlen(e->name) + 3 < sizeof known)
             strcat(strcat(known, *known ? ", " : ""), e->name);
@@ -54,11 +55,17 @@ static lnt_status check_names(lnt_ctx *ctx, const char *names)
 
 /* ---- One experiment ---- */
 
+/* Seconds that the experiments run so far took, and what was expected of them. */
+typedef struct pace {
+    double spent, expected;
+} pace;
+
 typedef struct outcome {
     lnt_record *record; /* NULL where there are no results */
     const char *status; /* "run", "kept", "skipped", "failed" */
     const char *reason; /* of skipping or failing */
-    lnt_text svg;
+    lnt_drawing *drawing;
+    int drawings;
 } outcome;
 
 static bool same_value(const lnt_record *record, const char *name, lnt_value expected)
@@ -104,25 +111,83 @@ static lnt_status run_one(lnt_ctx *ctx, const lnt_experiment *e, const lnt_repro
     return status;
 }
 
-/* The drawings beside the results, one after another. */
-static void read_drawings(lnt_ctx *ctx, outcome *o, const char *folder, bool expected)
+/* The text of a file, NULL where it cannot be read. */
+static const char *read_text(lnt_ctx *ctx, const char *path)
 {
-    for (int i = 0; i < lnt_record_figures(o->record); i++) {
-        lnt_bytes svg;
-        const char *path = lnt_sprintf(ctx, "%s/figure-%s.svg", folder, lnt_record_get_figure(o->record, i)->name);
-        if (!path || lnt_file_read(ctx, &svg, path) != LNT_OK) {
-            lnt_ctx_clear(ctx);
-            if (expected)
-                o->reason = "its figure is missing: is gnuplot installed? --force draws it again";
-            continue;
-        }
-        lnt_text_bytes(&o->svg, svg.p, svg.n);
-        lnt_heap_free(svg.p);
+    lnt_bytes bytes;
+    if (!path || lnt_file_read(ctx, &bytes, path) != LNT_OK) {
+        lnt_ctx_clear(ctx);
+        return NULL;
     }
+    char *text = lnt_alloc(ctx, bytes.n + 1, 1);
+    if (text) {
+        memcpy(text, bytes.p, bytes.n);
+        text[bytes.n] = '\0';
+    }
+    lnt_heap_free(bytes.p);
+    return text;
+}
+
+/* The drawings beside the results; those of which all files are there are linked. */
+static lnt_status read_drawings(lnt_ctx *ctx, outcome *o, const lnt_reproduce_opts *opts, const char *name)
+{
+    static const char *const suffixes[] = {"svg", "pdf", "png"};
+    int count = lnt_record_figures(o->record);
+    o->drawing = lnt_alloc_zero(ctx, (size_t)count + 1, sizeof *o->drawing);
+    for (int i = 0; i < count && o->drawing; i++) {
+        const lnt_figure *figure = lnt_record_get_figure(o->record, i);
+        const char *files = lnt_sprintf(ctx, "%s/figure-%s", name, figure->name);
+        bool all = files != NULL;
+        for (int k = 0; k < 3 && all; k++) {
+            struct stat info;
+            const char *path = lnt_sprintf(ctx, "%s/%s.%s", opts->out, files, suffixes[k]);
+            all = path && stat(path, &info) == 0;
+        }
+        const char *svg = files ? read_text(ctx, lnt_sprintf(ctx, "%s/%s.svg", opts->out, files)) : NULL;
+        if (svg)
+            o->drawing[o->drawings++] = (lnt_drawing){figure->caption, svg, all ? files : NULL};
+        else if (opts->figure)
+            o->reason = "its figure is missing: is gnuplot installed? --force draws it again";
+    }
+    return lnt_record_status(ctx, o->record);
+}
+
+/* ---- Time left ---- */
+
+static double seconds_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static double expected_seconds(const lnt_experiment *e, bool full)
+{
+    const lnt_experiment_page *page = lnt_experiment_page_of(e->name);
+    return full ? 60 * page->minutes : page->seconds;
+}
+
+/* Says to somebody who waits which experiment begins, and how long all that are left may take: what was expected of
+ * them, scaled by how that went so far. `clock` holds what was spent and what was expected for it. */
+static void announce(lnt_ctx *ctx, const lnt_experiment *e, const lnt_reproduce_opts *opts, const pace *clock)
+{
+    double left = 0;
+    int number = 1, count = 0;
+    if (!lnt_progress_wanted(ctx))
+        return;
+    for (const lnt_experiment *other = lnt_experiments; other->name; other++)
+        if (is_chosen(opts->names, other->name)) {
+            count++;
+            number += other < e;
+            left += other < e ? 0 : expected_seconds(other, opts->full);
+        }
+    left *= clock->expected > 0 ? clock->spent / clock->expected : 1;
+    lnt_log(ctx, "%s, %d of %d, about %.0f %s left", e->name, number, count, left < 100 ? left : left / 60,
+            left < 100 ? "s" : "min");
 }
 
 /* Runs or keeps one experiment. Its failure is an outcome, not the end of the others. */
-static lnt_status settle(lnt_ctx *ctx, outcome *o, const lnt_experiment *e, const lnt_reproduce_opts *opts)
+static lnt_status settle(lnt_ctx *ctx, outcome *o, const lnt_experiment *e, const lnt_reproduce_opts *opts, pace *clock)
 {
     const char *folder = lnt_sprintf(ctx, "%s/%s", opts->out, e->name);
     bool chosen = is_chosen(opts->names, e->name), other = false;
@@ -136,8 +201,11 @@ static lnt_status settle(lnt_ctx *ctx, outcome *o, const lnt_experiment *e, cons
                         folder);
     o->status = "kept";
     if (!o->record && chosen) {
-        lnt_log(ctx, "%s", e->name);
+        announce(ctx, e, opts, clock);
+        double before = seconds_now();
         lnt_status status = run_one(ctx, e, opts, folder);
+        clock->spent += seconds_now() - before;
+        clock->expected += expected_seconds(e, opts->full);
         if (status == LNT_ENOMEM || status == LNT_EIO)
             return status;
         o->status = status == LNT_OK ? "run" : status == LNT_EMISSING ? "skipped" : "failed";
@@ -150,9 +218,7 @@ static lnt_status settle(lnt_ctx *ctx, outcome *o, const lnt_experiment *e, cons
                 return status;
         }
     }
-    if (o->record)
-        read_drawings(ctx, o, folder, opts->figure);
-    return LNT_OK;
+    return o->record ? read_drawings(ctx, o, opts, e->name) : LNT_OK;
 }
 
 /* ---- All of them ---- */
@@ -191,19 +257,30 @@ static void put_outcome(lnt_record *record, const lnt_experiment *e, const outco
         lnt_record_warn(record, "%s %s: %s", e->name, o->status, o->reason);
 }
 
+/* The chapters of a group, after those of other groups. */
+static int add_chapters(lnt_chapter *chapter, int chapters, const outcome *outcomes, const char *group)
+{
+    for (int i = 0; i < count_experiments(); i++) {
+        const lnt_experiment *e = &lnt_experiments[i];
+        const lnt_experiment_page *page = lnt_experiment_page_of(e->name);
+        const outcome *o = &outcomes[i];
+        if ((o->record || o->reason) && strcmp(page->group, group) == 0)
+            chapter[chapters++] = (lnt_chapter){e->name,       e->title,  e->question, group,      page->formula,
+                                                page->finding, o->reason, o->record,   o->drawing, o->drawings};
+    }
+    return chapters;
+}
+
 static lnt_status write_report(lnt_ctx *ctx, const outcome *outcomes, const lnt_reproduce_opts *opts)
 {
-    int count = count_experiments(), chapters = 0;
-    lnt_chapter *chapter = lnt_alloc(ctx, (size_t)count, sizeof *chapter);
+    int chapters = 0;
+    lnt_chapter *chapter = lnt_alloc(ctx, (size_t)count_experiments(), sizeof *chapter);
     const char *path = lnt_sprintf(ctx, "%s/index.html", opts->out);
     lnt_text html = {0};
     if (!chapter || !path)
         return LNT_ENOMEM;
-    for (int i = 0; i < count; i++)
-        if (outcomes[i].record || outcomes[i].reason)
-            chapter[chapters++] =
-                (lnt_chapter){lnt_experiments[i].name, lnt_experiments[i].title, lnt_experiments[i].question,
-                              outcomes[i].reason,      outcomes[i].record,       outcomes[i].svg.p};
+    for (const char *const *group = lnt_experiment_groups; *group; group++)
+        chapters = add_chapters(chapter, chapters, outcomes, *group);
     lnt_status status = lnt_report_html(ctx, &html, "linnet: published experiments, reproduced", chapter, chapters);
     if (status == LNT_OK)
         status = lnt_write_atomic(ctx, path, html.p, html.n);
@@ -214,9 +291,10 @@ static lnt_status write_report(lnt_ctx *ctx, const outcome *outcomes, const lnt_
 static lnt_status reproduce(lnt_ctx *ctx, lnt_record *record, const lnt_reproduce_opts *opts, outcome *outcomes)
 {
     int count = count_experiments();
+    pace clock = {0, 0};
     lnt_status status = lnt_folder_prepare(ctx, opts->out, true);
     for (int i = 0; i < count && status == LNT_OK && !lnt_cancelled(ctx); i++) {
-        status = settle(ctx, &outcomes[i], &lnt_experiments[i], opts);
+        status = settle(ctx, &outcomes[i], &lnt_experiments[i], opts, &clock);
         if (status == LNT_OK && !lnt_cancelled(ctx))
             put_outcome(record, &lnt_experiments[i], &outcomes[i], opts);
     }
@@ -257,10 +335,8 @@ lnt_status lnt_reproduce_study(lnt_ctx *ctx, lnt_record *record, const lnt_repro
     int count = count_experiments();
     outcome *outcomes = lnt_alloc_zero(ctx, (size_t)count, sizeof *outcomes);
     status = outcomes ? reproduce(ctx, record, opts, outcomes) : LNT_ENOMEM;
-    for (int i = 0; i < count && outcomes; i++) {
+    for (int i = 0; i < count && outcomes; i++)
         lnt_record_free(outcomes[i].record);
-        lnt_text_free(&outcomes[i].svg);
-    }
     if (status == LNT_OK)
         status = lnt_record_status(ctx, record);
     lnt_ctx_reset(ctx, mark);

@@ -109,7 +109,10 @@ lnt_status lnt_saved_net_read(lnt_ctx *ctx, lnt_saved_net *saved, const char *pa
     lnt_status status = lnt_store_load(ctx, &record, path);
     if (status != LNT_OK)
         return status;
-    status = lnt_saved_net_get(ctx, saved, record, path);
+    lnt_array biases;
+    status = lnt_record_array(record, "biases/1", &biases)
+                 ? damaged(ctx, path, "it has biases, which are not read here")
+                 : lnt_saved_net_get(ctx, saved, record, path);
     lnt_record_free(record);
     return status;
 }

@@ -339,6 +339,46 @@ static lnt_status make_teacher(lnt_ctx *ctx, lnt_builtin *task, const char *text
     return samples > 0 ? sample_teacher(ctx, task, T, samples, noise, rng) : LNT_OK;
 }
 
+/* ---- Sphere ---- */
+
+static lnt_status make_sphere(lnt_ctx *ctx, lnt_builtin *task, const char *text, lnt_rng *rng)
+{
+    key keys[] = {{"inputs", 4, 2, 10000, true, false},
+                  {"radius", 2, 1e-6, 1e6, false, false},
+                  {"samples", 50, 1, 1e6, true, false},
+                  {0}};
+    lnt_status status = read_keys(ctx, "sphere", text, keys, NULL);
+    if (status != LNT_OK)
+        return status;
+    int inputs = (int)keys[0].value, samples = (int)keys[2].value;
+    if (((double)samples + inputs) * inputs > MOST_NUMBERS)
+        return lnt_fail(ctx, LNT_EUSAGE, "task sphere: %d samples of %d inputs: at most %g numbers", samples, inputs,
+                        MOST_NUMBERS);
+    lnt_moments *m = &task->moments;
+    lnt_mat X, Y;
+    if ((status = lnt_mat_alloc(ctx, &X, inputs, samples)) == LNT_OK)
+        status = lnt_mat_alloc(ctx, &Y, 1, samples);
+    if (status == LNT_OK)
+        status = lnt_mat_alloc(ctx, &m->Sxx, inputs, inputs);
+    if (status == LNT_OK)
+        status = lnt_mat_alloc(ctx, &m->Syx, 1, inputs);
+    if (status != LNT_OK)
+        return status;
+    lnt_rng_normals(rng, X.a, (size_t)inputs * (size_t)samples);
+    for (int i = 0; i < samples; i++) {
+        lnt_mat x = lnt_columns(X, i, 1);
+        lnt_mat_scale(x, keys[1].value / lnt_mat_norm(x));
+        Y.a[i] = x.a[1] * sin(x.a[0]);
+    }
+    m->n = samples;
+    m->tr_Syy = lnt_mat_dot(Y, Y) / samples;
+    lnt_syrk(m->Sxx, 1.0 / samples, LNT_N, X, 0);
+    lnt_symmetrize(m->Sxx);
+    lnt_gemm(m->Syx, 1.0 / samples, LNT_N, Y, LNT_T, X, 0);
+    task->data = (lnt_dataset){.inputs = lnt_samples_view(X), .targets = lnt_samples_view(Y)};
+    return LNT_OK;
+}
+
 /* ---- */
 
 lnt_status lnt_builtin_task(lnt_ctx *ctx, lnt_builtin *task, const char *text, uint64_t seed)
@@ -363,9 +403,12 @@ lnt_status lnt_builtin_task(lnt_ctx *ctx, lnt_builtin *task, const char *text, u
         return make_tree(ctx, task, rest, &rng);
     if (is_name("teacher", text, n))
         return make_teacher(ctx, task, rest, &rng);
+    if (is_name("sphere", text, n))
+        return make_sphere(ctx, task, rest, &rng);
     return lnt_fail(ctx, LNT_EUSAGE,
                     "no built-in task '%.*s': use exercise, hierarchy:depth=3, "
-                    "tree:depth=3,branching=2,flip=0.15,features=1000 or "
-                    "teacher:inputs=8,outputs=6,singular=3/2/1,noise=0.1,samples=1000",
+                    "tree:depth=3,branching=2,flip=0.15,features=1000, "
+                    "teacher:inputs=8,outputs=6,singular=3/2/1,noise=0.1,samples=1000 or "
+                    "sphere:inputs=4,radius=2,samples=50",
                     (int)n, text);
 }

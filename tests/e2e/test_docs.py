@@ -4,7 +4,7 @@ import re
 import subprocess
 import sys
 
-from e2e import PROGRAM, SOURCE, linnet, main
+from e2e import PROGRAM, SCRATCH, SOURCE, Skip, linnet, linnet_json, main
 
 
 def documents():
@@ -54,6 +54,19 @@ def test_readme_commands_exist():
         assert f"\n  {command} " in known, command
     for script in set(re.findall(r"script/[\w-]+", text)):
         assert os.access(os.path.join(SOURCE, script), os.X_OK), script
+
+
+def test_python_recipe_of_the_readme_opens_results():
+    try:
+        import h5py  # noqa: F401
+    except ImportError:
+        raise Skip("python3-h5py is not installed")
+    recipe = re.search(r"```python\n(.*?)```", open(f"{SOURCE}/README.md").read(), re.S)[1]
+    series = linnet_json("train", "--data", "digits", "--whiten", 5, "--lr", 0.05, "--epochs", 3, "--out", "run1")["series"]
+    done = subprocess.run([sys.executable, "-c", recipe], cwd=SCRATCH, text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    words = done.stdout.split()
+    assert float(words[0]) == series["loss"][-1] and words[1:4] == ["(10,", "5)", "0.05"] and "'weights'" in done.stdout, done.stdout
 
 
 main(globals())

@@ -419,6 +419,7 @@ def test_weights_out_has_biases():
     with h5py.File(out) as f:
         close(f["weights/1"][:], h5["weights/1"], 0)
         close(f["biases/2"][:], h5["biases/2"], 0)
+    one_line(["train", *bump(), "--layers", "1,2,1", "--weights-in", out], 1, ["biases"])
 
 
 def test_prepared_inputs():

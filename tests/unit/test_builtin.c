@@ -272,9 +272,26 @@ static void every_failing_allocation_is_survived(void **state)
     check_allocations(make_task, "teacher:inputs=100,outputs=90,samples=3000", LNT_OK, 1000);
 }
 
+static void the_sphere_is_what_it_says(void **state)
+{
+    lnt_ctx *ctx = *state;
+    lnt_builtin task = make(ctx, "sphere:inputs=3,radius=1.5,samples=20", 9);
+    const lnt_dataset *d = &task.data;
+    assert_true(d->inputs.n == 20 && d->inputs.dim == 3 && task.modes == 0 && !task.exact);
+    for (int i = 0; i < 20; i++) {
+        double x[3], y;
+        lnt_samples_get(lnt_mat_view(x, 3, 1), &d->inputs, NULL, i, 1);
+        lnt_targets_get(lnt_mat_view(&y, 1, 1), d, NULL, i, 1);
+        check_near(hypot(hypot(x[0], x[1]), x[2]), 1.5, 1e-14, "radius");
+        check_near(y, x[1] * sin(x[0]), 1e-15, "target");
+    }
+    check_data(ctx, &task);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        WITH_CTX(the_sphere_is_what_it_says),
         WITH_CTX(the_exercise_is_the_source_s),
         WITH_CTX(hierarchies_have_their_spectrum),
         WITH_CTX(tree_spectra_are_those_of_their_correlations),

@@ -141,6 +141,34 @@ static void all_solvers_take_the_same_step(void **state)
     }
 }
 
+/* Where columns are nearly dependent the normal equations lose the step, and AUTO must not take them. */
+static void nearly_dependent_columns_are_left_to_triangles(void **state)
+{
+    lnt_ctx *ctx = *state;
+    lnt_rng rng = lnt_rng_stream(SEED, 77, LNT_FOR_TESTS);
+    int n = 30, k = 8;
+    lnt_mat A = random_matrix(ctx, n, k, &rng), noise = random_matrix(ctx, n, 1, &rng);
+    lnt_mat_copy(lnt_columns(A, 5, 1), lnt_columns(A, 2, 1));
+    lnt_mat_add(lnt_columns(A, 5, 1), 1e-6, noise);
+    lnt_model model = linear_model(&A);
+    double *w = random_vector(ctx, (size_t)k, &rng), *step[4], error[4];
+    lnt_fit_problem problem = {.model = &model, .d = random_vector(ctx, (size_t)n, &rng)};
+    static const lnt_fit_solver solvers[] = {LNT_SOLVER_QR, LNT_SOLVER_AUTO, LNT_SOLVER_CHOLESKY, LNT_SOLVER_AUTO};
+    lnt_fit_opts opts;
+    lnt_fit_defaults(&opts);
+    for (int s = 0; s < 4; s++) {
+        opts.solver = solvers[s];
+        opts.memory = s == 3 ? 1000 : opts.memory; /* rows in chunks */
+        step[s] = new_vector(ctx, (size_t)k);
+        check_status(ctx, lnt_fit_step(ctx, step[s], &problem, w, 1e-13, &opts), LNT_OK);
+        error[s] = 0;
+        for (int j = 0; j < k; j++)
+            error[s] = fmax(error[s], fabs(step[s][j] - step[0][j]) / lnt_mat_max(lnt_mat_view(step[0], k, 1)));
+    }
+    assert_true(error[1] < 1e-9 && error[3] < 1e-9);
+    assert_true(error[2] > 1e-7); /* else the test shows nothing */
+}
+
 /* A Jacobian that does not fit is read in chunks, by blocks over threads: the same steps, the same bits. */
 static void large_jacobians_are_streamed(void **state)
 {
@@ -815,7 +843,8 @@ static void every_allocation_may_fail(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {WITH_CTX(all_solvers_take_the_same_step),
+    const struct CMUnitTest tests[] = {WITH_CTX(nearly_dependent_columns_are_left_to_triangles),
+                                       WITH_CTX(all_solvers_take_the_same_step),
                                        WITH_CTX(large_jacobians_are_streamed),
                                        WITH_CTX(the_bump_has_its_known_optimum),
                                        WITH_CTX(most_starts_arrive),

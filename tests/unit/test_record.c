@@ -14,6 +14,7 @@ static lnt_record *make_record(void)
     lnt_record_parameter(r, "threads", lnt_integer(3), true);
     lnt_record_fact(r, "final", "loss", "", lnt_number(0.1));
     lnt_record_fact(r, "final", "steps", "", lnt_integer(12));
+    lnt_record_fact(r, "final", "cycle", "", lnt_numbers((double[]){1.5, NAN}, 2));
     lnt_record_series(r, "loss/mean", "nats", loss, 3);
     lnt_record_series(r, "loss/sd", "", bad, 3);
     lnt_record_series(r, "arm/loss/theory", "", loss, 2);
@@ -50,11 +51,11 @@ static void json_and_yaml_hold_what_was_added(void **state)
     expect_in(json.p, "\"layers\":[4,2]");
     expect_in(json.p, "\"data\":\"a \\\"quoted\\\"\\u000aname\\\\\"");
     expect_in(json.p, "\"loss\":{\"mean\":[3,1.5,0.1],\"sd\":[1,null,null]},\"arm\":{\"loss\":{\"theory\":[3,1.5]}}");
-    expect_in(json.p, "\"final\":{\"loss\":0.1,\"steps\":12}");
+    expect_in(json.p, "\"final\":{\"loss\":0.1,\"steps\":12,\"cycle\":[1.5,null]}");
     expect_in(json.p, "{\"rows\":null,\"loss\":null,\"late\":true}");
     expect_in(json.p, "\"absolute\":1,\"relative\":1,\"sigmas\":2");
     expect_in(json.p, "\"holds\":false,\"measure\":0.5");
-    expect_in(json.p, "3 numbers that are not finite");
+    expect_in(json.p, "4 numbers that are not finite");
     check_status(ctx, lnt_record_yaml(ctx, &yaml, r), LNT_OK);
     expect_in(yaml.p, "  lr: 0.1\n  layers: [4, 2]\n");
     assert_null(strstr(yaml.p, "threads"));
@@ -108,6 +109,7 @@ static void hdf5_brings_the_record_back(void **state)
     assert_true(a.values[0] == 1 && a.values[1] == 3 && a.values[3] == 2);
     assert_true(lnt_record_array(loaded, "weights/2", &a) && a.rank == 3 && a.dims[0] == 2);
     assert_true(lnt_record_get_fact(loaded, "final", "steps", &v) && v.kind == LNT_INTEGER && v.integer == 12);
+    assert_true(lnt_record_array(loaded, "final/cycle", &a) && a.dims[0] == 2 && a.values[0] == 1.5);
     assert_true(lnt_record_get_parameter(loaded, "layers", &v) && v.kind == LNT_INTEGERS && v.list[1] == 2);
     assert_false(lnt_record_get_parameter(loaded, "threads", &v));
     assert_int_equal(lnt_record_rows(loaded, "optimum"), 2);

@@ -47,6 +47,25 @@ static void keys_are_distinct(void **state)
     }
 }
 
+/* Page 0 is the stream; others share no number with it or with each other. */
+static void pages_are_streams_of_their_own(void **state)
+{
+    (void)state;
+    uint64_t first[4][40];
+    lnt_rng whole = stream(0);
+    for (int page = 0; page < 4; page++) {
+        lnt_rng rng = lnt_rng_page(SEED, 0, LNT_FOR_TESTS, page < 3 ? (uint64_t)page : UINT64_MAX);
+        for (int i = 0; i < 40; i++) {
+            first[page][i] = lnt_rng_bits(&rng);
+            for (int other = 0; other < page; other++)
+                for (int j = 0; j < 40; j++)
+                    assert_true(first[page][i] != first[other][j]);
+        }
+    }
+    for (int i = 0; i < 40; i++)
+        assert_int_equal(first[0][i], lnt_rng_bits(&whole));
+}
+
 static void a_stream_does_not_repeat_itself(void **state)
 {
     (void)state;
@@ -247,6 +266,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(known_answer),
         cmocka_unit_test(keys_are_distinct),
+        cmocka_unit_test(pages_are_streams_of_their_own),
         cmocka_unit_test(a_stream_does_not_repeat_itself),
         cmocka_unit_test(neighbouring_streams_are_uncorrelated),
         cmocka_unit_test(uniform_is_in_range_and_even),
