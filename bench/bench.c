@@ -393,6 +393,23 @@ static lnt_status match_file(lnt_ctx *ctx, const char *path, bool full, double *
     return status;
 }
 
+/* ---- Posteriors ---- */
+
+static lnt_status posterior_file(lnt_ctx *ctx, const char *job, const char *path, double *accuracy, double *seconds,
+                                 int threads)
+{
+    lnt_bytes bytes = {0};
+    lnt_status status = lnt_file_read(ctx, &bytes, path);
+    if (status != LNT_OK)
+        return status;
+    double *p = (double *)(void *)bytes.p;
+    status = strcmp(job, "ess") == 0
+                 ? bench_ess(ctx, p, seconds, accuracy)
+                 : bench_posterior(ctx, p, strstr(job, "gradient") != NULL, accuracy, seconds, threads);
+    lnt_heap_free(bytes.p);
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     lnt_ctx *ctx = lnt_ctx_new();
@@ -426,13 +443,17 @@ int main(int argc, char **argv)
         status = fit_file(ctx, argv[3], &accuracy, &seconds, &operations, threads);
     else if (strcmp(job, "lasso") == 0 && argc == 4)
         status = lasso_file(ctx, argv[3], &accuracy, &seconds, &operations);
+    else if ((strncmp(job, "posterior", 9) == 0 || strcmp(job, "ess") == 0) && argc == 4)
+        status = posterior_file(ctx, job, argv[3], &accuracy, &seconds, threads);
     else
-        fprintf(stderr, "usage: bench whiten|sgd|covariance-7000|covariance-70000|ensemble|ntk|ntk-explicit THREADS\n"
-                        "       bench flow THREADS PROBLEM.bin RTOL ATOL\n"
-                        "       bench learning|learning-iterated|lasso|match|match-linear|fit THREADS PROBLEM.bin\n");
+        fprintf(stderr,
+                "usage: bench whiten|sgd|covariance-7000|covariance-70000|ensemble|ntk|ntk-explicit THREADS\n"
+                "       bench flow THREADS PROBLEM.bin RTOL ATOL\n"
+                "       bench learning|learning-iterated|lasso|match|match-linear|fit|posterior|posterior-gradient|ess "
+                "THREADS PROBLEM.bin\n");
     lnt_blas_unpin();
     if (status == LNT_OK)
-        printf("%.6f %.9g %.0f %.9g\n", seconds, accuracy, peak_megabytes(), operations);
+        printf("%.9f %.9g %.0f %.9g\n", seconds, accuracy, peak_megabytes(), operations);
     else
         fprintf(stderr, "bench: %s\n", lnt_ctx_message(ctx));
     lnt_ctx_free(ctx);

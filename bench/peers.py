@@ -137,6 +137,11 @@ def match():
     import matching
     return matching.run_file(path, peer)
 
+def posterior():
+    import sampling
+    return sampling.run_file(path, job, peer)
+
+
 def lasso_sklearn():
     """Its tolerance is on the gap over |y|^2, which is half of the null objective's."""
     import paths
@@ -166,5 +171,5 @@ if peer in ("ceres", "cminpack"):
 if job == "ntk" or job.startswith("fit"):
     import fits
     jobs[job, peer] = lambda: fits.kernel(peer) if job == "ntk" else fits.run_numpy(path)
-seconds, accuracy = flow() if job.startswith("flow") else learning() if job.startswith("learning") else match() if job.startswith("match") else lasso_sklearn() if job.startswith("lasso") else jobs[job, peer]()
-print("%.6f %.9g %.0f" % (seconds, accuracy, peak_megabytes()))
+seconds, accuracy = flow() if job.startswith("flow") else learning() if job.startswith("learning") else match() if job.startswith("match") else posterior() if job.startswith("posterior") else lasso_sklearn() if job.startswith("lasso") else jobs[job, peer]()
+print("%.9f %.9g %.0f" % (seconds, accuracy, peak_megabytes()))

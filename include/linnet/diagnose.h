@@ -112,22 +112,25 @@ LNT_API const char *lnt_verdict_words(lnt_ctx *ctx, const lnt_verdict_row *row, 
 
 /* ---- Simulation-based calibration -------------------------------------------------------------------------------- */
 
-#define LNT_CALIBRATION_BINS 20
+#define LNT_CALIBRATION_MOST_BINS 200
 
 /* Where parameters are drawn from the prior, data from them, and `draws` independent draws from their posterior, the
  * number of draws below the true value is uniform on 0 .. draws (Talts et al. 2018). */
 typedef struct lnt_calibration {
-    int bins; /* min(20, draws + 1) */
-    double count[LNT_CALIBRATION_BINS], expected[LNT_CALIBRATION_BINS];
+    int bins; /* at most draws + 1 */
+    double count[LNT_CALIBRATION_MOST_BINS], expected[LNT_CALIBRATION_MOST_BINS];
     double chi2; /* sum (count - expected)^2/expected */
     double p;    /* P(chi^2 with bins - 1 degrees of freedom >= chi2); about right where expected >= 5 */
 } lnt_calibration;
 
 /* The number of draws x[0], x[stride], ... (n of them) below `truth`. */
 LNT_API int lnt_calibration_rank(double truth, const double *x, int n, size_t stride);
-/* The histogram of n >= 1 ranks, 0 <= rank <= draws, draws >= 1: rank r is in bin floor(r bins/(draws + 1)).
- * LNT_EINVAL. */
-LNT_API lnt_status lnt_calibrate(lnt_ctx *ctx, lnt_calibration *out, const int *ranks, int n, int draws);
+/* The histogram of n >= 1 ranks, 0 <= rank <= draws, draws >= 1, in min(bins, draws + 1) bins: rank r is in bin
+ * floor(r bins/(draws + 1)). 2 <= bins <= LNT_CALIBRATION_MOST_BINS; Talts et al. take 20. LNT_EINVAL. */
+LNT_API lnt_status lnt_calibrate(lnt_ctx *ctx, lnt_calibration *out, const int *ranks, int n, int draws, int bins);
+/* Counts of a bin that a fair sampler stays within, on either side with probability at least 1 - tail: quantiles of the
+ * binomial distribution of n ranks, each in the bin with probability `share`, 0 < share < 1. n operations. */
+LNT_API void lnt_calibration_band(int *low, int *high, int n, double share, double tail);
 
 /* ---- Special functions ------------------------------------------------------------------------------------------- */
 

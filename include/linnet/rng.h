@@ -26,7 +26,8 @@ typedef enum lnt_purpose {
     LNT_FOR_TEACHER = 7, /* teachers of random regression tasks */
     LNT_FOR_CHAINS = 8,  /* momenta and choices of Markov chains; page: the iteration */
     LNT_FOR_STEPS = 9,   /* the search of their step size; page: the iteration */
-    LNT_FOR_STARTS = 10  /* starts of chains; page: the attempt */
+    LNT_FOR_STARTS = 10, /* starts of chains; page: the attempt */
+    LNT_FOR_PRIOR = 12   /* weights from their prior, data from them, and draws from approximations */
 } lnt_purpose;
 
 typedef struct lnt_rng {

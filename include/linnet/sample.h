@@ -57,6 +57,7 @@ typedef struct lnt_sample_opts {
     lnt_mat metric;
     uint64_t seed;
     int threads; /* 0: all processors; a batch of `width` chains is the unit of work */
+    bool silent; /* reports no progress: for chains that are a part of other work */
 } lnt_sample_opts;
 
 /* NUTS, 4 chains, 1000 + 1000 iterations, depth 10, length 32, diagonal C, target .8, step 0, most_energy 1000, no
@@ -182,7 +183,7 @@ typedef struct lnt_hyper {
  * Everything but net->net.width and prior's arrays is copied; those and the context's memory must outlive the density.
  * Thread-safe, for as many calls at once as there are processors; further ones wait. A column is computed by itself, so
  * that any width gives the same bits: one, because nothing is gained by more and chains then never wait for each other.
- * Cost: 6 k operations and an exponential for each hidden unit and sample, by vectors over samples; blocks of 256
+ * Cost: 6 k operations and an exponential for each hidden unit and sample, by vectors over samples; blocks of <= 256
  * samples stay in the cache. Accuracy: of logp about 1e-16 n; phi to 3 units in the last place, phi' to 1e-15 absolute.
  * Memory: (inputs + 2 outputs + 1) N numbers and for each processor 256 for every unit.
  * Errors as lnt_posterior_mode(); LNT_ESHAPE: classes other than outputs; LNT_EDOMAIN: a prior out of range. */

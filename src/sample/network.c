@@ -14,14 +14,15 @@
 #include <string.h>
 
 #define LOG_2PI 1.83787706640934548356
-#define BLOCK 256    /* samples in a block */
+#define BLOCK 256    /* samples in a block, at most */
+#define UNIT 16      /* of which there is a whole number, for the loops */
 #define BY_HAND 1024 /* weights of a layer up to which its products are made here */
 
 /* Numbers for one evaluation. */
 typedef struct slot {
     atomic_flag busy;
     double *w, *g; /* weights with the scaling of their layers in them, and the gradient by those */
-    double **Z;    /* outputs of layer l, (width[l] + 1) x BLOCK: the last row is 1, for the biases */
+    double **Z;    /* outputs of layer l, (width[l] + 1) x block: the last row is 1, for the biases */
     double *D, *D_next;
 } slot;
 
@@ -33,7 +34,8 @@ typedef struct network {
     double beta, n, constant; /* constant: what does not depend on the position */
     const double *size;       /* weights in each group */
     int k, blocks, slots;
-    double *X, *d, *v; /* (inputs + 1) x BLOCK, outputs x BLOCK, outputs x BLOCK for each block */
+    size_t block;      /* samples in a block */
+    double *X, *d, *v; /* (inputs + 1) x block, outputs x block, outputs x block for each block of samples */
     slot *slot;
 } network;
 
@@ -49,48 +51,49 @@ static lnt_activation activation(const network *m, int l)
 
 /* ---- One block of samples ---- */
 
-static void product(double *out, const double *in, const double *w, int rows, int inner, bool transposed)
+static void product(const network *m, double *out, const double *in, const double *w, int rows, int inner,
+                    bool transposed)
 {
     if (rows * inner > BY_HAND) {
         lnt_mat W = lnt_mat_view((double *)(uintptr_t)w, transposed ? inner : rows, transposed ? rows : inner);
-        lnt_gemm(lnt_mat_view(out, BLOCK, rows), 1, LNT_N, lnt_mat_view((double *)(uintptr_t)in, BLOCK, inner),
-                 transposed ? LNT_N : LNT_T, W, 0);
+        lnt_gemm(lnt_mat_view(out, (int)m->block, rows), 1, LNT_N,
+                 lnt_mat_view((double *)(uintptr_t)in, (int)m->block, inner), transposed ? LNT_N : LNT_T, W, 0);
         return;
     }
-    lnt_loop_product p = {.out = out, .in = in, .w = w, .N = BLOCK, .rows = rows, .inner = inner};
+    lnt_loop_product p = {.out = out, .in = in, .w = w, .N = m->block, .rows = rows, .inner = inner};
     p.next_row = transposed ? (size_t)inner : 1;
     p.next_inner = transposed ? 1 : (size_t)rows;
     lnt_loops()->product(&p);
 }
 
-static void add_gradient(double *g, const double *D, const double *Z, int rows, int cols)
+static void add_gradient(const network *m, double *g, const double *D, const double *Z, int rows, int cols)
 {
     if (rows * cols > BY_HAND)
-        lnt_gemm(lnt_mat_view(g, rows, cols), 1, LNT_T, lnt_mat_view((double *)(uintptr_t)D, BLOCK, rows), LNT_N,
-                 lnt_mat_view((double *)(uintptr_t)Z, BLOCK, cols), 1);
+        lnt_gemm(lnt_mat_view(g, rows, cols), 1, LNT_T, lnt_mat_view((double *)(uintptr_t)D, (int)m->block, rows),
+                 LNT_N, lnt_mat_view((double *)(uintptr_t)Z, (int)m->block, cols), 1);
     else
-        lnt_loops()->gradient(g, rows, cols, D, Z, BLOCK);
+        lnt_loops()->gradient(g, rows, cols, D, Z, m->block);
 }
 
-static void activate(double *z, int rows, lnt_activation phi)
+static void activate(const network *m, double *z, int rows, lnt_activation phi)
 {
     if (phi == LNT_SOFTPLUS)
-        lnt_activate(lnt_mat_view(z, rows, BLOCK), (lnt_mat){0}, phi);
+        lnt_activate(lnt_mat_view(z, rows, (int)m->block), (lnt_mat){0}, phi);
     else if (phi != LNT_LINEAR)
-        lnt_loops()->activate(z, (size_t)rows * BLOCK, phi);
+        lnt_loops()->activate(z, (size_t)rows * m->block, phi);
 }
 
-static void back(double *d, const double *z, int rows, lnt_activation phi)
+static void back(const network *m, double *d, const double *z, int rows, lnt_activation phi)
 {
     if (phi != LNT_LINEAR)
-        lnt_loops()->back(d, z, (size_t)rows * BLOCK, phi);
+        lnt_loops()->back(d, z, (size_t)rows * m->block, phi);
 }
 
 /* f <- dlog p/df / beta; returns minus log p, or the sum of squares. */
 static double misfit(const network *m, double *f, int block)
 {
     int q = width(m, m->net.net.depth);
-    size_t count = (size_t)q * BLOCK, at = (size_t)block * count;
+    size_t count = (size_t)q * m->block, at = (size_t)block * count;
     const double *d = m->d + at, *v = m->v + at;
     switch (m->kind) {
     case LNT_GAUSSIAN:
@@ -98,7 +101,7 @@ static double misfit(const network *m, double *f, int block)
     case LNT_BERNOULLI:
         return lnt_loops()->bernoulli(f, d, v, count);
     default:
-        return lnt_loops()->categorical(f, d, v, q, BLOCK);
+        return lnt_loops()->categorical(f, d, v, q, m->block);
     }
 }
 
@@ -107,25 +110,25 @@ static double block_gradient(const network *m, slot *s, int block)
 {
     int L = m->net.net.depth, biases = m->net.biases;
     double *w = s->w, *g = s->g + m->k;
-    s->Z[0] = m->X + (size_t)block * (size_t)(width(m, 0) + 1) * BLOCK;
+    s->Z[0] = m->X + (size_t)block * (size_t)(width(m, 0) + 1) * m->block;
     for (int l = 1; l <= L; l++) {
         int rows = width(m, l), inner = width(m, l - 1) + biases;
-        product(s->Z[l], s->Z[l - 1], w, rows, inner, false);
-        activate(s->Z[l], rows, activation(m, l));
+        product(m, s->Z[l], s->Z[l - 1], w, rows, inner, false);
+        activate(m, s->Z[l], rows, activation(m, l));
         w += rows * inner;
     }
-    memcpy(s->D, s->Z[L], (size_t)width(m, L) * BLOCK * sizeof *s->D);
+    memcpy(s->D, s->Z[L], (size_t)width(m, L) * m->block * sizeof *s->D);
     double loss = misfit(m, s->D, block);
     for (int l = L; l >= 1; l--) {
         int rows = width(m, l), inner = width(m, l - 1), all = rows * (inner + biases);
         double *D = s->D;
         w -= all;
         g -= all;
-        back(D, s->Z[l], rows, activation(m, l));
-        add_gradient(g, D, s->Z[l - 1], rows, inner + biases);
+        back(m, D, s->Z[l], rows, activation(m, l));
+        add_gradient(m, g, D, s->Z[l - 1], rows, inner + biases);
         if (l == 1)
             break;
-        product(s->D_next, D, w, inner, rows, true);
+        product(m, s->D_next, D, w, inner, rows, true);
         s->D = s->D_next;
         s->D_next = D;
     }
@@ -248,16 +251,16 @@ static lnt_status make_slots(lnt_ctx *ctx, network *m)
         atomic_flag_clear(&s->busy);
         s->w = lnt_alloc(ctx, (size_t)m->k, sizeof *s->w);
         s->g = lnt_alloc(ctx, (size_t)m->k, sizeof *s->g);
-        s->D = lnt_alloc(ctx, (size_t)widest * BLOCK, sizeof *s->D);
-        s->D_next = lnt_alloc(ctx, (size_t)widest * BLOCK, sizeof *s->D);
+        s->D = lnt_alloc(ctx, (size_t)widest * m->block, sizeof *s->D);
+        s->D_next = lnt_alloc(ctx, (size_t)widest * m->block, sizeof *s->D);
         s->Z = lnt_alloc_zero(ctx, (size_t)L + 1, sizeof *s->Z);
         if (!s->w || !s->g || !s->D || !s->D_next || !s->Z)
             return LNT_ENOMEM;
         for (int l = 1; l <= L; l++) {
-            if (!(s->Z[l] = lnt_alloc(ctx, (size_t)(width(m, l) + 1) * BLOCK, sizeof **s->Z)))
+            if (!(s->Z[l] = lnt_alloc(ctx, (size_t)(width(m, l) + 1) * m->block, sizeof **s->Z)))
                 return LNT_ENOMEM;
-            for (int j = 0; j < BLOCK; j++)
-                s->Z[l][(size_t)width(m, l) * BLOCK + (size_t)j] = 1;
+            for (size_t j = 0; j < m->block; j++)
+                s->Z[l][(size_t)width(m, l) * m->block + j] = 1;
         }
     }
     return m->slot ? LNT_OK : LNT_ENOMEM;
@@ -268,20 +271,21 @@ static lnt_status copy_data(lnt_ctx *ctx, network *m, lnt_mat X, const lnt_likel
 {
     int p = width(m, 0), q = width(m, m->net.net.depth);
     m->blocks = (X.cols - 1) / BLOCK + 1;
-    size_t blocks = (size_t)m->blocks, outputs = (size_t)q * BLOCK;
-    m->X = lnt_alloc_zero(ctx, blocks * (size_t)(p + 1) * BLOCK, sizeof *m->X);
+    m->block = (size_t)((X.cols - 1) / m->blocks / UNIT + 1) * UNIT;
+    size_t blocks = (size_t)m->blocks, block = m->block, outputs = (size_t)q * block;
+    m->X = lnt_alloc_zero(ctx, blocks * (size_t)(p + 1) * block, sizeof *m->X);
     m->d = lnt_alloc_zero(ctx, blocks * outputs, sizeof *m->d);
     m->v = lnt_alloc_zero(ctx, blocks * outputs, sizeof *m->v);
     if (!m->X || !m->d || !m->v)
         return LNT_ENOMEM;
-    for (int j = 0; j < m->blocks * BLOCK; j++) {
-        double *x = m->X + (size_t)(j / BLOCK) * (size_t)(p + 1) * BLOCK + (size_t)(j % BLOCK);
-        x[(size_t)p * BLOCK] = 1;
+    for (int j = 0; j < (int)(blocks * block); j++) {
+        size_t of = (size_t)j / block, in = (size_t)j % block;
+        double *x = m->X + of * (size_t)(p + 1) * block + in;
+        x[(size_t)p * block] = 1;
         for (int i = 0; j < X.cols && i < p; i++)
-            x[(size_t)i * BLOCK] = *lnt_at(X, i, j);
+            x[(size_t)i * block] = *lnt_at(X, i, j);
         for (int o = 0; j < X.cols && o < q; o++) {
-            size_t at = (size_t)(j / BLOCK) * outputs + (size_t)o * BLOCK + (size_t)(j % BLOCK),
-                   from = (size_t)j * (size_t)q;
+            size_t at = of * outputs + (size_t)o * block + in, from = (size_t)j * (size_t)q;
             double v = m->kind == LNT_GAUSSIAN && likelihood->sqrtw ? likelihood->sqrtw[from + (size_t)o] : 1;
             m->d[at] = likelihood->d[from + (size_t)o];
             m->v[at] = v * v;

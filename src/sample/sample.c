@@ -228,7 +228,8 @@ static lnt_status deliver(lnt_ctx *ctx, run *r, const lnt_draw *draw)
         answer = r->sink(draw, r->user);
         pthread_mutex_unlock(&r->lock);
     }
-    lnt_progress_step(ctx);
+    if (!r->opts->silent)
+        lnt_progress_step(ctx);
     return answer == 0 ? LNT_OK : lnt_fail(ctx, LNT_EUSER, "the receiver of draws says stop (%d)", answer);
 }
 
@@ -295,7 +296,8 @@ lnt_status lnt_sample(lnt_ctx *ctx, lnt_mat state, const lnt_density *density, c
     if (status != LNT_OK || left == 0)
         return status;
     pthread_mutex_init(&r.lock, NULL);
-    lnt_progress_begin(ctx, "sampling", left);
+    if (!opts->silent)
+        lnt_progress_begin(ctx, "sampling", left);
     status = lnt_parallel(ctx, batches(&r), opts->threads, run_batch, &r);
     pthread_mutex_destroy(&r.lock);
     return status;

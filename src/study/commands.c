@@ -340,6 +340,7 @@ DECLARE_COMMAND(regress_path);
 DECLARE_COMMAND(regress_learning);
 DECLARE_COMMAND(matching);
 DECLARE_COMMAND(matching_flow);
+DECLARE_COMMAND(calibrating);
 DECLARE_COMMAND(linearizing);
 ADAPT(static, train)
 ADAPT(static, modes)
@@ -388,6 +389,9 @@ const lnt_command lnt_commands[] = {
     {"sample", "draw the weights of a network from their posterior, and say whether to trust the draws",
      lnt_sampling_description, lnt_sampling_examples, lnt_sampling_options, ADAPTED(sampling), LNT_OUT_OWN, NULL,
      "diagnostics, sampler, criteria, scores, growth, problems"},
+    {"sample calibrate", "check samplers of posteriors on data whose truth is a draw from the prior",
+     lnt_calibrating_description, lnt_calibrating_examples, lnt_calibrating_options, ADAPTED(calibrating),
+     LNT_OUT_FOLDER, NULL, "calibration"},
     {"apply", "apply a saved result to new rows or stimuli", apply_description, apply_examples, apply_options,
      ADAPTED(apply), LNT_OUT_ARRAY, "prediction", "score, classes"},
     {"reproduce", "run the published experiments and write the report", reproduce_description, reproduce_examples,

@@ -42,7 +42,8 @@ lnt_experiment_run lnt_notebook_experiment, lnt_exercise_experiment, lnt_depths_
     lnt_open_questions_experiment, lnt_what_works_experiment, lnt_evidence_experiment, lnt_linearized_experiment,
     lnt_notebook_modes_experiment, lnt_rates_experiment, lnt_evolution_experiment, lnt_riccati_experiment,
     lnt_discrete_experiment, lnt_alignment_experiment, lnt_completion_experiment, lnt_recovery_experiment,
-    lnt_match_global_experiment, lnt_energy_experiment, lnt_nuts_experiment, lnt_gaussian_posterior_experiment;
+    lnt_match_global_experiment, lnt_energy_experiment, lnt_nuts_experiment, lnt_gaussian_posterior_experiment,
+    lnt_calibration_experiment;
 
 /* Judges the deviations of a record whose names contain `part` and that no check judges so far: each gets a check of
  * its name, that `measure` (absolute, relative or sigmas) is at most `tolerance`. Deviations without that measure are

@@ -216,6 +216,15 @@ static const lnt_experiment_page pages[] = {
      3, .5},
     {"gaussian-posterior", LINEARIZED, "\\frac{E f - f(w^*)}{sd f} \\propto n^{-1/2}",
      "The distance falls as n to the power {exponent of n in the distance of Laplace's approximation}.", 5, 1.5},
+    {"calibration", LINEARIZED,
+     "w \\sim p(w) \\quad d \\sim p(d | w) \\implies \\text{the rank of } w \\text{ among draws from } p(w | d) "
+     "\\text{ is uniform}",
+     "The chance of ranks as uneven as those of the outputs is {NUTS, f(x*): p of uniform ranks} by NUTS, and on the "
+     "linear "
+     "model {linear: Laplace, f(x*): p of uniform ranks} by Laplace's approximation; with the precision in the place "
+     "of the "
+     "covariance it is {A as covariance must fail: least p}.",
+     4, .6},
     {"riccati", BEYOND,
      "\\tau \\frac{d}{dt} Q Q^\\top = F Q Q^\\top + Q Q^\\top F - (Q Q^\\top)^2 \\quad Q = (W_1^\\top; W_2)\n"
      "F = (-\\frac{\\lambda}{2} I, \\Sigma_{yx}^\\top; \\Sigma_{yx}, \\frac{\\lambda}{2} I)",

@@ -187,6 +187,13 @@ const lnt_experiment lnt_experiments[] = {
      "Is the posterior normal, as a post assumes? Near one mode, the more so the more rows there are: the mean of "
      "predictions moves away from Laplace's by n^-1/2 of its standard deviation.",
      NULL, lnt_gaussian_posterior_experiment},
+    {"calibration", "Are posteriors right? Simulation-based calibration",
+     "Weights from the prior, data from them: among draws from the posterior the true weights have a uniform rank. "
+     "Draws "
+     "by NUTS pass, Laplace's approximation does where it is exact; the precision in the place of the covariance, as "
+     "the "
+     "source has it, fails at once.",
+     NULL, lnt_calibration_experiment},
     {0}};
 
 lnt_status lnt_adopt(lnt_ctx *ctx, lnt_record *record, lnt_record *found, lnt_status status)

@@ -391,7 +391,7 @@ static void calibrations(void **state)
     for (int set = 0; set < 500; set++) {
         for (int i = 0; i < RUNS; i++)
             ranks[i] = (int)lnt_rng_below(&rng, DRAWS + 1);
-        check_status(ctx, lnt_calibrate(ctx, &c, ranks, RUNS, DRAWS), LNT_OK);
+        check_status(ctx, lnt_calibrate(ctx, &c, ranks, RUNS, DRAWS, 20), LNT_OK);
         assert_int_equal(c.bins, 20);
         low += c.p < 0.1 ? 1 / 500. : 0;
     }
@@ -401,7 +401,7 @@ static void calibrations(void **state)
             lnt_rng_normals(&rng, x, DRAWS);
             ranks[i] = lnt_calibration_rank(lnt_rng_normal(&rng) * (1 + 0.5 * narrow), x, DRAWS, 1);
         }
-        check_status(ctx, lnt_calibrate(ctx, &c, ranks, RUNS, DRAWS), LNT_OK);
+        check_status(ctx, lnt_calibrate(ctx, &c, ranks, RUNS, DRAWS, 20), LNT_OK);
         assert_true(narrow ? c.p < 1e-6 : c.p > 0.001);
     }
 }
@@ -413,23 +413,23 @@ static void calibration_by_hand(void **state)
     lnt_calibration c;
     for (int i = 0; i < 100; i++)
         ranks[i] = i;
-    check_status(ctx, lnt_calibrate(ctx, &c, ranks, 100, 99), LNT_OK);
+    check_status(ctx, lnt_calibrate(ctx, &c, ranks, 100, 99, 20), LNT_OK);
     for (int b = 0; b < 20; b++)
         assert_true(c.count[b] == 5 && fabs(c.expected[b] - 5) < 1e-12);
     check_near(c.p, 1, 1e-14, "a flat histogram");
     for (int i = 0; i < 100; i++)
         ranks[i] = 99 * (i % 4 == 0);
-    check_status(ctx, lnt_calibrate(ctx, &c, ranks, 100, 99), LNT_OK);
+    check_status(ctx, lnt_calibrate(ctx, &c, ranks, 100, 99, 20), LNT_OK);
     check_near(c.chi2, (70. * 70 + 20 * 20 + 18 * 25) / 5, 1e-13, "two bins");
-    check_status(ctx, lnt_calibrate(ctx, &c, ranks, 100, 100), LNT_OK); /* bins of 5 and of 6 ranks */
+    check_status(ctx, lnt_calibrate(ctx, &c, ranks, 100, 100, 20), LNT_OK); /* bins of 5 and of 6 ranks */
     assert_true(c.bins == 20 && fabs(c.expected[0] / c.expected[1] - 6 / 5.) < 1e-12);
     ranks[0] = 3;
-    check_failure(ctx, lnt_calibrate(ctx, &c, ranks, 100, 2), LNT_EINVAL, "rank 3");
+    check_failure(ctx, lnt_calibrate(ctx, &c, ranks, 100, 2, 20), LNT_EINVAL, "rank 3");
     ranks[0] = -1;
-    check_failure(ctx, lnt_calibrate(ctx, &c, ranks, 100, 99), LNT_EINVAL, "rank -1");
-    check_failure(ctx, lnt_calibrate(ctx, &c, ranks, 0, 99), LNT_EINVAL, "at least a rank");
+    check_failure(ctx, lnt_calibrate(ctx, &c, ranks, 100, 99, 20), LNT_EINVAL, "rank -1");
+    check_failure(ctx, lnt_calibrate(ctx, &c, ranks, 0, 99, 20), LNT_EINVAL, "at least a rank");
     ranks[0] = 1;
-    check_status(ctx, lnt_calibrate(ctx, &c, ranks, 1, 1), LNT_OK);
+    check_status(ctx, lnt_calibrate(ctx, &c, ranks, 1, 1, 20), LNT_OK);
     assert_int_equal(c.bins, 2);
     const double draws[] = {1, 9, 2, 9, 3, 9};
     assert_int_equal(lnt_calibration_rank(2.5, draws, 3, 2), 2);
