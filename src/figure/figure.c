@@ -62,10 +62,20 @@ lnt_status lnt_figure_data(lnt_ctx *ctx, lnt_text *data, const lnt_figure *figur
 static const char *const colours[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"};
 #define COLOURS ((int)(sizeof colours / sizeof *colours))
 
-/* What lies below the curve itself: the filling of steps; over an image, a white rim. */
-static void put_below(lnt_text *out, const lnt_curve *curve, const char *source, int index, int colour, bool rim)
+static int count_steps(const lnt_panel *panel)
 {
-    if (curve->style == LNT_CURVE_STEPS)
+    int count = 0;
+    for (int c = 0; c < panel->curves; c++)
+        count += panel->curve[c].style == LNT_CURVE_STEPS;
+    return count;
+}
+
+/* What lies below the curve itself: the filling of steps that are alone; over an image, a white rim. */
+static void put_below(lnt_text *out, const lnt_panel *panel, const lnt_curve *curve, const char *source, int index,
+                      int colour)
+{
+    bool rim = panel->image != NULL;
+    if (curve->style == LNT_CURVE_STEPS && count_steps(panel) == 1)
         lnt_text_add(out,
                      " %s index %d using 1:2 with boxes fs transparent solid 0.2 noborder fc rgb '%s' notitle, "
                      "\\\n   ",
@@ -159,6 +169,16 @@ static void put_decades(lnt_text *out, const lnt_panel *panel)
         lnt_text_add(out, "set xtics %g\n", pow(10, ceil(decades / 5)));
 }
 
+/* Heights of a histogram are read from 0. */
+static void put_floor(lnt_text *out, const lnt_panel *panel)
+{
+    bool floor = count_steps(panel) > 0 && !panel->image && !lnt_panel_logy(panel);
+    for (int c = 0; c < panel->curves; c++)
+        for (int i = 0; i < panel->curve[c].n; i++)
+            floor = floor && !(panel->curve[c].y[i] < 0);
+    lnt_text_add(out, floor ? "set yrange [0:*]\n" : "set autoscale y\n");
+}
+
 /* Every panel gets as many lines of key, so that the axes of all are aligned. */
 static void put_panel(lnt_text *out, const lnt_panel *panel, const char *source, int *index, int labels)
 {
@@ -170,6 +190,7 @@ static void put_panel(lnt_text *out, const lnt_panel *panel, const char *source,
     lnt_put_quoted(out, panel->ylabel);
     lnt_text_add(out, "\n%s logscale x\n%s logscale y\n", panel->logx ? "set" : "unset",
                  lnt_panel_logy(panel) ? "set" : "unset");
+    put_floor(out, panel);
     lnt_image_axes(out, panel);
     put_decades(out, panel);
     put_offsets(out, panel);
@@ -180,7 +201,7 @@ static void put_panel(lnt_text *out, const lnt_panel *panel, const char *source,
     for (int c = 0; c < panel->curves; c++) {
         const lnt_curve *curve = &panel->curve[c];
         lnt_text_add(out, c || panel->image ? ", \\\n   " : "");
-        put_below(out, curve, source, *index, colour, panel->image != NULL);
+        put_below(out, panel, curve, source, *index, colour);
         lnt_text_add(out, " %s index %d using 1:2%s ", source, (*index)++, curve->style == LNT_CURVE_BAND ? ":3" : "");
         dash += curve->style == LNT_CURVE_THEORY && (curve->label[0] || dash < 0);
         put_style(out, curve, colour, dash);
