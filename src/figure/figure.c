@@ -176,7 +176,8 @@ static void put_floor(lnt_text *out, const lnt_panel *panel)
     for (int c = 0; c < panel->curves; c++)
         for (int i = 0; i < panel->curve[c].n; i++)
             floor = floor && !(panel->curve[c].y[i] < 0);
-    lnt_text_add(out, floor ? "set yrange [0:*]\n" : "set autoscale y\n");
+    if (floor)
+        lnt_text_add(out, "set yrange [0:*]\n");
 }
 
 /* Every panel gets as many lines of key, so that the axes of all are aligned. */
@@ -190,8 +191,8 @@ static void put_panel(lnt_text *out, const lnt_panel *panel, const char *source,
     lnt_put_quoted(out, panel->ylabel);
     lnt_text_add(out, "\n%s logscale x\n%s logscale y\n", panel->logx ? "set" : "unset",
                  lnt_panel_logy(panel) ? "set" : "unset");
-    put_floor(out, panel);
     lnt_image_axes(out, panel);
+    put_floor(out, panel);
     put_decades(out, panel);
     put_offsets(out, panel);
     lnt_text_add(out, "plot");
