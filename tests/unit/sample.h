@@ -7,8 +7,8 @@
 /* All draws after warm-up of a run, chain after chain. */
 typedef struct draws {
     int k, chains, count, warmup;
-    double *q;             /* k x count x chains */
-    double *logp, *energy; /* count x chains */
+    double *q;                         /* k x count x chains */
+    double *logp, *energy, *divergent; /* count x chains */
     long divergences, leapfrogs, at_depth;
     double accept; /* sum */
     long received;
@@ -24,6 +24,7 @@ static inline int keep_draw(const lnt_draw *draw, void *user)
     memcpy(d->q + at * (size_t)d->k, draw->q, (size_t)d->k * sizeof *d->q);
     d->logp[at] = draw->logp;
     d->energy[at] = draw->energy;
+    d->divergent[at] = draw->divergent;
     d->divergences += draw->divergent;
     d->at_depth += draw->at_depth;
     d->leapfrogs += draw->leapfrogs;
@@ -40,7 +41,22 @@ static inline draws draws_of(lnt_ctx *ctx, int k, const lnt_sample_opts *o)
                    .warmup = o->warmup,
                    .q = new_vector(ctx, n * (size_t)k),
                    .logp = new_vector(ctx, n),
-                   .energy = new_vector(ctx, n)};
+                   .energy = new_vector(ctx, n),
+                   .divergent = new_vector(ctx, n)};
+}
+
+/* Whether the draws of all coordinates are to be trusted. */
+static inline bool trusted(lnt_ctx *ctx, const draws *d)
+{
+    const lnt_chains x = {d->q, d->chains, d->count, d->k}, energy = {d->energy, d->chains, d->count, 1},
+                     divergent = {d->divergent, d->chains, d->count, 1};
+    lnt_sampler_trace trace = {.energy = energy, .divergent = divergent, .position = x};
+    lnt_diagnosis *diagnosis = lnt_alloc(ctx, (size_t)d->k, sizeof *diagnosis);
+    lnt_verdict verdict;
+    assert_non_null(diagnosis);
+    check_status(ctx, lnt_diagnose(ctx, diagnosis, &x, 1), LNT_OK);
+    check_status(ctx, lnt_verdict_on(ctx, &verdict, diagnosis, d->k, d->chains, &trace, NULL), LNT_OK);
+    return verdict.trusted;
 }
 
 static inline lnt_mat new_state(lnt_ctx *ctx, const lnt_density *density, const lnt_sample_opts *o)
