@@ -1,5 +1,6 @@
 #include "local.h"
 
+#include "../linalg/wide.h"
 #include "linnet/linalg.h"
 #include "linnet/parallel.h"
 
@@ -202,13 +203,22 @@ typedef struct pass {
     lnt_mat *square; /* of each block: B^T B, or the triangle of [B r] */
 } pass;
 
+WIDE static void divide_columns(lnt_mat BT, const double *sd)
+{
+    for (int i = 0; i < BT.cols; i++) {
+        double *b = lnt_at(BT, 0, i), factor = 1 / sd[i];
+        for (int j = 0; j < BT.rows; j++)
+            b[j] *= factor;
+    }
+}
+
 /* Whitened rows first .. last-1 as columns of BT. */
 static lnt_status read_rows(lnt_ctx *ctx, lnt_mat BT, bool *rejected, const lnt_local *l, const double *w, int first)
 {
     lnt_status status =
         lnt_model_rows(ctx, BT.a, (size_t)BT.ld, rejected, l->model, w, (size_t)first, (size_t)first + (size_t)BT.cols);
-    for (int i = 0; l->problem->sd && i < BT.cols && status == LNT_OK; i++)
-        lnt_mat_scale(lnt_columns(BT, i, 1), 1 / l->problem->sd[first + i]);
+    if (l->problem->sd && status == LNT_OK)
+        divide_columns(BT, l->problem->sd + first);
     if (status == LNT_OK && l->L.a && !*rejected) {
         lnt_mark mark = lnt_ctx_mark(ctx);
         lnt_mat B;
