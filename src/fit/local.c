@@ -167,8 +167,7 @@ lnt_status lnt_local_residual(lnt_ctx *ctx, double *r, bool *rejected, const lnt
     for (int i = 0; i < l->n; i++)
         r[i] = l->problem->d[i] - r[i];
     lnt_local_whiten(l, r);
-    double size = lnt_mat_norm(column(r, l->n));
-    *rejected = !isfinite(size * size);
+    *rejected = !isfinite(lnt_vec_dot(l->n, r, r));
     return LNT_OK;
 }
 

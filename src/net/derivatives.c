@@ -89,11 +89,13 @@ static lnt_mat first(lnt_mat A, int N)
     return lnt_columns(A, 0, N);
 }
 
-/* A <- A + t b 1^T */
+/* A <- A + t b 1^T, without gaps between its columns. */
 WIDE static void add_bias(lnt_mat A, double t, const double *b)
 {
-    for (int j = 0; b && j < A.cols; j++) {
-        double *a = lnt_at(A, 0, j);
+    for (int j = 0; b && A.rows == 1 && j < A.cols; j++) /* one loop, not many short ones */
+        A.a[j] += t * b[0];
+    for (int j = 0; b && A.rows > 1 && j < A.cols; j++) {
+        double *restrict a = lnt_at(A, 0, j);
         for (int i = 0; i < A.rows; i++)
             a[i] += t * b[i];
     }
@@ -107,12 +109,16 @@ WIDE static void multiply(lnt_mat B, lnt_mat A)
         B.a[i] *= A.a[i];
 }
 
-/* ddA <- curve o dA o dA + slope o ddA, all without gaps. */
-WIDE static void bend(lnt_mat ddA, lnt_mat dA, const double *curve, const double *slope)
+/* ddA <- curve o dA o dA + slope o ddA, the latter 0 in the first layer; all without gaps. */
+WIDE static void bend(lnt_mat ddA, lnt_mat dA, const double *curve, const double *slope, bool first_layer)
 {
     size_t count = (size_t)dA.rows * (size_t)dA.cols;
-    for (size_t i = 0; i < count; i++)
-        ddA.a[i] = curve[i] * dA.a[i] * dA.a[i] + slope[i] * ddA.a[i];
+    double *restrict aa = ddA.a;
+    const double *restrict a = dA.a;
+    for (size_t i = 0; i < count && first_layer; i++)
+        aa[i] = curve[i] * a[i] * a[i];
+    for (size_t i = 0; i < count && !first_layer; i++)
+        aa[i] = curve[i] * a[i] * a[i] + slope[i] * aa[i];
 }
 
 void lnt_layers_pass(lnt_layers_work *work, const lnt_layers *net, const double *w, lnt_mat X, bool curve)
@@ -144,11 +150,9 @@ static void along(lnt_layers_work *work, const lnt_layers *net, const double *w,
         if (second && l > 1) {
             lnt_gemm(ddA, 2 * s, LNT_N, dW, LNT_N, dz, 0);
             lnt_gemm(ddA, s, LNT_N, W, LNT_N, ddz, 1);
-        } else if (second) {
-            lnt_mat_fill(ddA, 0);
         }
         if (second)
-            bend(ddA, dA, work->curve[l].a, work->slope[l].a);
+            bend(ddA, dA, work->curve[l].a, work->slope[l].a, l == 1);
         multiply(dA, first(work->slope[l], N));
     }
 }
