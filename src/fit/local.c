@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define PROBES 8
+#define CACHED 65536 /* doubles of the second cache for rows */
 
 static double *vector(lnt_ctx *ctx, int n)
 {
@@ -270,12 +271,22 @@ static lnt_status add_rows(lnt_ctx *ctx, pass *p, int block, bool empty, lnt_mat
                                                    : LNT_OK;
 }
 
+/* How many rows are asked for at a time: all, unless the memory is too small, or the caches are and products are all
+ * that is made of them. */
+static int chunk_rows(const lnt_local *l, int rows)
+{
+    int chunk = LNT_MODEL_CHUNK > 2 * l->k ? LNT_MODEL_CHUNK : 2 * l->k, cached = CACHED / l->k;
+    if (by_squares(l) && !l->whole && (double)rows * l->k > 16 * CACHED)
+        return cached > 64 ? cached : 64;
+    return l->BT.a ? rows : chunk;
+}
+
 static lnt_status one_block(lnt_ctx *ctx, int block, void *user)
 {
     pass *p = user;
     lnt_local *l = p->l;
     int first = block * p->rows, last = first + p->rows < l->n ? first + p->rows : l->n;
-    int chunk = l->BT.a ? last - first : LNT_MODEL_CHUNK > 2 * l->k ? LNT_MODEL_CHUNK : 2 * l->k;
+    int chunk = chunk_rows(l, last - first);
     lnt_mat BT;
     lnt_status status = LNT_OK;
     if (chunk > last - first)
