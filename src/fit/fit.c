@@ -58,7 +58,7 @@ lnt_status lnt_fit_try(lnt_ctx *ctx, lnt_fit_run *run, double *objective, bool *
     lnt_status status = lnt_local_residual(ctx, run->trial_r, rejected, &run->l, run->trial);
     if (status != LNT_OK || *rejected)
         return status;
-    run->trial_sse = lnt_vec_dot(run->l.n, run->trial_r, run->trial_r);
+    run->trial_sse = pow(lnt_mat_norm(lnt_mat_view(run->trial_r, run->l.n, 1)), 2);
     *objective = run->trial_sse + lnt_local_penalty(&run->l, run->trial);
     *rejected = !isfinite(*objective);
     return LNT_OK;
