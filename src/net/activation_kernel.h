@@ -12,7 +12,7 @@ TARGET INLINE VEC NAME(with_sign)(VEC x, VEC sign)
 TARGET INLINE void NAME(tanh)(double *z, double *slope, double *curve, int count)
 {
     for (int i = 0; i < count; i += WIDTH) {
-        VEC a = LOAD(z + i), fall, e = NAME(decay)(2 * LEAST(a, -a), &fall), inverse = 1 / (1 + e),
+        VEC a = LOAD(z + i), fall, e = NAME(decay)(2 * LEAST(a, -a), &fall), inverse = 1 / (2 - fall),
             value = NAME(with_sign)(fall * inverse, a), first = 4 * e * (inverse * inverse);
         STORE(z + i, value);
         if (slope)
