@@ -44,6 +44,8 @@ typedef struct lnt_layers_work {
     lnt_mat *Z, *slope, *curve; /* z_l, phi_l'(a_l), phi_l''(a_l); l = 0 .. L, of which Z[0] is X itself */
     lnt_mat *dZ, *ddZ;          /* first and second derivatives of z_l along v; l = 1 .. L */
     lnt_mat D, D_next;          /* back-propagated factors, widest x width outputs */
+    double *w; /* NULL, or the weights of the last pass over all of X, which `kept` says is still there */
+    bool kept;
 } lnt_layers_work;
 
 LNT_API lnt_status lnt_layers_work_alloc(lnt_ctx *ctx, lnt_layers_work *work, const lnt_layers *net, int width);

@@ -58,7 +58,8 @@ lnt_status lnt_fit_try(lnt_ctx *ctx, lnt_fit_run *run, double *objective, bool *
     lnt_status status = lnt_local_residual(ctx, run->trial_r, rejected, &run->l, run->trial);
     if (status != LNT_OK || *rejected)
         return status;
-    *objective = pow(lnt_mat_norm(lnt_mat_view(run->trial_r, run->l.n, 1)), 2) + lnt_local_penalty(&run->l, run->trial);
+    run->trial_sse = pow(lnt_mat_norm(lnt_mat_view(run->trial_r, run->l.n, 1)), 2);
+    *objective = run->trial_sse + lnt_local_penalty(&run->l, run->trial);
     *rejected = !isfinite(*objective);
     return LNT_OK;
 }
@@ -68,9 +69,7 @@ void lnt_fit_accept(lnt_fit_run *run, double objective)
     memcpy(run->w, run->trial, (size_t)run->l.k * sizeof *run->w);
     memcpy(run->r, run->trial_r, (size_t)run->l.n * sizeof *run->r);
     run->info->objective = objective;
-    run->info->sse = objective - lnt_local_penalty(&run->l, run->w);
-    if (run->l.problem->penalty)
-        run->info->sse = pow(lnt_mat_norm(lnt_mat_view(run->r, run->l.n, 1)), 2);
+    run->info->sse = run->trial_sse;
     run->info->accepted++;
 }
 

@@ -1,5 +1,6 @@
 #include "local.h"
 
+#include "../linalg/wide.h"
 #include "linnet/linalg.h"
 #include "linnet/parallel.h"
 
@@ -9,6 +10,7 @@
 #include <string.h>
 
 #define PROBES 8
+#define CACHED 65536 /* doubles of the second cache for rows */
 
 static double *vector(lnt_ctx *ctx, int n)
 {
@@ -166,8 +168,7 @@ lnt_status lnt_local_residual(lnt_ctx *ctx, double *r, bool *rejected, const lnt
     for (int i = 0; i < l->n; i++)
         r[i] = l->problem->d[i] - r[i];
     lnt_local_whiten(l, r);
-    double size = lnt_mat_norm(column(r, l->n));
-    *rejected = !isfinite(size * size);
+    *rejected = !isfinite(lnt_vec_dot(l->n, r, r));
     return LNT_OK;
 }
 
@@ -202,13 +203,22 @@ typedef struct pass {
     lnt_mat *square; /* of each block: B^T B, or the triangle of [B r] */
 } pass;
 
+WIDE static void divide_columns(lnt_mat BT, const double *sd)
+{
+    for (int i = 0; i < BT.cols; i++) {
+        double *b = lnt_at(BT, 0, i), factor = 1 / sd[i];
+        for (int j = 0; j < BT.rows; j++)
+            b[j] *= factor;
+    }
+}
+
 /* Whitened rows first .. last-1 as columns of BT. */
 static lnt_status read_rows(lnt_ctx *ctx, lnt_mat BT, bool *rejected, const lnt_local *l, const double *w, int first)
 {
     lnt_status status =
         lnt_model_rows(ctx, BT.a, (size_t)BT.ld, rejected, l->model, w, (size_t)first, (size_t)first + (size_t)BT.cols);
-    for (int i = 0; l->problem->sd && i < BT.cols && status == LNT_OK; i++)
-        lnt_mat_scale(lnt_columns(BT, i, 1), 1 / l->problem->sd[first + i]);
+    if (l->problem->sd && status == LNT_OK)
+        divide_columns(BT, l->problem->sd + first);
     if (status == LNT_OK && l->L.a && !*rejected) {
         lnt_mark mark = lnt_ctx_mark(ctx);
         lnt_mat B;
@@ -261,12 +271,22 @@ static lnt_status add_rows(lnt_ctx *ctx, pass *p, int block, bool empty, lnt_mat
                                                    : LNT_OK;
 }
 
+/* How many rows are asked for at a time: all, unless the memory is too small, or the caches are and products are all
+ * that is made of them. */
+static int chunk_rows(const lnt_local *l, int rows)
+{
+    int chunk = LNT_MODEL_CHUNK > 2 * l->k ? LNT_MODEL_CHUNK : 2 * l->k, cached = CACHED / l->k;
+    if (by_squares(l) && !l->whole && (double)rows * l->k > 16 * CACHED)
+        return cached > 64 ? cached : 64;
+    return l->BT.a ? rows : chunk;
+}
+
 static lnt_status one_block(lnt_ctx *ctx, int block, void *user)
 {
     pass *p = user;
     lnt_local *l = p->l;
     int first = block * p->rows, last = first + p->rows < l->n ? first + p->rows : l->n;
-    int chunk = l->BT.a ? last - first : LNT_MODEL_CHUNK > 2 * l->k ? LNT_MODEL_CHUNK : 2 * l->k;
+    int chunk = chunk_rows(l, last - first);
     lnt_mat BT;
     lnt_status status = LNT_OK;
     if (chunk > last - first)

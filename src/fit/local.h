@@ -76,8 +76,9 @@ typedef struct lnt_fit_run {
     lnt_fit_info *info;
     double *w, *r, *trial, *trial_r, *p, *q, *D2, *fvv;
     double zero; /* SSE that counts as 0 */
-    int flat;    /* steps in a row without a fall */
-    bool more;   /* D is More's */
+    double trial_sse;
+    int flat;  /* steps in a row without a fall */
+    bool more; /* D is More's */
 } lnt_fit_run;
 
 /* The methods, from w with info->outputs and sse filled in and r the residual there. */

@@ -24,11 +24,15 @@ lnt_status lnt_mat_alloc_zero(lnt_ctx *ctx, lnt_mat *A, int rows, int cols)
 
 void lnt_mat_copy(lnt_mat B, lnt_mat A)
 {
-    if (A.a == B.a)
+    size_t size = (size_t)A.rows * (size_t)A.cols;
+    if (A.a == B.a || size == 0)
         return;
+    if (A.ld == A.rows && B.ld == B.rows) {
+        memcpy(B.a, A.a, size * sizeof *A.a);
+        return;
+    }
     for (int j = 0; j < A.cols; j++)
-        if (A.rows > 0)
-            memcpy(lnt_at(B, 0, j), lnt_at(A, 0, j), (size_t)A.rows * sizeof *A.a);
+        memcpy(lnt_at(B, 0, j), lnt_at(A, 0, j), (size_t)A.rows * sizeof *A.a);
 }
 
 void lnt_mat_transpose(lnt_mat B, lnt_mat A)

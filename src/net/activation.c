@@ -1,98 +1,35 @@
 #include "linnet/net.h"
 
-#include "../linalg/wide.h"
-
 #include <limits.h>
 #include <math.h>
-#include <stdint.h>
 #include <string.h>
 
-#define BLOCK 64
+#define PLACES 8
 
-/* *e <- e^x and *fall <- 1 - e^x for x <= 0, both to a unit or two in the last place, without branches: x = n ln 2 + r,
- * |r| <= ln 2/2, and p = e^r - 1 by its series, so that e = 2^n + 2^n p. Below e^-708 it is 0. */
-static inline void exponential(double *e, double *fall, double x)
-{
-    const double big = 0x1.8p52, log2e = 0x1.71547652b82fep0, ln2 = 0x1.62e42feep-1, rest = 0x1.a39ef35793c76p-33;
-    double within = x < -708 ? -708 : x, t = within * log2e + big, n = t - big, r = (within - n * ln2) - n * rest,
-           scale;
-    double p = 1.0 / 6227020800;
-    p = p * r + 1.0 / 479001600;
-    p = p * r + 1.0 / 39916800;
-    p = p * r + 1.0 / 3628800;
-    p = p * r + 1.0 / 362880;
-    p = p * r + 1.0 / 40320;
-    p = p * r + 1.0 / 5040;
-    p = p * r + 1.0 / 720;
-    p = p * r + 1.0 / 120;
-    p = p * r + 1.0 / 24;
-    p = p * r + 1.0 / 6;
-    p = p * r + 0.5;
-    p = r + r * r * p;
-    uint64_t bits; /* of t: n stands in the last ones */
-    memcpy(&bits, &t, sizeof bits);
-    bits = (bits + 1023) << 52;
-    memcpy(&scale, &bits, sizeof scale);
-    *e = x < -708 ? 0 : scale + scale * p;
-    *fall = (1 - scale) - scale * p;
-}
+/* slope, or both derivatives, may be NULL. count is a multiple of PLACES. */
+typedef void kernel(double *z, double *slope, double *curve, int count);
 
-/* Value, slope and curvature at a block of places, from exponentials of -|a| only: none loses digits where the function
- * saturates. */
-typedef void block(double *restrict z, double *restrict slope, double *restrict curve);
-
-WIDE static void tanh_block(double *restrict z, double *restrict slope, double *restrict curve)
-{
-    for (int i = 0; i < BLOCK; i++) {
-        double e, fall;
-        exponential(&e, &fall, -2 * fabs(z[i]));
-        double inverse = 1 / (1 + e), value = copysign(fall * inverse, z[i]);
-        z[i] = value;
-        slope[i] = 4 * e * inverse * inverse;
-        curve[i] = -2 * value * slope[i];
-    }
-}
-
-WIDE static void logistic_block(double *restrict z, double *restrict slope, double *restrict curve)
-{
-    for (int i = 0; i < BLOCK; i++) {
-        double a = z[i], e, fall;
-        exponential(&e, &fall, -fabs(a));
-        double inverse = 1 / (1 + e);
-        z[i] = (a >= 0 ? 1 : e) * inverse;
-        slope[i] = e * inverse * inverse;
-        curve[i] = -copysign(fall * inverse, a) * slope[i];
-    }
-}
-
-static void softplus_block(double *restrict z, double *restrict slope, double *restrict curve)
-{
-    for (int i = 0; i < BLOCK; i++) {
-        double a = z[i], e, fall;
-        exponential(&e, &fall, -fabs(a));
-        double d = 1 + e;
-        z[i] = fmax(a, 0) + log1p(e);
-        slope[i] = (a >= 0 ? 1 : e) / d;
-        curve[i] = e / (d * d);
-    }
-}
-
-static void relu_block(double *restrict z, double *restrict slope, double *restrict curve)
-{
-    for (int i = 0; i < BLOCK; i++) {
-        slope[i] = z[i] > 0;
-        z[i] = fmax(z[i], 0);
-        curve[i] = 0;
-    }
-}
-
-static void linear_block(double *restrict z, double *restrict slope, double *restrict curve)
+static void linear_at(double *z, double *slope, double *curve, int count)
 {
     (void)z;
-    for (int i = 0; i < BLOCK; i++) {
+    for (int i = 0; slope && i < count; i++)
         slope[i] = 1;
+    for (int i = 0; curve && i < count; i++)
         curve[i] = 0;
-    }
+}
+
+#define KERNEL "activation_kernel.h"
+#include "vectors.h"
+
+static kernel *choose(lnt_activation phi)
+{
+#ifdef LNT_X86
+    if (lnt_simd_avx512())
+        return kernels_by_8[phi];
+    if (lnt_simd_avx2())
+        return kernels_by_4[phi];
+#endif
+    return kernels_by_2[phi];
 }
 
 /* Without gaps between its columns. */
@@ -106,6 +43,23 @@ static lnt_mat one_column(lnt_mat A, int rows)
     return lnt_mat_view(A.a, rows, 1);
 }
 
+static void column(kernel *at, double *z, double *slope, double *curve, int count)
+{
+    double rest[3][PLACES] = {0};
+    int whole = count / PLACES * PLACES;
+    size_t bytes = (size_t)(count - whole) * sizeof *z;
+    at(z, slope, curve, whole);
+    if (bytes == 0)
+        return;
+    memcpy(rest[0], z + whole, bytes);
+    at(rest[0], slope ? rest[1] : NULL, curve ? rest[2] : NULL, PLACES);
+    memcpy(z + whole, rest[0], bytes);
+    if (slope)
+        memcpy(slope + whole, rest[1], bytes);
+    if (curve)
+        memcpy(curve + whole, rest[2], bytes);
+}
+
 void lnt_activate_twice(lnt_mat Z, lnt_mat slope, lnt_mat curve, lnt_activation phi)
 {
     if (dense(Z) && dense(slope) && dense(curve) && (double)Z.rows * Z.cols < INT_MAX / 2) {
@@ -114,25 +68,9 @@ void lnt_activate_twice(lnt_mat Z, lnt_mat slope, lnt_mat curve, lnt_activation 
         slope = one_column(slope, rows);
         curve = one_column(curve, rows);
     }
-    static block *const at[] = {linear_block, tanh_block, relu_block, logistic_block, softplus_block};
-    double z[BLOCK] = {0}, s[BLOCK], c[BLOCK];
-    for (int j = 0; j < Z.cols; j++)
-        for (int i = 0; i < Z.rows; i += BLOCK) {
-            double *to = lnt_at(Z, i, j), *first = slope.a ? lnt_at(slope, i, j) : s,
-                   *second = curve.a ? lnt_at(curve, i, j) : c;
-            size_t bytes = (size_t)(Z.rows - i) * sizeof *z;
-            if (Z.rows - i >= BLOCK) {
-                at[phi](to, first, second);
-                continue;
-            }
-            memcpy(z, to, bytes);
-            at[phi](z, s, c);
-            memcpy(to, z, bytes);
-            if (slope.a)
-                memcpy(first, s, bytes);
-            if (curve.a)
-                memcpy(second, c, bytes);
-        }
+    kernel *at = choose(phi);
+    for (int j = 0; j < Z.cols && Z.rows > 0; j++)
+        column(at, lnt_at(Z, 0, j), slope.a ? lnt_at(slope, 0, j) : NULL, curve.a ? lnt_at(curve, 0, j) : NULL, Z.rows);
 }
 
 void lnt_activate(lnt_mat Z, lnt_mat slope, lnt_activation phi)

@@ -1,11 +1,13 @@
 #include "linnet/derivatives.h"
 
+#include "../linalg/wide.h"
 #include "layers.h"
 #include "linnet/linalg.h"
 
 #include <assert.h>
 #include <math.h>
 #include <stdint.h>
+#include <string.h>
 
 static size_t layer_size(const lnt_layers *net, int l)
 {
@@ -50,10 +52,9 @@ static lnt_activation activation(const lnt_layers *net, int l)
     return l < net->net.depth ? net->net.activation : net->output;
 }
 
-/* Blocks of samples whose factors fit into a cache. */
-int lnt_layers_block(const lnt_layers *net, int samples)
+int lnt_layers_block(const lnt_layers *net, int samples, int most)
 {
-    int widest = 1, block = 256;
+    int widest = 1, block = most;
     for (int l = 0; l <= net->net.depth; l++)
         widest = net->net.width[l] > widest ? net->net.width[l] : widest;
     long factors = (long)widest * net->net.width[net->net.depth];
@@ -67,7 +68,7 @@ lnt_status lnt_layers_work_alloc(lnt_ctx *ctx, lnt_layers_work *work, const lnt_
     int L = net->net.depth, outputs = net->net.width[L], widest = 0;
     lnt_mat **each[] = {&work->Z, &work->slope, &work->curve, &work->dZ, &work->ddZ};
     lnt_status status = LNT_OK;
-    work->width = width;
+    *work = (lnt_layers_work){.width = width};
     for (int i = 0; i < 5 && status == LNT_OK; i++) {
         *each[i] = lnt_alloc_zero(ctx, (size_t)L + 1, sizeof **each[i]);
         status = *each[i] ? LNT_OK : LNT_ENOMEM;
@@ -88,14 +89,36 @@ static lnt_mat first(lnt_mat A, int N)
     return lnt_columns(A, 0, N);
 }
 
-/* A <- A + t b 1^T */
-static void add_bias(lnt_mat A, double t, const double *b)
+/* A <- A + t b 1^T, without gaps between its columns. */
+WIDE static void add_bias(lnt_mat A, double t, const double *b)
 {
-    for (int j = 0; b && j < A.cols; j++) {
-        double *a = lnt_at(A, 0, j);
+    for (int j = 0; b && A.rows == 1 && j < A.cols; j++) /* one loop, not many short ones */
+        A.a[j] += t * b[0];
+    for (int j = 0; b && A.rows > 1 && j < A.cols; j++) {
+        double *restrict a = lnt_at(A, 0, j);
         for (int i = 0; i < A.rows; i++)
             a[i] += t * b[i];
     }
+}
+
+/* B <- B o A, without gaps between their columns. */
+WIDE static void multiply(lnt_mat B, lnt_mat A)
+{
+    size_t count = (size_t)B.rows * (size_t)B.cols;
+    for (size_t i = 0; i < count; i++)
+        B.a[i] *= A.a[i];
+}
+
+/* ddA <- curve o dA o dA + slope o ddA, the latter 0 in the first layer; all without gaps. */
+WIDE static void bend(lnt_mat ddA, lnt_mat dA, const double *curve, const double *slope, bool first_layer)
+{
+    size_t count = (size_t)dA.rows * (size_t)dA.cols;
+    double *restrict aa = ddA.a;
+    const double *restrict a = dA.a;
+    for (size_t i = 0; i < count && first_layer; i++)
+        aa[i] = curve[i] * a[i] * a[i];
+    for (size_t i = 0; i < count && !first_layer; i++)
+        aa[i] = curve[i] * a[i] * a[i] + slope[i] * aa[i];
 }
 
 void lnt_layers_pass(lnt_layers_work *work, const lnt_layers *net, const double *w, lnt_mat X, bool curve)
@@ -124,21 +147,24 @@ static void along(lnt_layers_work *work, const lnt_layers *net, const double *w,
         if (l > 1)
             lnt_gemm(dA, s, LNT_N, W, LNT_N, dz, 1);
         add_bias(dA, t, lnt_layers_biases(net, v, l));
-        if (second) {
-            lnt_mat_fill(ddA, 0);
-            if (l > 1) {
-                lnt_gemm(ddA, 2 * s, LNT_N, dW, LNT_N, dz, 0);
-                lnt_gemm(ddA, s, LNT_N, W, LNT_N, ddz, 1);
-            }
-            for (int j = 0; j < N; j++) {
-                double *restrict aa = lnt_at(ddA, 0, j);
-                const double *a = lnt_at(dA, 0, j), *c = lnt_at(work->curve[l], 0, j),
-                             *s1 = lnt_at(work->slope[l], 0, j);
-                for (int i = 0; i < dA.rows; i++)
-                    aa[i] = c[i] * a[i] * a[i] + s1[i] * aa[i];
-            }
+        if (second && l > 1) {
+            lnt_gemm(ddA, 2 * s, LNT_N, dW, LNT_N, dz, 0);
+            lnt_gemm(ddA, s, LNT_N, W, LNT_N, ddz, 1);
         }
-        lnt_mat_multiply(dA, first(work->slope[l], N));
+        if (second)
+            bend(ddA, dA, work->curve[l].a, work->slope[l].a, l == 1);
+        multiply(dA, first(work->slope[l], N));
+    }
+}
+
+/* One slope for `each` columns. */
+WIDE static void multiply_columns(lnt_mat B, lnt_mat slope, int each)
+{
+    for (int j = 0; j < B.cols; j++) {
+        double *restrict b = lnt_at(B, 0, j);
+        const double *restrict a = lnt_at(slope, 0, j / each);
+        for (int i = 0; i < B.rows; i++)
+            b[i] *= a[i];
     }
 }
 
@@ -148,11 +174,7 @@ void lnt_layers_back(lnt_mat below, const lnt_layers_work *work, const lnt_layer
     lnt_gemm(below, lnt_layers_scale(net, l), LNT_T, lnt_layers_weights(net, w, l), LNT_N, D, 0);
     int N = work->Z[0].cols, each = D.cols / N;
     assert(each * N == D.cols);
-    for (int j = 0; j < D.cols; j++) {
-        double *d = lnt_at(below, 0, j), *slope = lnt_at(work->slope[l - 1], 0, j / each);
-        for (int i = 0; i < below.rows; i++)
-            d[i] *= slope[i];
-    }
+    multiply_columns(below, work->slope[l - 1], each);
 }
 
 void lnt_layers_top(lnt_mat D, const lnt_layers_work *work, const lnt_layers *net)
@@ -161,6 +183,12 @@ void lnt_layers_top(lnt_mat D, const lnt_layers_work *work, const lnt_layers *ne
     lnt_mat_fill(D, 0);
     for (int j = 0; j < D.cols; j++)
         *lnt_at(D, j % outputs, j) = *lnt_at(work->slope[net->net.depth], j % outputs, j / outputs);
+}
+
+/* The scratch where D is not, as rows x D.cols. */
+static lnt_mat other(const lnt_layers_work *work, lnt_mat D, int rows)
+{
+    return lnt_mat_view(D.a == work->D.a ? work->D_next.a : work->D.a, rows, D.cols);
 }
 
 /* g <- g + B^T u for the samples of the pass; D holds U o phi'. */
@@ -174,16 +202,16 @@ static void gradient(double *g, lnt_layers_work *work, const lnt_layers *net, co
         for (int j = 0; b && j < D.cols; j++)
             lnt_vec_add(D.rows, t, lnt_at(D, 0, j), b);
         if (l > 1) {
-            lnt_mat below = lnt_block(D.a == work->D.a ? work->D_next : work->D, 0, 0, net->net.width[l - 1], D.cols);
+            lnt_mat below = other(work, D, net->net.width[l - 1]);
             lnt_layers_back(below, work, net, w, l, D);
             D = below;
         }
     }
 }
 
-/* Columns of BT, rows first_row .. last_row - 1 of the block's Jacobian, get the part of layer l. */
-static void write_layer(lnt_mat BT, const lnt_layers_work *work, const lnt_layers *net, int l, lnt_mat D, size_t offset,
-                        int first_row)
+/* Columns of BT, rows first_row .. last_row - 1 of the block's Jacobian, get the part of layer l: s z (x) d, t d. */
+WIDE static void write_layer(lnt_mat BT, const lnt_layers_work *work, const lnt_layers *net, int l, lnt_mat D,
+                             size_t offset, int first_row)
 {
     int outputs = net->net.width[net->net.depth], h = D.rows, p = net->net.width[l - 1];
     double s = lnt_layers_scale(net, l), t = lnt_layers_bias_scale(net);
@@ -191,13 +219,15 @@ static void write_layer(lnt_mat BT, const lnt_layers_work *work, const lnt_layer
         const double *restrict d = lnt_at(D, 0, first_row + j);
         const double *restrict z = lnt_at(work->Z[l - 1], 0, (first_row + j) / outputs);
         double *restrict to = lnt_at(BT, 0, j) + offset;
-        for (int c = 0; c < p; c++, to += h) {
+        for (int c = 0; h == 1 && c < p; c++) /* the same, in one long loop */
+            to[c] = s * d[0] * z[c];
+        for (int c = 0; h > 1 && c < p; c++) {
             double sz = s * z[c];
             for (int i = 0; i < h; i++)
-                to[i] = sz * d[i];
+                to[c * h + i] = sz * d[i];
         }
         for (int i = 0; net->biases && i < h; i++)
-            to[i] = t * d[i];
+            to[p * h + i] = t * d[i];
     }
 }
 
@@ -205,14 +235,14 @@ static void write_layer(lnt_mat BT, const lnt_layers_work *work, const lnt_layer
 static void jacobian(lnt_mat BT, lnt_layers_work *work, const lnt_layers *net, const double *w, int N, int first_row)
 {
     int L = net->net.depth, outputs = net->net.width[L];
-    lnt_mat D = lnt_block(work->D, 0, 0, outputs, N * outputs);
+    lnt_mat D = lnt_mat_view(work->D.a, outputs, N * outputs);
     size_t offset = lnt_layers_size(net);
     lnt_layers_top(D, work, net);
     for (int l = L; l >= 1; l--) {
         offset -= layer_size(net, l);
         write_layer(BT, work, net, l, D, offset, first_row);
         if (l > 1) {
-            lnt_mat below = lnt_block(D.a == work->D.a ? work->D_next : work->D, 0, 0, net->net.width[l - 1], D.cols);
+            lnt_mat below = other(work, D, net->net.width[l - 1]);
             lnt_layers_back(below, work, net, w, l, D);
             D = below;
         }
@@ -221,11 +251,24 @@ static void jacobian(lnt_mat BT, lnt_layers_work *work, const lnt_layers *net, c
 
 /* ---- All samples, block by block, on one work ---- */
 
+/* A pass over N samples from i on, unless it is still there. */
+static void pass(lnt_layers_work *work, const lnt_layers *net, const double *w, lnt_mat X, int i, int N, bool curve)
+{
+    size_t bytes = lnt_layers_size(net) * sizeof *w;
+    bool all = work->w && N == X.cols;
+    if (all && work->kept && memcmp(work->w, w, bytes) == 0)
+        return;
+    lnt_layers_pass(work, net, w, lnt_columns(X, i, N), curve || all);
+    work->kept = all;
+    if (all)
+        memcpy(work->w, w, bytes);
+}
+
 void lnt_layers_forward_on(lnt_layers_work *work, lnt_mat F, const lnt_layers *net, const double *w, lnt_mat X)
 {
     for (int i = 0; i < X.cols; i += work->width) {
         int N = X.cols - i < work->width ? X.cols - i : work->width;
-        lnt_layers_pass(work, net, w, lnt_columns(X, i, N), false);
+        pass(work, net, w, X, i, N, false);
         lnt_mat_copy(lnt_columns(F, i, N), first(work->Z[net->net.depth], N));
     }
 }
@@ -235,7 +278,7 @@ void lnt_layers_along_on(lnt_layers_work *work, lnt_mat dF, lnt_mat ddF, const l
 {
     for (int i = 0; i < X.cols; i += work->width) {
         int N = X.cols - i < work->width ? X.cols - i : work->width, L = net->net.depth;
-        lnt_layers_pass(work, net, w, lnt_columns(X, i, N), ddF.a != NULL);
+        pass(work, net, w, X, i, N, ddF.a != NULL);
         along(work, net, w, v, N, ddF.a != NULL);
         if (dF.a)
             lnt_mat_copy(lnt_columns(dF, i, N), first(work->dZ[L], N));
@@ -249,10 +292,10 @@ void lnt_layers_vjp_on(lnt_layers_work *work, double *g, const lnt_layers *net, 
     lnt_mat_fill(lnt_mat_view(g, (int)lnt_layers_size(net), 1), 0);
     for (int i = 0; i < X.cols; i += work->width) {
         int N = X.cols - i < work->width ? X.cols - i : work->width;
-        lnt_mat D = lnt_block(work->D, 0, 0, U.rows, N);
-        lnt_layers_pass(work, net, w, lnt_columns(X, i, N), false);
+        lnt_mat D = lnt_mat_view(work->D.a, U.rows, N);
+        pass(work, net, w, X, i, N, false);
         lnt_mat_copy(D, lnt_columns(U, i, N));
-        lnt_mat_multiply(D, first(work->slope[net->net.depth], N));
+        multiply(D, first(work->slope[net->net.depth], N));
         gradient(g, work, net, w, D);
     }
 }
@@ -265,7 +308,7 @@ void lnt_layers_jacobian_on(lnt_layers_work *work, lnt_mat BT, int first_row, co
         int sample = row / outputs, end = (last_row + outputs - 1) / outputs;
         int N = end - sample < work->width ? end - sample : work->width;
         int next = (sample + N) * outputs < last_row ? (sample + N) * outputs : last_row;
-        lnt_layers_pass(work, net, w, lnt_columns(X, sample, N), false);
+        pass(work, net, w, X, sample, N, false);
         jacobian(lnt_columns(BT, row - first_row, next - row), work, net, w, N, row - sample * outputs);
         row = next;
     }
@@ -276,7 +319,7 @@ void lnt_layers_jacobian_on(lnt_layers_work *work, lnt_mat BT, int first_row, co
 #define ON_WORK(call)                                                                                                  \
     lnt_mark mark = lnt_ctx_mark(ctx);                                                                                 \
     lnt_layers_work work;                                                                                              \
-    lnt_status status = lnt_layers_work_alloc(ctx, &work, net, lnt_layers_block(net, X.cols));                         \
+    lnt_status status = lnt_layers_work_alloc(ctx, &work, net, lnt_layers_block(net, X.cols, 256));                    \
     if (status == LNT_OK)                                                                                              \
         call;                                                                                                          \
     lnt_ctx_reset(ctx, mark);                                                                                          \

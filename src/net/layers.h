@@ -4,8 +4,8 @@
 
 #include "linnet/derivatives.h"
 
-/* How many samples a work should hold. */
-int lnt_layers_block(const lnt_layers *net, int samples);
+/* How many samples a work should hold, so that their factors fit into a cache: at most `most`. */
+int lnt_layers_block(const lnt_layers *net, int samples, int most);
 
 void lnt_layers_forward_on(lnt_layers_work *work, lnt_mat F, const lnt_layers *net, const double *w, lnt_mat X);
 /* dF and ddF where they are not NULL. */

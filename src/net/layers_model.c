@@ -8,7 +8,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-/* A callback takes a free work, or waits for one. */
+/* A callback takes a free work, or waits for one: first that of its thread, where the last pass may be of use. */
 typedef struct slot {
     atomic_flag busy;
     lnt_layers_work work;
@@ -24,10 +24,16 @@ typedef struct net_model {
 
 static slot *take(net_model *m)
 {
+    static atomic_uint threads;
+    static _Thread_local unsigned own; /* counted from 1 */
+    if (own == 0)
+        own = atomic_fetch_add(&threads, 1) + 1;
     for (;;) {
-        for (int i = 0; i < m->slots; i++)
-            if (!atomic_flag_test_and_set_explicit(&m->slot[i].busy, memory_order_acquire))
-                return &m->slot[i];
+        for (unsigned i = 0; i < (unsigned)m->slots; i++) {
+            slot *s = &m->slot[(own + i) % (unsigned)m->slots];
+            if (!atomic_flag_test_and_set_explicit(&s->busy, memory_order_acquire))
+                return s;
+        }
         sched_yield();
     }
 }
@@ -99,13 +105,19 @@ static lnt_status make(lnt_ctx *ctx, lnt_model *model, net_model *m)
                         n, k);
     m->outputs = net->width[net->depth];
     m->k = (int)lnt_layers_size(m->net);
+    int block = lnt_layers_block(m->net, m->X.cols, m->X.cols);
+    bool keep = block == m->X.cols;
+    if (!keep)
+        block = lnt_layers_block(m->net, m->X.cols, 256);
     m->slots = lnt_threads(0);
     m->slot = lnt_alloc(ctx, (size_t)m->slots, sizeof *m->slot);
     if (!m->slot)
         return LNT_ENOMEM;
     for (int i = 0; i < m->slots; i++) {
         atomic_flag_clear(&m->slot[i].busy);
-        lnt_status status = lnt_layers_work_alloc(ctx, &m->slot[i].work, m->net, lnt_layers_block(m->net, m->X.cols));
+        lnt_status status = lnt_layers_work_alloc(ctx, &m->slot[i].work, m->net, block);
+        if (status == LNT_OK && keep)
+            status = (m->slot[i].work.w = lnt_alloc(ctx, (size_t)m->k, sizeof(double))) ? LNT_OK : LNT_ENOMEM;
         if (status != LNT_OK)
             return status;
     }

@@ -1,60 +1,10 @@
 #include "loops.h"
 
-#include "../linalg/simd.h"
-
 #include <math.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#define INLINE static inline __attribute__((always_inline))
-
-typedef double pair __attribute__((vector_size(16), may_alias));
-typedef int64_t int_pair __attribute__((vector_size(16), may_alias));
-
-INLINE pair choose_pair(int_pair mask, pair x, pair y)
-{
-    return (pair)((mask & (int_pair)x) | (~mask & (int_pair)y));
-}
-
-#define NAME(function) function##_by_2
-#define TARGET
-#define VEC pair
-#define IVEC int_pair
-#define WIDTH 2
 #define PARTS 2
-#define MULTIPLY_ADD(x, y, z) ((x) * (y) + (z))
-#define LEAST(x, y) choose_pair((x) < (y), x, y)
-#define MOST(x, y) choose_pair((x) > (y), x, y)
-#include "loops_kernel.h"
-
-#ifdef LNT_X86
-#include <immintrin.h>
-
-typedef int64_t int_four __attribute__((vector_size(32), may_alias));
-typedef int64_t int_eight __attribute__((vector_size(64), may_alias));
-
-#define NAME(function) function##_by_4
-#define TARGET __attribute__((target("avx2,fma")))
-#define VEC __m256d
-#define IVEC int_four
-#define WIDTH 4
-#define PARTS 2
-#define MULTIPLY_ADD(x, y, z) _mm256_fmadd_pd(x, y, z)
-#define LEAST(x, y) _mm256_min_pd(x, y)
-#define MOST(x, y) _mm256_max_pd(x, y)
-#include "loops_kernel.h"
-
-#define NAME(function) function##_by_8
-#define TARGET __attribute__((target("avx512f")))
-#define VEC __m512d
-#define IVEC int_eight
-#define WIDTH 8
-#define PARTS 2
-#define MULTIPLY_ADD(x, y, z) _mm512_fmadd_pd(x, y, z)
-#define LEAST(x, y) _mm512_min_pd(x, y)
-#define MOST(x, y) _mm512_max_pd(x, y)
-#include "loops_kernel.h"
-#endif
+#define KERNEL "../sample/loops_kernel.h"
+#include "../net/vectors.h"
 
 const lnt_loop_kernels *lnt_loops(void)
 {

@@ -16,8 +16,6 @@ typedef struct lnt_loop_kernels {
     void (*product)(const lnt_loop_product *p);
     /* g (rows x cols, column by column) <- g + D Z' */
     void (*gradient)(double *g, int rows, int cols, const double *D, const double *Z, size_t N);
-    /* z <- phi(z) for tanh, logistic and relu, to 3 units in the last place. */
-    void (*activate)(double *z, size_t count, lnt_activation phi);
     /* d <- d o phi'(a), from z = phi(a): to 1e-15 absolute. Not for the linear activation. */
     void (*back)(double *d, const double *z, size_t count, lnt_activation phi);
     /* f <- dlog p/df (but for the factor beta), and minus log p (Gaussian: the sum of squares). v: weights, 0 for

@@ -1,100 +1,22 @@
-/* The loops of loops.c, for one kind of processor. Included once for each, with NAME(function), TARGET, a vector VEC of
- * WIDTH doubles, the integers IVEC of the same size, MULTIPLY_ADD(x, y, z) = x y + z, and LEAST(x, y), MOST(x, y),
- * which are y where x is not a number or y is not. All arrays are aligned to 64 bytes, N is a multiple of 16. */
+/* The loops of loops.c, for one kind of vectors.h. All arrays are aligned to 64 bytes, N is a multiple of 16. */
 
 #define LOAD(p) (*(const VEC *)(p))
 #define STORE(p, x) (*(VEC *)(p) = (x))
 
-TARGET INLINE VEC NAME(all)(double x)
-{
-    return (VEC){0} + x;
-}
-
-/* For -708 <= x <= 708 with x = n log 2 + r: e^r - 1 = r + r^2 P(r), to 4e-17, and 2^n. */
-TARGET INLINE VEC NAME(split)(VEC x, VEC *power)
-{
-    static const double c[] = {0.50000000000000010314,     0.1666666666666666746,    0.041666666666623820532,
-                               0.0083333333333300381973,   0.0013888888917367080562, 0.00019841269863171556026,
-                               0.000024801521057868205199, 2.7557268276905696187e-6, 2.7620201591031548792e-7,
-                               2.5100472505694996003e-8};
-    VEC shifted = MULTIPLY_ADD(x, NAME(all)(1.4426950408889634), NAME(all)(0x1.8p52));
-    VEC n = shifted - 0x1.8p52;
-    VEC r = MULTIPLY_ADD(n, NAME(all)(-0x1.62e42feep-1), x);
-    r = MULTIPLY_ADD(n, NAME(all)(-0x1.a39ef35793c76p-33), r);
-    VEC P = NAME(all)(c[9]);
-#pragma GCC unroll 9
-    for (int i = 8; i >= 0; i--)
-        P = MULTIPLY_ADD(P, r, NAME(all)(c[i]));
-    *power = (VEC)(((IVEC)shifted << 52) + (IVEC)NAME(all)(1.0));
-    return MULTIPLY_ADD(r * r, P, r);
-}
-
-/* e^x - 1 */
-TARGET INLINE VEC NAME(rise)(VEC x)
-{
-    VEC power, grown = NAME(split)(x, &power);
-    return MULTIPLY_ADD(power, grown, power - 1);
-}
-
-TARGET INLINE VEC NAME(exp)(VEC x)
-{
-    VEC power, grown = NAME(split)(x, &power);
-    return MULTIPLY_ADD(power, grown, power);
-}
-
-TARGET INLINE VEC NAME(clamp)(VEC x, double limit)
-{
-    return MOST(NAME(all)(-limit), LEAST(NAME(all)(limit), x));
-}
-
-/* e^-|x| */
-TARGET INLINE VEC NAME(decay)(VEC x)
-{
-    return NAME(exp)(MOST(NAME(all)(-700), LEAST(x, -x)));
-}
-
-TARGET INLINE VEC NAME(tanh)(VEC x)
-{
-    VEC E = NAME(rise)(2 * NAME(clamp)(x, 20));
-    return E / (E + 2);
-}
-
-TARGET INLINE VEC NAME(logistic)(VEC x)
-{
-    VEC e = NAME(exp)(NAME(clamp)(x, 700));
-    return e / (1 + e);
-}
-
 TARGET INLINE VEC NAME(slope)(VEC z, const lnt_activation phi)
 {
+    VEC fall;
     switch (phi) {
     case LNT_TANH:
         return 1 - z * z;
     case LNT_LOGISTIC:
         return z * (1 - z);
     case LNT_SOFTPLUS:
-        return -NAME(rise)(MOST(NAME(all)(-700), -z));
+        NAME(decay)(-z, &fall);
+        return fall;
     default: /* relu: 1 where z > 0 */
         return (VEC)((z > NAME(all)(0)) & (IVEC)NAME(all)(1.0));
     }
-}
-
-TARGET INLINE void NAME(activate_as)(double *z, size_t count, const lnt_activation phi)
-{
-    for (size_t i = 0; i < count; i += WIDTH) {
-        VEC x = LOAD(z + i);
-        STORE(z + i, phi == LNT_TANH ? NAME(tanh)(x) : phi == LNT_LOGISTIC ? NAME(logistic)(x) : MOST(NAME(all)(0), x));
-    }
-}
-
-TARGET static void NAME(activate)(double *z, size_t count, lnt_activation phi)
-{
-    if (phi == LNT_TANH)
-        NAME(activate_as)(z, count, LNT_TANH);
-    else if (phi == LNT_LOGISTIC)
-        NAME(activate_as)(z, count, LNT_LOGISTIC);
-    else
-        NAME(activate_as)(z, count, LNT_RELU);
 }
 
 TARGET INLINE void NAME(back_as)(double *d, const double *z, size_t count, const lnt_activation phi)
@@ -241,7 +163,8 @@ TARGET static double NAME(bernoulli)(double *f, const double *d, const double *v
     for (size_t first = 0; first < count; first += 512 * WIDTH) {
         VEC product = NAME(all)(1);
         for (size_t i = first; i < count && i < first + 512 * WIDTH; i += WIDTH) {
-            VEC z = LOAD(f + i), share = LOAD(d + i), weight = LOAD(v + i), e = NAME(decay)(z), q = 1 / (1 + e);
+            VEC z = LOAD(f + i), share = LOAD(d + i), weight = LOAD(v + i), fall, e = NAME(decay)(LEAST(z, -z), &fall),
+                q = 1 / (1 + e);
             VEC positive = (VEC)((z > NAME(all)(0)) & (IVEC)NAME(all)(1.0)),
                 p = positive * q + (1 - positive) * (e * q);
             sum = MULTIPLY_ADD(weight, MOST(NAME(all)(0), z) - share * z, sum);
@@ -265,7 +188,7 @@ TARGET static double NAME(categorical)(double *f, const double *d, const double 
             most = MOST(most, LOAD(f + (size_t)c * N + i));
         for (int c = 0; c < classes; c++) {
             double *at = f + (size_t)c * N + i;
-            VEC z = LOAD(at) - most, e = NAME(decay)(z);
+            VEC z = LOAD(at) - most, fall, e = NAME(decay)(z, &fall);
             sum = MULTIPLY_ADD(weight * LOAD(d + (size_t)c * N + i), -z, sum);
             total += e;
             STORE(at, e);
@@ -279,17 +202,8 @@ TARGET static double NAME(categorical)(double *f, const double *d, const double 
     return NAME(sum)(sum) + logs;
 }
 
-static const lnt_loop_kernels NAME(loops) = {NAME(product),  NAME(gradient),  NAME(activate),   NAME(back),
+static const lnt_loop_kernels NAME(loops) = {NAME(product),  NAME(gradient),  NAME(back),
                                              NAME(gaussian), NAME(bernoulli), NAME(categorical)};
 
 #undef LOAD
 #undef STORE
-#undef NAME
-#undef TARGET
-#undef VEC
-#undef IVEC
-#undef WIDTH
-#undef PARTS
-#undef MULTIPLY_ADD
-#undef LEAST
-#undef MOST

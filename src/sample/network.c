@@ -75,14 +75,6 @@ static void add_gradient(const network *m, double *g, const double *D, const dou
         lnt_loops()->gradient(g, rows, cols, D, Z, m->block);
 }
 
-static void activate(const network *m, double *z, int rows, lnt_activation phi)
-{
-    if (phi == LNT_SOFTPLUS)
-        lnt_activate(lnt_mat_view(z, rows, (int)m->block), (lnt_mat){0}, phi);
-    else if (phi != LNT_LINEAR)
-        lnt_loops()->activate(z, (size_t)rows * m->block, phi);
-}
-
 static void back(const network *m, double *d, const double *z, int rows, lnt_activation phi)
 {
     if (phi != LNT_LINEAR)
@@ -114,7 +106,7 @@ static double block_gradient(const network *m, slot *s, int block)
     for (int l = 1; l <= L; l++) {
         int rows = width(m, l), inner = width(m, l - 1) + biases;
         product(m, s->Z[l], s->Z[l - 1], w, rows, inner, false);
-        activate(m, s->Z[l], rows, activation(m, l));
+        lnt_activate(lnt_mat_view(s->Z[l], rows, (int)m->block), (lnt_mat){0}, activation(m, l));
         w += rows * inner;
     }
     memcpy(s->D, s->Z[L], (size_t)width(m, L) * m->block * sizeof *s->D);

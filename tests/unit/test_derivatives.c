@@ -164,6 +164,58 @@ static void models_call_the_same_derivatives(void **state)
     }
 }
 
+/* Callbacks in any order at weights that change in place: what one of them left behind never serves other weights. */
+static void passes_belong_to_their_weights(void **state)
+{
+    lnt_ctx *ctx = *state;
+    for (int kind = 0; kind < KINDS; kind += 7) {
+        lnt_mark mark = lnt_ctx_mark(ctx);
+        lnt_rng rng = lnt_rng_stream(SEED, 600 + (uint32_t)kind, LNT_FOR_TESTS);
+        lnt_layers net = some_net(kind);
+        lnt_model model;
+        lnt_mat X = random_matrix(ctx, net.net.width[0], kind % 2 ? 20 : 400, &rng);
+        check_status(ctx, lnt_layers_model(ctx, &model, &net, X), LNT_OK);
+        size_t n = model.n, k = model.k;
+        int q = net.net.width[net.net.depth];
+        double *w = random_vector(ctx, k, &rng), *v = random_vector(ctx, k, &rng), *u = random_vector(ctx, n, &rng);
+        double *got = new_vector(ctx, n * k), *expected = new_vector(ctx, n * k);
+        lnt_mat F = lnt_mat_view(expected, q, X.cols), B = lnt_mat_view(expected, (int)k, (int)n),
+                U = lnt_mat_view(u, q, X.cols), dF = zeros(ctx, q, X.cols);
+        for (int call = 0; call < 60; call++) {
+            if (lnt_rng_below(&rng, 2))
+                w[lnt_rng_below(&rng, (uint32_t)k)] += 0.5;
+            size_t first = lnt_rng_below(&rng, 2) ? lnt_rng_below(&rng, (uint32_t)n) : 0, size = n;
+            switch (lnt_rng_below(&rng, 5)) {
+            case 0:
+                check_status(ctx, lnt_layers_forward(ctx, F, &net, w, X), LNT_OK);
+                assert_int_equal(model.f(w, got, model.user), 0);
+                break;
+            case 1:
+                check_status(ctx, lnt_layers_jacobian(ctx, B, &net, w, X), LNT_OK);
+                assert_int_equal(model.jacobian(w, first, n, got + first * k, k, model.user), 0);
+                size = (n - first) * k;
+                memmove(expected, expected + first * k, size * sizeof *expected);
+                memmove(got, got + first * k, size * sizeof *got);
+                break;
+            case 2:
+                check_status(ctx, lnt_layers_jvp(ctx, F, &net, w, v, X), LNT_OK);
+                assert_int_equal(model.jvp(w, v, got, model.user), 0);
+                break;
+            case 3:
+                check_status(ctx, lnt_layers_vjp(ctx, expected, &net, w, U, X), LNT_OK);
+                assert_int_equal(model.vjp(w, u, got, model.user), 0);
+                size = k;
+                break;
+            default:
+                check_status(ctx, lnt_layers_second(ctx, dF, F, &net, w, v, X), LNT_OK);
+                assert_int_equal(model.fvv(w, v, got, model.user), 0);
+            }
+            check_close(as_column(got, size), as_column(expected, size), 1e-13, "a callback's answer");
+        }
+        lnt_ctx_reset(ctx, mark);
+    }
+}
+
 /* Whatever a model lacks comes from what it has. */
 static void missing_callbacks_are_replaced(void **state)
 {
@@ -409,6 +461,7 @@ int main(void)
                                        WITH_CTX(second_derivatives_of_relu_are_exact),
                                        WITH_CTX(jacobian_products_agree),
                                        WITH_CTX(models_call_the_same_derivatives),
+                                       WITH_CTX(passes_belong_to_their_weights),
                                        WITH_CTX(missing_callbacks_are_replaced),
                                        WITH_CTX(saturation_keeps_digits),
                                        WITH_CTX(networks_without_biases_are_the_old_ones),

@@ -171,6 +171,26 @@ static void small_syrk_equals_plain_loops(void **state)
         }
 }
 
+/* Those that are cut into parts: sizes around their limits. */
+static void large_syrk_equals_gemm(void **state)
+{
+    const int sizes[][2] = {{20, 4000}, {61, 1074}, {61, 1075}, {210, 700}, {800, 90}, {801, 90}};
+    lnt_rng rng = lnt_rng_stream(SEED, 9, LNT_FOR_TESTS);
+    for (int c = 0; c < 6; c++) {
+        lnt_mark mark = lnt_ctx_mark(*state);
+        int n = sizes[c][0];
+        lnt_mat A = random_matrix(*state, n, sizes[c][1], &rng), C = zeros(*state, n, n),
+                expected = zeros(*state, n, n);
+        lnt_mat_fill(C, 1);
+        lnt_mat_fill(expected, 1);
+        lnt_gemm(expected, 2, LNT_N, A, LNT_T, A, -3);
+        lnt_syrk(C, 2, LNT_N, A, -3);
+        lnt_symmetrize(C);
+        check_close(C, expected, 1e-13, lnt_sprintf(*state, "order %d", n));
+        lnt_ctx_reset(*state, mark);
+    }
+}
+
 /* ---- Products of bytes ---- */
 
 /* Random bytes with many zeros, or the extremes only, in rows that are `stride` apart. */
@@ -571,6 +591,7 @@ int main(void)
         WITH_CTX(syrk_equals_plain_loops),
         WITH_CTX(small_products_equal_plain_loops),
         WITH_CTX(small_syrk_equals_plain_loops),
+        WITH_CTX(large_syrk_equals_gemm),
         WITH_CTX(products_of_bytes_are_exact),
         WITH_CTX(maps_of_bytes_equal_plain_loops),
         WITH_CTX(eigh_of_random_matrices),

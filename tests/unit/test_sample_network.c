@@ -121,7 +121,7 @@ static void activations_are_accurate(void **state)
         memcpy(a, special, sizeof special);
         for (int tanhs = 0; tanhs < 2; tanhs++) {
             memcpy(z, a, N * sizeof *z);
-            lnt_loops()->activate(z, N, tanhs ? LNT_TANH : LNT_LOGISTIC);
+            lnt_activate(lnt_mat_view(z, N, 1), (lnt_mat){0}, tanhs ? LNT_TANH : LNT_LOGISTIC);
             for (int i = 0; i < N; i++)
                 d[i] = 1;
             lnt_loops()->back(d, z, N, tanhs ? LNT_TANH : LNT_LOGISTIC);
@@ -138,10 +138,10 @@ static void activations_are_accurate(void **state)
         double strange[16] = {NAN, INFINITY, -INFINITY};
         double *x = new_vector(ctx, 16);
         memcpy(x, strange, sizeof strange);
-        lnt_loops()->activate(x, 16, LNT_TANH);
+        lnt_activate(lnt_mat_view(x, 16, 1), (lnt_mat){0}, LNT_TANH);
         assert_true(isnan(x[0]) && x[1] == 1 && x[2] == -1);
         memcpy(x, strange, sizeof strange);
-        lnt_loops()->activate(x, 16, LNT_RELU);
+        lnt_activate(lnt_mat_view(x, 16, 1), (lnt_mat){0}, LNT_RELU);
         assert_true(isnan(x[0]) && x[1] == INFINITY && x[2] == 0);
     }
     lnt_simd_allow(true);
