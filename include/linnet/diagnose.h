@@ -8,13 +8,17 @@
  *     R-hat = sqrt(V/W),    rho_t = 1 - (W - C_t)/V,    tau = -1 + 2 sum_{t<T} rho_t + max(rho_T, 0),    ESS = M N/tau,
  *
  * T being the first even t with rho_t + rho_{t+1} <= 0 (at most about N - 5), and the sums rho_{2j} + rho_{2j+1} before
- * it made to decrease (Geyer 1992; at most M N log10(M N), for antithetic chains). Then R-hat      is the larger one of
- * z and of the z of |x - median| (chains that differ in scale alone); where the latter is the same everywhere (two
- * values, equally often), that of z; bulk ESS   is that of z;    tail ESS the lower one of the indicators x <= 5% and x
- * <= 95% quantile; ESS of the mean is that of x itself, of a quantile q that of the indicator x <= q, as defined by
- * Vehtari et al. (2021). Agrees to rounding with R's `posterior`; ArviZ differs in the last digits for odd n (median
- * without the middle draws) and for single chains (no R-hat). Quantiles interpolate between order statistics, x_(1 + p
- * (S-1)), as R's and NumPy's default. */
+ * it made to decrease (Geyer 1992; at most M N log10(M N), for antithetic chains). As defined by Vehtari et al. (2021)
+ *
+ *     R-hat     is the larger one of z and of the z of |x - median| (chains that differ in scale alone); where the
+ *               latter is the same everywhere (two values, equally often), that of z;
+ *     bulk ESS  is that of z;
+ *     tail ESS  the lower one of the indicators x <= 5% and x <= 95% quantile;
+ *     ESS       of the mean is that of x itself, of a quantile q that of the indicator x <= q.
+ *
+ * Agrees to rounding with R's `posterior`; ArviZ differs in the last digits for odd n (median without the middle draws)
+ * and for single chains (no R-hat). Quantiles interpolate between order statistics, x_(1 + p (S-1)), as R's and NumPy's
+ * default. */
 #ifndef LINNET_DIAGNOSE_H
 #define LINNET_DIAGNOSE_H
 

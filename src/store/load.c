@@ -67,7 +67,7 @@ static lnt_value value_of(lnt_ctx *ctx, const lnt_h5_item *item)
     int *list = lnt_alloc(ctx, item->header.dims[0], sizeof *list);
     for (uint32_t i = 0; i < item->header.dims[0] && list; i++)
         list[i] = (int)scalar_value(ctx, item, i).integer;
-    return lnt_integers(list, (int)item->header.dims[0]);
+    return list ? lnt_integers(list, (int)item->header.dims[0]) : (lnt_value){0};
 }
 
 static bool has_value(const lnt_h5_item *item)

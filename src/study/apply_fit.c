@@ -142,7 +142,7 @@ static lnt_status put_prediction(lnt_ctx *ctx, lnt_record *record, const saved_f
 {
     lnt_mat A;
     int q = p->mean.rows, n = p->mean.cols;
-    if (s->fit.likelihood.kind != LNT_GAUSSIAN) {
+    if (!lnt_fitted_gaussian(&s->fit)) {
         lnt_record_samples(record, "prediction", "", p->p);
         return LNT_OK;
     }
@@ -173,7 +173,7 @@ static lnt_status put_score(lnt_ctx *ctx, lnt_record *record, const saved_fit *s
                             const lnt_dataset *data)
 {
     int outputs = lnt_dataset_outputs(data), q = p->mean.rows, n = data->inputs.n;
-    bool gaussian = s->fit.likelihood.kind == LNT_GAUSSIAN, pair = !gaussian && q == 1 && data->classes == 2;
+    bool gaussian = lnt_fitted_gaussian(&s->fit), pair = !gaussian && q == 1 && data->classes == 2;
     lnt_dataset known = *data;
     lnt_mat Y;
     if (known.classes && known.classes < q)
@@ -209,10 +209,13 @@ static lnt_status put_score(lnt_ctx *ctx, lnt_record *record, const saved_fit *s
 static lnt_status keep_classes(lnt_ctx *ctx, lnt_record *record, const saved_fit *s, lnt_dataset *data)
 {
     int rows = data->inputs.n, count = (int)s->classes.integer;
-    if (!count || data->classes <= count)
+    bool same = data->classes <= count;
+    for (int k = 0; k < count; k++)
+        same = same && s->classes.list[k] == k;
+    if (!count || !data->classes || same)
         return LNT_OK;
     lnt_status status = lnt_dataset_classes(ctx, data, s->classes.list, count);
-    if (status == LNT_OK)
+    if (status == LNT_OK && data->inputs.n < rows)
         lnt_record_warn(record, "%d of %d rows are of other classes than those fitted, and are left out",
                         rows - data->inputs.n, rows);
     return status;
@@ -258,7 +261,8 @@ lnt_status lnt_apply_fit(lnt_ctx *ctx, lnt_record *record, const lnt_record *sav
     status = lnt_fitted_series(ctx, record, &s.fit, "predicted", &p, row, none);
     if (status == LNT_OK)
         status = put_prediction(ctx, record, &s, &p);
-    if (status == LNT_OK && s.fit.likelihood.kind != LNT_GAUSSIAN)
+    if (status == LNT_OK &&
+        (s.fit.likelihood.kind == LNT_CATEGORICAL || (s.fit.likelihood.kind == LNT_BERNOULLI && p.plug.rows == 1)))
         status = put_classes(ctx, record, &p);
     return status == LNT_OK && lnt_dataset_outputs(&data) ? put_score(ctx, record, &s, &p, &data) : status;
 }

@@ -79,27 +79,20 @@ static const char *const train_examples[] = {
 static const char train_description[] =
     "Trains a layered network without biases, linear (y = W_L ... W_1 x) unless --activation says otherwise, by "
     "gradient descent, one or several runs at once, and puts the theory of linear networks beside it: the "
-    "least-squares optimum on the rows trained on and on all rows, how far the learned map W is "
-    "from it (C_YX - W C_XX, where C_YX and C_XX are the covariances of the prepared data), and which assumptions "
-    "hold.\n\n"
+    "least-squares optimum on the rows trained on and on all rows, how far the learned map W is from it (C_YX - W "
+    "C_XX, where C_YX and C_XX are the covariances of the prepared data), and which assumptions hold.\n\n"
     "Loss and accuracy are over all rows; epoch 0 is before training. eta is the step for the loss 'half' that the "
     "chosen lr amounts to; t = eta times steps is time in units of tau. A shuffled epoch of N rows takes the first N "
     "of a new order of all rows, an unshuffled one always the first N rows of the data. Starts along modes use those "
-    "of "
-    "the rows trained on. --weight-decay and --l1 are added to the chosen loss; certificate.kkt is how far the weights "
-    "are from the optimality conditions of the sum.\n\n"
+    "of the rows trained on. --weight-decay and --l1 are added to the chosen loss; certificate.kkt is how far the "
+    "weights are from the optimality conditions of the sum.\n\n"
     "Rows held out (--split, --test-inputs) are prepared with the mean and the components of the training rows and "
-    "scored "
-    "beside them as test_loss and test_accuracy; \"all rows\" then means all training rows. With --sigma-yx, "
-    "covariances in place of rows, every epoch is one "
-    "full-batch step.\n\n"
+    "scored beside them as test_loss and test_accuracy; \"all rows\" then means all training rows. With --sigma-yx, "
+    "covariances in place of rows, every epoch is one full-batch step.\n\n"
     "--experiment runs a ready-made comparison of penalties in place of a task: two-layer, a linear student of two "
-    "layers, "
-    "and nonlinear, a relu student, each without penalty, with weight decay and with L1; attention, weight decay on "
-    "two "
-    "factors; toy, two pairs of vectors. Penalties, steps and sizes are as published, and stand in table rules; theory "
-    "is "
-    "in the deviations.\n\n"
+    "layers, and nonlinear, a relu student, each without penalty, with weight decay and with L1; attention, weight "
+    "decay on two factors; toy, two pairs of vectors. Penalties, steps and sizes are as published, and stand in table "
+    "rules; theory is in the deviations.\n\n"
     "MNIST is looked for in $LINNET_DATA/mnist, then in ~/.local/share/linnet/mnist; script/get-mnist fetches it.\n\n"
     "With --out, result.h5 holds /weights/1, ... each as (out, in), with a leading axis for several runs, the "
     "preparation, and everything that --json prints; `linnet apply` uses it, `linnet run DIR/run.yaml` repeats it.";
@@ -116,9 +109,7 @@ const lnt_option lnt_modes_options[] = {
      "compare networks of these depths (numbers of weight matrices) from equal strengths"},
     TEXT("init", init, 0, "START",
          "gaussian:SD, orthogonal (Haar), unit-rows, aligned:A0,B0, or balanced:LAMBDA[,SIGMA] (default "
-         "gaussian:0.001; with "
-         "--depths "
-         "aligned)"),
+         "gaussian:0.001; with --depths aligned)"),
     TEXT("weights-in", weights_in, LNT_OPT_INPUT, "FILE", "start from the weights in this HDF5 file, as for train"),
     TEXT("w1", w1, LNT_OPT_INPUT, "FILE", "start from W1 (hidden x inputs) in this file"),
     TEXT("w2", w2, LNT_OPT_INPUT, "FILE", "and W2 (outputs x hidden) in this one"),
@@ -126,8 +117,7 @@ const lnt_option lnt_modes_options[] = {
     REAL("lr", lr, 1e-300, 1e300, "X", "learning rate of that loss; tau = 1/eta"),
     REAL("dt", dt, 0, 1e300, "X",
          "Euler step of the descent in t; 1: plain gradient descent with rate eta; 0: 1, or with --depths a tenth of "
-         "the "
-         "largest stable one"),
+         "the largest stable one"),
     REAL("time", time, 0, 1e300, "X", "t at the end; 0: until the modes are learned"),
     TEXT("times", times, 0, "X,X,...", "or the output times themselves"),
     INTEGER("epochs", epochs, 0, 0, 100000000, "or the number of steps of the descent; 0: as --time says"),
@@ -149,29 +139,23 @@ static const char *const modes_examples[] = {
 
 static const char modes_description[] =
     "Says which mode of a task a linear network learns when. The modes are those of the data, C_YX = U S V', fixed "
-    "once; "
-    "mode k has the strength m_k = u_k' W v_k in the network's map W, and is learned when m_k reaches its target: "
-    "s_k/d_k with d_k = v_k' C_XX v_k, or u_k' C_YX C_XX^+ v_k where the inputs couple the modes. Every method that "
-    "applies is run, and they are compared.\n\n"
+    "once; mode k has the strength m_k = u_k' W v_k in the network's map W, and is learned when m_k reaches its "
+    "target: s_k/d_k with d_k = v_k' C_XX v_k, or u_k' C_YX C_XX^+ v_k where the inputs couple the modes. Every method "
+    "that applies is run, and they are compared.\n\n"
     "closed: formulas for single modes, exact for starts along the modes, close for small random ones.\n\n"
     "riccati: the whole map of two layers in closed form, for lambda-balanced starts and C_XX = d I.\n\n"
     "flow: integration of the gradient flow tau dW/dt = -dE/dW, for everything.\n\n"
     "map: what gradient descent does to a single mode, step by step; for the starts of closed.\n\n"
     "descent: gradient descent itself, W <- W - eta dt dE/dW. Left out with a warning where it diverges, unless "
-    "--method "
-    "names it.\n\n"
+    "--method names it.\n\n"
     "E = 1/2 mean |y - W x|^2. Times are in units in which tau = 1/eta; t/tau is beside them. A half-time is the first "
-    "t at "
-    "which a mode has half of its target: 0 if it starts beyond, '-' (null) if it does not get there; of descent and "
-    "map "
-    "linear between steps; over several starts the mean. Between steps, --times takes the nearest one. All gradients "
-    "come "
-    "from covariances, at a cost that does not depend on the number of rows. --sigma-yx alone stands for white "
-    "inputs.\n\n"
+    "t at which a mode has half of its target: 0 if it starts beyond, '-' (null) if it does not get there; of descent "
+    "and map linear between steps; over several starts the mean. Between steps, --times takes the nearest one. All "
+    "gradients come from covariances, at a cost that does not depend on the number of rows. --sigma-yx alone stands "
+    "for white inputs.\n\n"
     "With --out, result.h5 holds the map at every output time in /product/METHOD (times, outputs, inputs), all "
-    "strengths in "
-    "/strengths/METHOD, the modes in /modes, and where descent ran its final weights, with /modes/W1bar = W1 V and "
-    "/modes/W2bar = U' W2: all of the first start.";
+    "strengths in /strengths/METHOD, the modes in /modes, and where descent ran its final weights, with /modes/W1bar "
+    "= W1 V and /modes/W2bar = U' W2: all of the first start.";
 
 #define OPTS lnt_phase_opts
 const lnt_option lnt_phase_options[] = {
@@ -188,13 +172,10 @@ static const char phase_description[] =
     "The phase portrait of one mode with one hidden unit, tau a' = (s - ab) b, tau b' = (s - ab) a: fixed points with "
     "Jacobian, eigenvalues, eigenvectors and kind, nullclines (the axes and the hyperbola ab = s), separatrix, and ten "
     "trajectories, which run along arcs of constant b^2 - a^2: from all octants, from the separatrix (number 9, the "
-    "only "
-    "one that ends at the origin) and from beyond the hyperbola (number 10).\n\n"
+    "only one that ends at the origin) and from beyond the hyperbola (number 10).\n\n"
     "At the origin the eigenvalues are s and -s, a saddle. On the hyperbola they are 0 along it and -(a^2 + b^2) "
-    "across "
-    "it: it attracts, slowest where it is nearest to the origin. For s = 0 both axes consist of fixed points and decay "
-    "is "
-    "algebraic. Eigenvalues alone classify neither.";
+    "across it: it attracts, slowest where it is nearest to the origin. For s = 0 both axes consist of fixed points "
+    "and decay is algebraic. Eigenvalues alone classify neither.";
 
 #define OPTS lnt_isometry_opts
 const lnt_option lnt_isometry_options[] = {
@@ -215,9 +196,8 @@ static const char *const isometry_examples[] = {
 
 static const char isometry_description[] =
     "Trains a very deep linear network from two kinds of start: Haar-orthogonal layers, whose product has singular "
-    "values "
-    "1, and Gaussian layers with rows of norm 1, whose product has a few large singular values and many that vanish "
-    "(Saxe et al. 2014). Says where they end, with an error bar over the seeds.\n\n"
+    "values 1, and Gaussian layers with rows of norm 1, whose product has a few large singular values and many that "
+    "vanish (Saxe et al. 2014). Says where they end, with an error bar over the seeds.\n\n"
     "The loss is averaged over rows and outputs; the step on E = 1/2 mean |y - f|^2 is 2 lr / outputs.";
 
 /* ---- modes complete ---- */
@@ -293,19 +273,15 @@ static const char *const apply_examples[] = {"linnet apply d --inputs new.csv --
 
 static const char apply_description[] =
     "Applies a network that linnet train saved, or a path of linnet regress path, to new rows: subtracts the training "
-    "rows' mean, projects and scales as "
-    "they were, and passes them through the network, or through the coefficients and the intercept at one lambda. "
-    "Predictions go to --out, as NPY (rows, outputs), with a leading "
-    "axis "
-    "for "
-    "--run each of several runs, or as CSV if its name ends in .csv.\n\n"
+    "rows' mean, projects and scales as they were, and passes them through the network, or through the coefficients "
+    "and the intercept at one lambda. Predictions go to --out, as NPY (rows, outputs), with a leading axis for --run "
+    "each of several runs, or as CSV if its name ends in .csv.\n\n"
     "Of linnet fit and sample, there from all draws, the columns are the means and then their standard deviations, "
-    "without noise; of classes the "
-    "probabilities, averaged over the posterior. --json has the band of further data too, and with --targets how many "
-    "fall into it.\n\n"
+    "without noise; of classes the probabilities, averaged over the posterior. --json has the band of further data "
+    "too, and with --targets how many fall into it.\n\n"
     "Of linnet match the inputs are new stimuli, the same cells in rows: they are prepared as the stimuli of the fit "
-    "were "
-    "and become Z X (cells x stimuli). With --targets, outputs for them, the covariances are compared: table score.";
+    "were and become Z X (cells x stimuli). With --targets, outputs for them, the covariances are compared: table "
+    "score.";
 
 /* ---- reproduce ---- */
 

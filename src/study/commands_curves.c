@@ -17,8 +17,7 @@ const lnt_option lnt_curves_options[] = {
     INTEGER("epochs", epochs, 0, 0, 1000000, "steps over all samples"),
     TEXT("arms", arms, 0, "ARM,...",
          "plain, ridge, lasso or elastic, each alone or with +momentum or +sgd (minibatches); lasso and elastic also "
-         "with "
-         "+outer, +naive (momentum with other thresholds) or +fista"),
+         "with +outer, +naive (momentum with other thresholds) or +fista"),
     TEXT("teacher", teacher, 0, "KIND", "dense, sparse:K (the first K weights are not 0), or zero"),
     REAL("teacher-norm", teacher_norm, 0, 1e50, "X", "|T|"),
     AUTO("init-norm", init_norm, 0, 1e50, "X", "E|S0|^2 of the start; auto: 1/q"),
@@ -54,22 +53,17 @@ const char *const lnt_curves_examples[] = {
 
 const char lnt_curves_description[] =
     "Learning curves of linear regression on random data, y = T'x + noise: a student S learns from n samples of D "
-    "features "
-    "by gradient descent, plain or with penalties, and every curve has its random-matrix prediction beside it.\n\n"
+    "features by gradient descent, plain or with penalties, and every curve has its random-matrix prediction beside "
+    "it.\n\n"
     "Losses: loss_gen = |S - T|^2/2 (with --spectrum sum_i c_i (S_i - T_i)^2/2), loss_train = |y - X'S|^2/(2n). Theory "
-    "is "
-    "that of infinitely large data sets of the same q = n/D, with the |S0|^2 and S0.T of this start, the "
-    "mean "
+    "is that of infinitely large data sets of the same q = n/D, with the |S0|^2 and S0.T of this start, the mean "
     "lambda of the data sets and the fastest lr and momentum for it; its band is the standard deviation of single data "
-    "sets. Of the lasso it is where learning ends "
-    "(state "
-    "evolution), which the optimum, found to a certified gap, is compared with.\n\n"
+    "sets. Of the lasso it is where learning ends (state evolution), which the optimum, found to a certified gap, is "
+    "compared with.\n\n"
     "A learning rate is stable below 2 (1 + momentum)/(largest eigenvalue + lambda). The asymptotic one diverges on "
-    "some data "
-    "sets, whose largest eigenvalue lies beyond the asymptotic edge; a warning says on how many.\n\n"
-    "A threshold after a step with momentum must be lr l1/(1 - momentum): +momentum does that. +naive thresholds by lr "
-    "l1, "
-    "which solves for l1 (1 - momentum) instead; +outer adds the momentum to the point, not to the gradient.";
+    "some data sets, whose largest eigenvalue lies beyond the asymptotic edge; a warning says on how many.\n\n"
+    "A threshold after a step with momentum must be lr l1/(1 - momentum): +momentum does that. +naive thresholds by "
+    "lr l1, which solves for l1 (1 - momentum) instead; +outer adds the momentum to the point, not to the gradient.";
 
 /* ---- regress theory ---- */
 
@@ -99,14 +93,12 @@ const char *const lnt_regress_theory_examples[] = {
 
 const char lnt_regress_theory_description[] =
     "What random-matrix theory says about linear regression, without data: where plain descent, ridge and lasso end, "
-    "how fast "
-    "they get there with their fastest steps, when to stop, which lambda is best, and whether a sparse teacher can be "
-    "recovered exactly.\n\n"
+    "how fast they get there with their fastest steps, when to stop, which lambda is best, and whether a sparse "
+    "teacher can be recovered exactly.\n\n"
     "Theory is that of infinitely many features; --features sets what lambda |w|_1 means (its weights are of size "
-    "1/sqrt(D)) and the width of the bands. loss_gen excludes the noise, loss_train includes it. A lambda that is best "
-    "is best "
-    "among those of the table lambdas; best_ridge is exact, for S0 of any size. best_time is - (null) where no time is "
-    "better than the end.";
+    "1/sqrt(D)) and the width of the bands. loss_gen excludes the noise, loss_train includes it. A lambda that is "
+    "best is best among those of the table lambdas; best_ridge is exact, for S0 of any size. best_time is - (null) "
+    "where no time is better than the end.";
 
 ADAPT(, curves)
 ADAPT(, regress_theory)

@@ -78,20 +78,16 @@ const char *const lnt_matching_examples[] = {
 
 const char lnt_matching_description[] =
     "Finds the least change of one-to-one wiring, Z = I + W, that gives one population of cells the covariance of "
-    "another: "
-    "W minimises 1/2 |S - C(Z)|^2 + lambda/2 |W|^2, with C(Z) = X'Z'JZX the covariance over cells of what Z makes of "
-    "the inputs, J the projection that subtracts the mean over cells, and S = Y'JY. The cells of X and Y need not be "
-    "paired, nor equally many; stimuli must be the same.\n\n"
+    "another: W minimises 1/2 |S - C(Z)|^2 + lambda/2 |W|^2, with C(Z) = X'Z'JZX the covariance over cells of what Z "
+    "makes of the inputs, J the projection that subtracts the mean over cells, and S = Y'JY. The cells of X and Y need "
+    "not be paired, nor equally many; stimuli must be the same.\n\n"
     "The full problem is not convex, but it is solved to its global optimum, with a proof: certificate.gap is how far "
     "the loss can at most be above the least one, relative to it. Where 1 lies in the span of the inputs this may "
-    "fail, "
-    "and the record says so. The linear model leaves out the square of W; eta estimates its relative error. Use it "
-    "where eta < 0.05, never where its radius is above 0.3.\n\n"
+    "fail, and the record says so. The linear model leaves out the square of W; eta estimates its relative error. Use "
+    "it where eta < 0.05, never where its radius is above 0.3.\n\n"
     "lambda belongs to this sum over entries, lam0 to means: 1/2 mean (S - C)^2 + lam0/2 mean W^2, so that lambda = "
-    "lam0 "
-    "M^2/N^2. Both are in every table. Lambda is chosen by a test trial, else by stimuli held out; ratio is the "
-    "squared "
-    "error over that of no change, there.\n\n"
+    "lam0 M^2/N^2. Both are in every table. Lambda is chosen by a test trial, else by stimuli held out; ratio is the "
+    "squared error over that of no change, there.\n\n"
     "R^2 is about the mean target: of the trial that was fitted for the upper triangle, of another trial t for all "
     "entries of Y_1'JY_t against (Z X_1)'J(Z X_t).\n\n"
     "With --out, result.h5 holds W as /weights (N x N, row i: into cell i), the representer B with W = JXBX', and "
@@ -118,13 +114,11 @@ const char *const lnt_matching_flow_examples[] = {
 const char lnt_matching_flow_description[] =
     "How the wiring learns: gradient flow dZ/dt = -dL/dZ from Z = I, in closed form and by integration, compared.\n\n"
     "Whitened inputs, no penalty: dC/dt = 2 (SC + CS) - 4 C^2, a matrix Riccati equation. From Z = I the eigenvectors "
-    "of "
-    "the target S stay apart, and each c follows a logistic curve, c(t) = s/(1 + (s - 1) exp(-4 s t)): large ones "
-    "first. S "
-    "is scaled to a mean eigenvalue of 1.\n\n"
+    "of the target S stay apart, and each c follows a logistic curve, c(t) = s/(1 + (s - 1) exp(-4 s t)): large ones "
+    "first. S is scaled to a mean eigenvalue of 1.\n\n"
     "Inputs as they are, with --lambda: the loss of the full problem along its flow, and of the linear model, whose "
-    "weights relax as exp(-(4 s_i s_j + lambda) t), with s_i the eigenvalues of X'X. Where the "
-    "two part, the square of W matters.";
+    "weights relax as exp(-(4 s_i s_j + lambda) t), with s_i the eigenvalues of X'X. Where the two part, the square "
+    "of W matters.";
 
 DECLARE_COMMAND(matching);
 ADAPT(, matching)

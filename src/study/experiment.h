@@ -45,9 +45,17 @@ lnt_experiment_run lnt_notebook_experiment, lnt_exercise_experiment, lnt_depths_
     lnt_match_global_experiment, lnt_energy_experiment, lnt_nuts_experiment, lnt_gaussian_posterior_experiment,
     lnt_calibration_experiment;
 
+/* A name that was made; empty where there was no memory for it, which the context remembers. */
+static inline const char *lnt_named(const char *name)
+{
+    return name ? name : "";
+}
+/* The number in a column of the first deviation whose name ends so; NaN where there is none. */
+double lnt_deviation_of(const lnt_record *record, const char *end, const char *column);
+
 /* Judges the deviations of a record whose names contain `part` and that no check judges so far: each gets a check of
  * its name, that `measure` (absolute, relative or sigmas) is at most `tolerance`. Deviations without that measure are
- * left alone. */
+ * left alone, unless it is one of their numbers that is missing. */
 void lnt_judge(lnt_ctx *ctx, lnt_record *record, const char *part, const char *measure, double tolerance);
 
 /* Adds what a study has found, unless that is its failure, and frees it; NULL: there was no memory for it. Parameters

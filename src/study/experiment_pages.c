@@ -41,8 +41,7 @@ static const lnt_experiment_page pages[] = {
      "u_k(t) = \\frac{s_k}{1 + (s_k/u_k(0) - 1) e^{-2 s_k t/\\tau}}",
      "The root mean square of the difference between the strengths of descent and those of the discrete map is "
      "{strengths, descent against the discrete map}, between the flow and the Riccati solution {strengths, flow "
-     "against "
-     "the Riccati solution}.",
+     "against the Riccati solution}.",
      .4, .2},
     {"exercise-depths", EXERCISE,
      "\\tau \\frac{du}{dt} = L u^{2 - 2/L} (s - u) \\quad L = 1, 2, 3, 5 \\text{ layers of equal strength, } u = a^L",
@@ -51,11 +50,9 @@ static const lnt_experiment_page pages[] = {
      .3, .1},
     {"exercise-energy", EXERCISE,
      "F = \\frac{1}{2 \\tau} [\\sum_i (s_i - a^i \\cdot b^i)^2 + \\sum_{i \\ne j} (a^i \\cdot b^j)^2]",
-     "Fit and competition add up to the energy within {fit + competition, less the energy, at the worst time}. Descent "
-     "on "
-     "the fit alone takes the first strength to {fit alone: strength 1}; the competition that is left with both parts "
-     "is "
-     "{both over fit alone: competition at the end} of what it leaves.",
+     "Fit and competition add up to the energy within {fit + competition, less the energy, at the worst time}. "
+     "Descent on the fit alone takes the first strength to {fit alone: strength 1}; the competition that is left with "
+     "both parts is {both over fit alone: competition at the end} of what it leaves.",
      .1, .01},
     {"exercise-phase", EXERCISE,
      "J = -\\frac{\\partial^2 F}{\\partial (a, b)^2} = (-b^2, s - 2ab; s - 2ab, -a^2) \\quad b^2 - a^2 = \\text{const}",
@@ -70,9 +67,8 @@ static const lnt_experiment_page pages[] = {
      .4, .1},
     {"isometry", BEYOND, "W = W_{101} ... W_1 \\quad W_l^\\top W_l = I \\implies |W x| = |x|",
      "The largest singular value of an orthogonal start is {orthogonal: largest singular value of the start}, the "
-     "fifth "
-     "of a Gaussian one {Gaussian: fifth singular value of the start}; at the end the losses differ by a share of "
-     "{orthogonal starts end lower: share of the Gaussian loss}.",
+     "fifth of a Gaussian one {Gaussian: fifth singular value of the start}; at the end the losses differ by a share "
+     "of {orthogonal starts end lower: share of the Gaussian loss}.",
      2, 1},
     {"regression-dense", REGRESSION,
      REGRESSION_FORMULA "\\lambda_R = \\frac{(1 - q)^2}{4 q^{3/2}} \\quad R = \\frac{2 \\sqrt{q}}{1 + q} \\quad "
@@ -89,23 +85,20 @@ static const lnt_experiment_page pages[] = {
     {"regression-sparse", REGRESSION,
      REGRESSION_FORMULA "S_* = \\argmin_S \\frac{1}{2n} |X^\\top S - y|^2 + \\lambda |S|_1",
      "The optimum of the lasso has a generalisation loss of {lasso: generalisation loss of the optimum, against "
-     "theory}, "
-     "ridge {ridge: generalisation loss at the end, against theory}, plain descent {plain: generalisation loss at the "
-     "end, against theory}; exact recovery would need {samples that exact recovery needs} samples.",
+     "theory}, ridge {ridge: generalisation loss at the end, against theory}, plain descent {plain: generalisation "
+     "loss at the end, against theory}; exact recovery would need {samples that exact recovery needs} samples.",
      1, .1},
     {"regression-sparse-text", REGRESSION,
      REGRESSION_FORMULA "S_* = \\argmin_S \\frac{1}{2n} |X^\\top S - y|^2 + \\lambda |S|_1",
      "The optimum of the lasso has a generalisation loss of {lasso: generalisation loss of the optimum, against "
-     "theory}, "
-     "ridge {ridge: generalisation loss at the end, against theory}, plain descent {plain: generalisation loss at the "
-     "end, against theory}.",
+     "theory}, ridge {ridge: generalisation loss at the end, against theory}, plain descent {plain: generalisation "
+     "loss at the end, against theory}.",
      1, .1},
     {"regression-sparse-dense", REGRESSION,
      REGRESSION_FORMULA "S_* = \\argmin_S \\frac{1}{2n} |X^\\top S - y|^2 + \\lambda |S|_1",
      "The optimum of the lasso has a generalisation loss of {lasso: generalisation loss of the optimum, against "
-     "theory}, "
-     "ridge {ridge: generalisation loss at the end, against theory}, plain descent {plain: generalisation loss at the "
-     "end, against theory}.",
+     "theory}, ridge {ridge: generalisation loss at the end, against theory}, plain descent {plain: generalisation "
+     "loss at the end, against theory}.",
      1, .1},
     {"rates", REGRESSION,
      "R = \\frac{2 \\sqrt{q}}{1 + q} \\quad \\lambda_R = \\frac{(1 - q)^2}{4 q^{3/2}} \\quad \\frac{\\text{epochs "
@@ -114,23 +107,19 @@ static const lnt_experiment_page pages[] = {
      "\\sqrt{q} + q}} - 1]",
      "Momentum saves a factor of {q = 0.3: saving by momentum, ln s/ln R} at q = .3, {q = 0.7: saving by momentum, ln "
      "s/ln R} at .7, {q = 0.9: saving by momentum, ln s/ln R} at .9; ridge of equal rate costs {what equal rates cost "
-     "at "
-     "most, share} of the loss at most.",
+     "at most, share} of the loss at most.",
      1, .2},
     {"two-layer", LAYERED,
      "\\min_{M V = S} \\frac{1}{2} (|M|^2 + |V|^2) = |S| \\quad \\text{ridge with } \\lambda_{\\text{eff}} = "
      "\\lambda/|S|",
      "The expected loss is {no penalty: loss_gen} without a penalty and {weight decay: loss_gen, limit of many "
-     "features} "
-     "with weight decay, which leaves a first layer of rank {weight decay: rank of M, an outer product}; without, the "
-     "rank is {no penalty: rank of M}.",
+     "features} with weight decay, which leaves a first layer of rank {weight decay: rank of M, an outer product}; "
+     "without, the rank is {no penalty: rank of M}.",
      2.5, .3},
     {"nonlinear", LAYERED, "f(x) = V \\text{relu}(M^\\top x)",
      "Without a penalty the training loss is {no penalty: loss_train}; the expected loss with an L1 penalty is {L1 "
-     "over "
-     "weight decay: loss_gen} of that with weight decay. Active units: {L1: active units, not the teacher's 10} with "
-     "L1 "
-     "as written, {L1 as it is right: active units} with L1 as it is right.",
+     "over weight decay: loss_gen} of that with weight decay. Active units: {L1: active units, not the teacher's 10} "
+     "with L1 as written, {L1 as it is right: active units} with L1 as it is right.",
      2.5, .3},
     {"toy", LAYERED,
      "L = 1 + x^2 + y^2 - 2 x \\cos\\theta_1 \\cos\\phi_1 - 2 y \\cos\\theta_2 \\cos\\phi_2 + 2 x y \\cos(v_1, v_2) "
@@ -180,10 +169,8 @@ static const lnt_experiment_page pages[] = {
      .3, .1},
     {"naive-cycle", LINEARIZED, "w_{k+1} = (B^\\top B + \\mu I)^{-1} B^\\top d \\quad B = B(w_k)",
      "With a ridge of .001 all starts end on one cycle of period {0/1 data, ridge 0.001: period}, with .01 of period "
-     "{0/1 "
-     "data, ridge 0.01: period}. The constant that fits best has {0/1 data, ridge 0.001: SSE of the best constant over "
-     "the "
-     "lowest on it} times the least sum of squares on the first of them: nothing was learned.",
+     "{0/1 data, ridge 0.01: period}. The constant that fits best has {0/1 data, ridge 0.001: SSE of the best "
+     "constant over the lowest on it} times the least sum of squares on the first of them: nothing was learned.",
      2, .5},
     {"open-questions", LINEARIZED, "T(w) = B^+ d \\quad T(w^*) - w^* = B^+ (f^* - B w^*) - (I - B^+ B) w^*",
      "From the optimum of the bump the iteration leaves by {bump: the naive step from the optimum} of its length, as "
@@ -201,18 +188,15 @@ static const lnt_experiment_page pages[] = {
      "\\log p(d) = \\log p(d | w^*) - \\frac{\\alpha}{2} |w^*|^2 + \\frac{k}{2} \\log \\alpha - \\frac{1}{2} "
      "\\log |A| \\quad A = \\beta B^\\top B + \\alpha I",
      "The evidence is largest for {hidden units with the largest evidence} hidden units; {gamma} of their 7 weights "
-     "are "
-     "determined by the data.",
+     "are determined by the data.",
      1, .2},
     {"linearized", LINEARIZED, "f(x; w) \\approx f(x; w_0) + J(x) (w - w_0) \\quad K = J J^\\top",
      "The distance of the outputs falls as the width to the power {exponent of the width at test rows, t = 10} at t = "
-     "10 and "
-     "{exponent of the width at test rows, t = 100} at t = 100.",
+     "10 and {exponent of the width at test rows, t = 100} at t = 100.",
      3, 1},
     {"nuts", LINEARIZED, "p(w | d) \\propto \\exp(-\\frac{\\beta}{2} |d - f(w)|^2 - \\frac{\\alpha}{2} |w|^2)",
      "The draws have the mean {f = tanh(w x): mean of w} for the weight of f = tanh(w x), which Laplace's "
-     "approximation "
-     "puts at .768.",
+     "approximation puts at .768.",
      3, .5},
     {"gaussian-posterior", LINEARIZED, "\\frac{E f - f(w^*)}{sd f} \\propto n^{-1/2}",
      "The distance falls as n to the power {exponent of n in the distance of Laplace's approximation}.", 5, 1.5},
@@ -220,10 +204,8 @@ static const lnt_experiment_page pages[] = {
      "w \\sim p(w) \\quad d \\sim p(d | w) \\implies \\text{the rank of } w \\text{ among draws from } p(w | d) "
      "\\text{ is uniform}",
      "The chance of ranks as uneven as those of the outputs is {NUTS, f(x*): p of uniform ranks} by NUTS, and on the "
-     "linear "
-     "model {linear: Laplace, f(x*): p of uniform ranks} by Laplace's approximation; with the precision in the place "
-     "of the "
-     "covariance it is {A as covariance must fail: least p}.",
+     "linear model {linear: Laplace, f(x*): p of uniform ranks} by Laplace's approximation; with the precision in the "
+     "place of the covariance it is {A as covariance must fail: least p}.",
      4, .6},
     {"riccati", BEYOND,
      "\\tau \\frac{d}{dt} Q Q^\\top = F Q Q^\\top + Q Q^\\top F - (Q Q^\\top)^2 \\quad Q = (W_1^\\top; W_2)\n"
@@ -233,11 +215,9 @@ static const lnt_experiment_page pages[] = {
      "At η s = .4 the flow is {eta s = 0.4: the flow is early by, %} % early.", .3, .01},
     {"alignment", BEYOND,
      "A(t) = \\frac{\\langle K(t), K(\\infty) \\rangle}{|K(t)| |K(\\infty)|} \\quad K = X^\\top W_1^\\top W_1 X + "
-     "|W_2|^2 "
-     "X^\\top X",
+     "|W_2|^2 X^\\top X",
      "The alignment is {alignment of the kernel at the start} at the start and {alignment when the loss has fallen by "
-     "a "
-     "tenth} when {share of the loss that is left then} of the loss is left.",
+     "a tenth} when {share of the loss that is left then} of the loss is left.",
      .3, .01},
     {"completion", BEYOND, "\\tau \\frac{dW}{dt} = -\\sum_j (W W^\\top)^{(N - j)/N} G (W^\\top W)^{(j - 1)/N}",
      "On entries that were not observed depth 2 makes {depth 2 over depth 1: error on other entries} of the error of "
@@ -246,11 +226,9 @@ static const lnt_experiment_page pages[] = {
      1, .1},
     {"evolution", BEYOND,
      "\\tau^2 = \\frac{1}{\\delta} [\\rho H(\\tau) + (1 - \\rho) \\tau^2 K(\\alpha)] \\quad \\lambda \\sqrt{D} = "
-     "\\alpha "
-     "\\tau (1 - a/\\delta) \\quad \\text{loss} = \\delta \\tau^2/2",
+     "\\alpha \\tau (1 - a/\\delta) \\quad \\text{loss} = \\delta \\tau^2/2",
      "For a typical teacher theory has {lambda = 0.0001: state evolution for a typical teacher} at λ = 1e-4 and "
-     "{lambda = "
-     "0.0012: state evolution for a typical teacher} at 1.2e-3.",
+     "{lambda = 0.0012: state evolution for a typical teacher} at 1.2e-3.",
      2, .2},
     {"recovery", BEYOND,
      "n > D \\min_\\alpha [\\epsilon (1 + \\alpha^2) + (1 - \\epsilon) K(\\alpha)] \\quad \\epsilon = d/D", NULL, 1,

@@ -5,6 +5,7 @@
 #include "linnet/study_linearize.h"
 
 #include <math.h>
+#include <string.h>
 
 ADOPT(linearizing)
 
@@ -56,8 +57,8 @@ lnt_status lnt_linearized_experiment(lnt_ctx *ctx, lnt_record *record, const lnt
         lnt_value rows;
         double time = lnt_record_cell_number(record, "laws", i, "time"),
                exponent = lnt_record_cell_number(record, "laws", i, "exponent");
-        if (!lnt_record_cell(record, "laws", i, "rows", &rows) || rows.string[1] != 'e')
-            continue; /* of training rows */
+        if (!lnt_record_cell(record, "laws", i, "rows", &rows) || strcmp(rows.string, "test") != 0)
+            continue;
         const char *name = lnt_sprintf(ctx, "exponent of the width at test rows, t = %g", time);
         if (!name)
             return LNT_ENOMEM;

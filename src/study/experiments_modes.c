@@ -6,15 +6,9 @@
 #include <math.h>
 #include <string.h>
 
-/* The column `absolute` of a deviation, by the end of its name. */
 static double deviation(const lnt_record *record, const char *end)
 {
-    lnt_value name;
-    for (int row = 0; row < lnt_record_rows(record, "deviations"); row++)
-        if (lnt_record_cell(record, "deviations", row, "name", &name) && name.kind == LNT_STRING &&
-            strlen(name.string) >= strlen(end) && strcmp(name.string + strlen(name.string) - strlen(end), end) == 0)
-            return lnt_record_cell_number(record, "deviations", row, "absolute");
-    return NAN;
+    return lnt_deviation_of(record, end, "absolute");
 }
 
 /* The largest value of a series with its time, and the least value before it. */

@@ -9,12 +9,6 @@
 #include <math.h>
 #include <string.h>
 
-/* A name that was made, and where there was no memory for it (which the context remembers) none. */
-static const char *named(const char *name)
-{
-    return name ? name : "";
-}
-
 /* ---- The notebook: modes of the map, and the covariance as fixed point ---- */
 
 /* The last map of the descent, the covariance and U'WV as images. */
@@ -89,11 +83,10 @@ lnt_status lnt_notebook_modes_experiment(lnt_ctx *ctx, lnt_record *record, const
     status = lnt_adopt(ctx, record, found, status);
     for (int k = 0; k < 9 && status == LNT_OK; k++) {
         const char *name = lnt_sprintf(ctx, "mode %d: final strength over its singular value", k + 1);
-        if (name)
-            lnt_record_check(record, name,
-                             lnt_record_cell_number(record, "modes", k, "final_descent") /
-                                 lnt_record_cell_number(record, "modes", k, "s"),
-                             1, 0.01);
+        lnt_record_check(record, lnt_named(name),
+                         lnt_record_cell_number(record, "modes", k, "final_descent") /
+                             lnt_record_cell_number(record, "modes", k, "s"),
+                         1, 0.01);
     }
     if (status != LNT_OK)
         return status;
@@ -125,13 +118,13 @@ static lnt_status run_part(lnt_record *found, lnt_ctx *ctx, lnt_descend_part par
 
 /* Along the descent on both parts: their sum is the energy, and competition comes and goes. On the fit alone the modes
  * are learned all the same, but what is between them stays. */
-static void put_energy(lnt_record *record, const lnt_record *both, const lnt_record *alone)
+static lnt_status put_energy(lnt_ctx *ctx, lnt_record *record, const lnt_record *both, const lnt_record *alone)
 {
     lnt_array t, fit, competition, loss, left;
     if (!lnt_record_array(both, "t", &t) || !lnt_record_array(both, "fit/descent", &fit) ||
         !lnt_record_array(both, "competition/descent", &competition) ||
         !lnt_record_array(both, "loss/descent", &loss) || !lnt_record_array(alone, "competition/descent", &left))
-        return;
+        return lnt_fail(ctx, LNT_EINVAL, "the runs left no energies");
     int n = t.dims[0];
     double worst = 0, most = 0;
     for (int j = 0; j < n; j++) {
@@ -164,6 +157,7 @@ static void put_energy(lnt_record *record, const lnt_record *both, const lnt_rec
                                             "The two parts of the energy: fit within modes and competition between "
                                             "them. Without the second part what is between modes stays.",
                                             1, &panel});
+    return LNT_OK;
 }
 
 lnt_status lnt_energy_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_experiment *self,
@@ -175,7 +169,7 @@ lnt_status lnt_energy_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_exp
     if (status == LNT_OK)
         status = run_part(alone, ctx, LNT_DESCEND_FIT, opts);
     if (status == LNT_OK)
-        put_energy(record, both, alone);
+        status = put_energy(ctx, record, both, alone);
     lnt_record_free(both);
     lnt_record_free(alone);
     return status;
@@ -260,19 +254,19 @@ static void put_rates(lnt_ctx *ctx, lnt_record *record, const double *q, const d
             lnt_table_set(table, k ? "epochs_with_momentum" : "epochs", "", lnt_known(e[0]));
             lnt_table_set(table, k ? "predicted_with_momentum" : "predicted", "", lnt_known(e[2]));
             lnt_record_deviation(
-                record, named(lnt_sprintf(ctx, "q = %.1f: epochs per 8 decades%s", q[i], k ? ", momentum" : "")), e[0],
-                e[2], NAN, e[1]);
+                record, lnt_named(lnt_sprintf(ctx, "q = %.1f: epochs per 8 decades%s", q[i], k ? ", momentum" : "")),
+                e[0], e[2], NAN, e[1]);
         }
-        lnt_record_check(record, named(lnt_sprintf(ctx, "q = %.1f: saving by momentum, ln s/ln R", q[i])),
+        lnt_record_check(record, lnt_named(lnt_sprintf(ctx, "q = %.1f: saving by momentum, ln s/ln R", q[i])),
                          log(s) / log(R), saving[i], 0.005);
-        lnt_record_check(record, named(lnt_sprintf(ctx, "q = %.1f: optimal momentum is q", q[i])), momentum.rule.beta,
-                         q[i], 1e-12);
-        lnt_record_check(record, named(lnt_sprintf(ctx, "q = %.1f: its step is q", q[i])), momentum.rule.eta, q[i],
+        lnt_record_check(record, lnt_named(lnt_sprintf(ctx, "q = %.1f: optimal momentum is q", q[i])),
+                         momentum.rule.beta, q[i], 1e-12);
+        lnt_record_check(record, lnt_named(lnt_sprintf(ctx, "q = %.1f: its step is q", q[i])), momentum.rule.eta, q[i],
                          1e-12);
-        lnt_record_check(record, named(lnt_sprintf(ctx, "q = %.1f: step without is q/(1 + q)", q[i])), plain.rule.eta,
-                         q[i] / (1 + q[i]), 1e-12);
+        lnt_record_check(record, lnt_named(lnt_sprintf(ctx, "q = %.1f: step without is q/(1 + q)", q[i])),
+                         plain.rule.eta, q[i] / (1 + q[i]), 1e-12);
         if (isfinite(correction[i]))
-            lnt_record_check(record, named(lnt_sprintf(ctx, "q = %.1f: what equal rates cost, share", q[i])),
+            lnt_record_check(record, lnt_named(lnt_sprintf(ctx, "q = %.1f: what equal rates cost, share", q[i])),
                              lnt_penalty_correction(q[i]), correction[i], 5e-6);
     }
 }
@@ -366,20 +360,22 @@ lnt_status lnt_evolution_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_
         lnt_status status = found ? lnt_curves_study(ctx, found, &o) : LNT_ENOMEM;
         if (status == LNT_OK)
             status = lnt_lasso_risk_predict(ctx, &typical, &(lnt_lasso_student){o.features, 0.7, 0.4, 1, 0, lambda[i]});
-        simulated[i] = lnt_record_cell_number(found, "sparsity", 0, "converged_gen");
-        error[i] = lnt_record_cell_number(found, "sparsity", 0, "converged_gen_sd") / sqrt(o.runs);
-        predicted[i] = lnt_record_cell_number(found, "arms", 0, "limit_gen");
+        if (status == LNT_OK) {
+            simulated[i] = lnt_record_cell_number(found, "sparsity", 0, "converged_gen");
+            error[i] = lnt_record_cell_number(found, "sparsity", 0, "converged_gen_sd") / sqrt(o.runs);
+            predicted[i] = lnt_record_cell_number(found, "arms", 0, "limit_gen");
+        }
         lnt_record_free(found);
         lnt_ctx_reset(ctx, mark);
         if (status != LNT_OK)
             return status;
         lnt_record_deviation(record,
-                             named(lnt_sprintf(ctx, "lambda = %g: generalisation loss of the optimum", lambda[i])),
+                             lnt_named(lnt_sprintf(ctx, "lambda = %g: generalisation loss of the optimum", lambda[i])),
                              simulated[i], predicted[i], NAN, error[i]);
         if (isfinite(known[i]))
-            lnt_record_check(record,
-                             named(lnt_sprintf(ctx, "lambda = %g: state evolution for a typical teacher", lambda[i])),
-                             typical.gen, known[i], 5e-6);
+            lnt_record_check(
+                record, lnt_named(lnt_sprintf(ctx, "lambda = %g: state evolution for a typical teacher", lambda[i])),
+                typical.gen, known[i], 5e-6);
     }
     lnt_judge(ctx, record, "optimum", "sigmas", 4 * (1 + 4. / (o.runs - 1)));
     double low[PENALTIES], high[PENALTIES];

@@ -13,22 +13,6 @@ ADOPT(modes)
 ADOPT(complete)
 ADOPT(recovery)
 
-static const char *named(const char *name)
-{
-    return name ? name : "";
-}
-
-/* The number in the column `absolute` or another of the deviation whose name ends so. */
-static double deviation(const lnt_record *record, const char *end, const char *column)
-{
-    lnt_value name;
-    for (int row = 0; row < lnt_record_rows(record, "deviations"); row++)
-        if (lnt_record_cell(record, "deviations", row, "name", &name) && name.kind == LNT_STRING &&
-            strlen(name.string) >= strlen(end) && strcmp(name.string + strlen(name.string) - strlen(end), end) == 0)
-            return lnt_record_cell_number(record, "deviations", row, column);
-    return NAN;
-}
-
 /* ---- The Riccati solution in hard cases ---- */
 
 lnt_status lnt_riccati_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_experiment *self,
@@ -63,14 +47,16 @@ lnt_status lnt_riccati_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_ex
         o.threads = opts->threads;
         lnt_record *found = lnt_record_new("modes");
         lnt_status status = found ? lnt_modes_study(ctx, found, &o) : LNT_ENOMEM;
-        double simulated = deviation(found, "flow against riccati", "simulated"),
-               predicted = deviation(found, "flow against riccati", "predicted"),
-               absolute = deviation(found, "flow against riccati", "absolute");
-        lnt_record_free(found);
-        if (status != LNT_OK)
+        if (status != LNT_OK) {
+            lnt_record_free(found);
             return status;
-        lnt_record_deviation(record, named(lnt_sprintf(ctx, "%s: rms(strengths)", cases[k].name)), simulated, predicted,
-                             absolute, NAN);
+        }
+        double simulated = lnt_deviation_of(found, "flow against riccati", "simulated"),
+               predicted = lnt_deviation_of(found, "flow against riccati", "predicted"),
+               absolute = lnt_deviation_of(found, "flow against riccati", "absolute");
+        lnt_record_free(found);
+        lnt_record_deviation(record, lnt_named(lnt_sprintf(ctx, "%s: rms(strengths)", cases[k].name)), simulated,
+                             predicted, absolute, NAN);
         lnt_table *table = lnt_record_table(record, "cases");
         lnt_table_row(table);
         lnt_table_set(table, "case", "", lnt_string(cases[k].name));
@@ -107,17 +93,21 @@ lnt_status lnt_discrete_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_e
         o.threads = opts->threads;
         lnt_record *found = lnt_record_new("modes");
         lnt_status status = found ? lnt_modes_study(ctx, found, &o) : LNT_ENOMEM;
+        if (status != LNT_OK) {
+            lnt_record_free(found);
+            return status;
+        }
         double descent = lnt_record_cell_number(found, "modes", 0, "half_descent"),
                map = lnt_record_cell_number(found, "modes", 0, "half_map"),
                flow = lnt_record_cell_number(found, "modes", 0, "half_closed");
         lnt_record_free(found);
-        if (status != LNT_OK)
-            return status;
         early[k] = 100 * (1 - flow / descent);
         formula[k] = descent - lnt_map_half_step(0.01, s, o.lr);
-        lnt_record_deviation(record, named(lnt_sprintf(ctx, "eta s = %g: half-step, descent against map", eta_s[k])),
+        lnt_record_deviation(record,
+                             lnt_named(lnt_sprintf(ctx, "eta s = %g: half-step, descent against map", eta_s[k])),
                              descent, map, NAN, NAN);
-        lnt_record_deviation(record, named(lnt_sprintf(ctx, "eta s = %g: half-step, descent against flow", eta_s[k])),
+        lnt_record_deviation(record,
+                             lnt_named(lnt_sprintf(ctx, "eta s = %g: half-step, descent against flow", eta_s[k])),
                              descent, flow, NAN, NAN);
         lnt_table *table = lnt_record_table(record, "half_steps");
         lnt_table_row(table);
@@ -147,7 +137,7 @@ lnt_status lnt_discrete_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_e
 lnt_status lnt_alignment_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_experiment *self,
                                     const lnt_reproduce_opts *opts)
 {
-    lnt_array A, loss;
+    lnt_array t, A, loss;
     lnt_modes_opts o;
     (void)self;
     lnt_modes_defaults(&o);
@@ -162,11 +152,14 @@ lnt_status lnt_alignment_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_
     for (int j = 0; j <= 200; j++)
         lnt_text_add(&times, "%s%g", j ? "," : "", 0.06 * j);
     o.times = times.p;
-    lnt_status status = times.p ? adopt_modes(ctx, record, &o) : LNT_ENOMEM;
+    lnt_status status = lnt_text_status(ctx, &times);
+    if (status == LNT_OK)
+        status = adopt_modes(ctx, record, &o);
     lnt_text_free(&times);
     if (status != LNT_OK)
         return status;
-    if (!lnt_record_array(record, "alignment/flow", &A) || !lnt_record_array(record, "loss/flow", &loss))
+    if (!lnt_record_array(record, "t", &t) || !lnt_record_array(record, "alignment/flow", &A) ||
+        !lnt_record_array(record, "loss/flow", &loss))
         return lnt_fail(ctx, LNT_EINVAL, "the run left no alignment");
     int fallen = 0;
     while (fallen < loss.dims[0] - 1 && loss.values[fallen] > 0.9 * loss.values[0])
@@ -177,8 +170,7 @@ lnt_status lnt_alignment_experiment(lnt_ctx *ctx, lnt_record *record, const lnt_
     lnt_judge(ctx, record, "flow against riccati", "relative", 1e-4);
     lnt_judge(ctx, record, "descent against", "relative", 0.02);
     double *share = lnt_alloc(ctx, (size_t)loss.dims[0], sizeof *share);
-    lnt_array t;
-    if (!share || !lnt_record_array(record, "t", &t))
+    if (!share)
         return LNT_ENOMEM;
     for (int j = 0; j < loss.dims[0]; j++)
         share[j] = loss.values[j] / loss.values[0];
@@ -218,7 +210,7 @@ lnt_status lnt_completion_experiment(lnt_ctx *ctx, lnt_record *record, const lnt
     for (int k = 0; k < 3; k++) {
         test[k] = lnt_record_cell_number(record, "depths", k, "test");
         rank[k] = lnt_record_cell_number(record, "depths", k, "effective_rank");
-        lnt_record_check(record, named(lnt_sprintf(ctx, "depth %d: error on observed entries", k + 1)),
+        lnt_record_check(record, lnt_named(lnt_sprintf(ctx, "depth %d: error on observed entries", k + 1)),
                          lnt_record_cell_number(record, "depths", k, "train"), 0, 2e-3);
     }
     lnt_record_check(record, "depth 2 over depth 1: error on other entries", test[1] / test[0], 0, 0.6);

@@ -37,6 +37,10 @@ lnt_status lnt_network_read(lnt_ctx *ctx, lnt_record *record, lnt_network_data *
 
 /* Facts of the network, and what to warn of. */
 void lnt_network_describe(lnt_record *record, const lnt_network_data *data);
+/* Arrays weights/1, biases/1, ... of the weights w. */
+lnt_status lnt_network_put(lnt_ctx *ctx, lnt_record *record, const lnt_layers *layers, const double *w);
+/* Whether all entries are 0 or 1. */
+bool lnt_zero_one(lnt_mat Y);
 
 /* ---- A fit ---- */
 
@@ -95,6 +99,9 @@ typedef struct lnt_weight_place {
 } lnt_weight_place;
 lnt_weight_place lnt_weight_at(const lnt_layers *layers, size_t j);
 char *lnt_weight_name(lnt_ctx *ctx, lnt_weight_place at);
+
+/* Of values that are sorted by the call. */
+double lnt_median(double *values, int n);
 
 /* What a fit says of rows: outputs x rows each, in scratch memory. */
 typedef struct lnt_predicted {

@@ -88,13 +88,12 @@ static lnt_status iterate(lnt_ctx *ctx, many *a, const lnt_demo_problem *p, lnt_
 
 static void put_row(lnt_record *record, const many *a, const summary *s)
 {
-    static const char *const solvers[] = {"normal", "pinv", "ridge"};
     int common = 0;
     for (int i = 1; i < 5; i++)
         common = s->status[i] > s->status[common] ? i : common;
     lnt_table *table = lnt_record_table(record, "cycles");
     lnt_table_row(table);
-    lnt_table_set(table, "solver", "", lnt_string(solvers[a->opts.solver]));
+    lnt_table_set(table, "solver", "", lnt_string(lnt_naive_solvers[a->opts.solver]));
     lnt_table_set(table, "mu", "", a->opts.solver == LNT_NAIVE_RIDGE ? lnt_number(a->opts.mu) : (lnt_value){0});
     lnt_table_set(table, "starts", "", lnt_integer(STARTS));
     lnt_table_set(table, "status", "", lnt_string(lnt_naive_words[common]));

@@ -48,8 +48,8 @@ lnt_status lnt_demo_questions(lnt_ctx *ctx, lnt_record *record, const lnt_demo *
 /* The bump's evidence, posterior and networks of other sizes: facts.evidence, tables.evidence. */
 lnt_status lnt_demo_evidence(lnt_ctx *ctx, lnt_record *record, const lnt_demo *demo);
 
-/* Words for lnt_naive_status. */
-extern const char *const lnt_naive_words[];
+/* Words for lnt_naive_status and lnt_naive_solver. */
+extern const char *const lnt_naive_words[], *const lnt_naive_solvers[];
 /* info->sse with the lowest first, the order of time kept; the facts of the group `cycle`. */
 void lnt_naive_facts(lnt_record *record, lnt_naive_info *info);
 

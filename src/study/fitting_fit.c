@@ -16,11 +16,11 @@
 #define CANDIDATES 5    /* minima that the evidence is asked about */
 #define NEAR 1e-3       /* of modes, in standard deviations of the posterior: of all starts, */
 #define NEARER 1e-6     /* and of the best */
-#define SHAKE                                                                                                          \
-    0.01             /* in standard deviations of the prior: moves off saddles, where steps are none, before alpha is  \
-                      * estimated and once it is */
-#define WEAK 1       /* prior precision of classes where nothing is said, */
-#define WEAKEST 1e-8 /* and where none is wanted */
+/* In standard deviations of the prior: moves off saddles, where steps are none, before alpha is estimated and once it
+ * is. */
+#define SHAKE 0.01
+#define WEAK 1            /* prior precision of classes where nothing is said, */
+#define WEAKEST 1e-8      /* and where none is wanted */
 #define FIRST_NOISE 0.01  /* share of the targets' variance that counts as noise at first */
 #define FAR 30.0          /* times larger or smaller than 1: inputs that are not of unit scale */
 #define MEMORY 0x10000000 /* bytes of a Jacobian: there is one for each start at work */

@@ -4,7 +4,6 @@
 #include "linnet/parallel.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define STEPS 600
@@ -129,19 +128,6 @@ static lnt_status one_start(lnt_ctx *ctx, int s, void *user)
     return status;
 }
 
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* Of values that are sorted by the call. */
-static double median(double *values, int n)
-{
-    qsort(values, (size_t)n, sizeof *values, ascending);
-    return (values[(n - 1) / 2] + values[n / 2]) / 2;
-}
-
 /* Sums over draws of what the starts of one method came to. */
 typedef struct outcome {
     double success, square, iterations, best, middle, constant;
@@ -163,8 +149,8 @@ static void add_up(outcome *o, const many *a, int starts, double best)
     o->square += share * share;
     o->best += least;
     o->constant += a->p->constant;
-    o->middle += median(a->sse, starts);
-    o->iterations += median(a->steps, starts);
+    o->middle += lnt_median(a->sse, starts);
+    o->iterations += lnt_median(a->steps, starts);
 }
 
 static lnt_status make_problem(lnt_ctx *ctx, lnt_demo_problem *p, int which, lnt_rng *rng)
@@ -200,7 +186,7 @@ static lnt_status one_draw(lnt_ctx *ctx, outcome outcomes[METHODS], lnt_demo_pro
         many a = {p, &methods[m], demo->seed, sse + 2 * m * starts, sse + (2 * m + 1) * starts};
         if (suits(p, a.m))
             status = lnt_parallel(ctx, starts, demo->threads, one_start, &a);
-        for (int s = 0; m == DEFAULT && s < starts; s++)
+        for (int s = 0; m == DEFAULT && status == LNT_OK && s < starts; s++)
             best = fmin(best, a.sse[s]);
     }
     for (int m = 0; m < METHODS && status == LNT_OK; m++) {

@@ -11,6 +11,7 @@
 #define FIRST_SOLVER (LNT_SOLVER_LSMR + 1)
 
 const char *const lnt_naive_words[] = {"fixed-point", "cycle", "singular", "nonfinite", "limit", NULL};
+const char *const lnt_naive_solvers[] = {"normal", "pinv", "ridge"};
 
 typedef struct runs {
     const lnt_fitting_opts *o;
@@ -39,15 +40,6 @@ static lnt_status check_options(lnt_ctx *ctx, const lnt_fitting_opts *o)
     return LNT_OK;
 }
 
-static bool is_zero_one(lnt_mat Y)
-{
-    for (int j = 0; j < Y.cols; j++)
-        for (int i = 0; i < Y.rows; i++)
-            if (*lnt_at(Y, i, j) != 0 && *lnt_at(Y, i, j) != 1)
-                return false;
-    return true;
-}
-
 /* 0/1 data get a logistic output, unless they are said to be Gaussian, whose values are fitted as they are: least
  * squares knows no logits. */
 static lnt_status set_up(lnt_ctx *ctx, runs *r, const lnt_network_data *data)
@@ -55,7 +47,7 @@ static lnt_status set_up(lnt_ctx *ctx, runs *r, const lnt_network_data *data)
     const lnt_fitting_opts *o = r->o;
     r->layers = data->layers;
     r->X = data->X;
-    if (data->likelihood.kind == LNT_BERNOULLI || (o->net.likelihood == 0 && is_zero_one(data->Y)))
+    if (data->likelihood.kind == LNT_BERNOULLI || (o->net.likelihood == 0 && lnt_zero_one(data->Y)))
         r->layers.output = LNT_LOGISTIC;
     r->problem = (lnt_fit_problem){.model = &r->model, .d = data->Y.a, .sd = data->sd, .C = data->C};
     lnt_naive_defaults(&r->opts);
@@ -141,7 +133,8 @@ static lnt_status find_optimum(lnt_ctx *ctx, departure *d, runs *r)
     status = lnt_naive_displace(ctx, &d->by, &r->problem, r->W.a, r->opts.rcond);
     if (status == LNT_OK)
         status = lnt_fit_step(ctx, p, &r->problem, r->W.a, 0, &opts);
-    d->gauss_newton = lnt_mat_norm(lnt_mat_view(p, k, 1)) / lnt_mat_norm(r->W);
+    if (status == LNT_OK)
+        d->gauss_newton = lnt_mat_norm(lnt_mat_view(p, k, 1)) / lnt_mat_norm(r->W);
     return status;
 }
 
@@ -187,10 +180,9 @@ void lnt_naive_facts(lnt_record *record, lnt_naive_info *info)
 
 static void put_facts(lnt_record *record, const runs *r)
 {
-    static const char *const solvers[] = {"normal", "pinv", "ridge"};
     bool ridge = r->opts.solver == LNT_NAIVE_RIDGE;
     lnt_naive_facts(record, &r->info[0]);
-    lnt_record_fact(record, "cycle", "solver", "", lnt_string(solvers[r->opts.solver]));
+    lnt_record_fact(record, "cycle", "solver", "", lnt_string(lnt_naive_solvers[r->opts.solver]));
     lnt_record_fact(record, "cycle", "mu", "", ridge ? lnt_number(r->opts.mu) : (lnt_value){0});
     lnt_record_fact(record, "cycle", "rcond", "",
                     r->opts.solver == LNT_NAIVE_PINV ? lnt_number(r->opts.rcond) : (lnt_value){0});
@@ -218,19 +210,6 @@ static void put_starts(lnt_record *record, const runs *r)
         lnt_table_set(table, "best_sse", "", lnt_known(info->best_sse));
         lnt_table_set(table, "lowest_on_cycle", "", lnt_known(low));
         lnt_table_set(table, "highest_on_cycle", "", lnt_known(high));
-    }
-}
-
-static void put_weights(lnt_ctx *ctx, lnt_record *record, const runs *r)
-{
-    for (int l = 1; l <= r->layers.net.depth; l++) {
-        lnt_mat W = lnt_layers_weights(&r->layers, r->W.a, l);
-        const char *weights = lnt_sprintf(ctx, "weights/%d", l), *biases = lnt_sprintf(ctx, "biases/%d", l);
-        if (!weights || !biases)
-            return;
-        lnt_record_matrix(record, weights, "", &W, 1);
-        if (r->layers.biases)
-            lnt_record_vector(record, biases, "", lnt_layers_biases(&r->layers, r->W.a, l), W.rows);
     }
 }
 
@@ -287,6 +266,6 @@ lnt_status lnt_fitting_naive(lnt_ctx *ctx, lnt_record *record, const lnt_network
     if (from_optimum)
         put_departure(record, &r, &d);
     put_starts(record, &r);
-    put_weights(ctx, record, &r);
-    return put_path(ctx, record, &r);
+    status = lnt_network_put(ctx, record, &r.layers, r.W.a);
+    return status == LNT_OK ? put_path(ctx, record, &r) : status;
 }

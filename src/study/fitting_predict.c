@@ -82,14 +82,14 @@ static lnt_status put_probabilities(lnt_ctx *ctx, lnt_predicted *p, const lnt_fi
 lnt_status lnt_fitted_predict(lnt_ctx *ctx, lnt_predicted *p, const lnt_fitted *f, const lnt_model *model,
                               const double *noise_sd)
 {
-    bool classes = f->likelihood.kind != LNT_GAUSSIAN, rejected;
+    bool classes = !lnt_fitted_gaussian(f), rejected;
     int q = f->data->layers.net.width[f->data->layers.net.depth];
     lnt_status status = allocate(ctx, p, q, (int)(model->n / (size_t)q), classes);
     if (status != LNT_OK)
         return status;
     if (f->has_posterior) {
         status = lnt_posterior_predict(ctx, p->mean.a, p->sd.a, &f->posterior, model);
-        for (size_t i = 0; i < model->n; i++)
+        for (size_t i = 0; i < model->n && status == LNT_OK; i++)
             p->sd.a[i] = sqrt(p->sd.a[i]);
     } else {
         lnt_mat_fill(p->sd, NAN);
@@ -154,7 +154,7 @@ static void rate_classes(lnt_fitted_score *s, const lnt_fitted *f, const lnt_pre
 lnt_fitted_score lnt_fitted_rate(const lnt_fitted *f, const lnt_predicted *p, lnt_mat Y, const double *noise_sd)
 {
     lnt_fitted_score s = {NAN, NAN, NAN, NAN, NAN, NAN, NAN};
-    if (f->likelihood.kind == LNT_GAUSSIAN)
+    if (lnt_fitted_gaussian(f))
         rate_numbers(&s, f, p, Y, noise_sd);
     else
         rate_classes(&s, f, p, Y);

@@ -5,7 +5,6 @@
 #include "linnet/linalg.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define RCOND 1e-12
@@ -81,19 +80,15 @@ static lnt_status depart(lnt_ctx *ctx, departure *d, lnt_demo_problem *p, const 
     memcpy(at, w, k * sizeof *w);
     status = naive(ctx, at, &info, path, p, STEPS);
     d->lowest = d->by.next;
-    for (int i = 1; i < info.steps && status == LNT_OK; i++)
+    for (int i = 1; status == LNT_OK && i < info.steps; i++)
         d->lowest = fmin(d->lowest, path[i].sse);
     lnt_fit_defaults(&opts);
     opts.rcond = RCOND;
     opts.solver = LNT_SOLVER_SVD;
     if (status == LNT_OK)
         status = lnt_fit_step(ctx, at, &p->fit, w, 0, &opts);
-    double step = 0, size = 0;
-    for (size_t j = 0; j < k; j++) {
-        step = hypot(step, at[j]);
-        size = hypot(size, w[j]);
-    }
-    d->gauss_newton = step / size;
+    if (status == LNT_OK)
+        d->gauss_newton = lnt_mat_norm(lnt_mat_view(at, (int)k, 1)) / lnt_mat_norm(lnt_mat_view(w, (int)k, 1));
     return status;
 }
 
@@ -170,20 +165,8 @@ static lnt_status turns(lnt_ctx *ctx, double *twice, double *thrice, int *period
     *thrice = distance(w, first, k);
     if (status == LNT_OK)
         status = naive(ctx, w, &info, NULL, p, 2000);
-    *period = info.period;
+    *period = status == LNT_OK ? info.period : 0;
     return status;
-}
-
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *values, int n)
-{
-    qsort(values, (size_t)n, sizeof *values, ascending);
-    return (values[(n - 1) / 2] + values[n / 2]) / 2;
 }
 
 static lnt_status involution(lnt_ctx *ctx, lnt_record *record, const lnt_demo *demo)
@@ -206,7 +189,7 @@ static lnt_status involution(lnt_ctx *ctx, lnt_record *record, const lnt_demo *d
             cycles += period == 2;
             lnt_ctx_reset(ctx, mark);
         }
-        double back = median(twice, LAYERED), again = median(thrice, LAYERED);
+        double back = lnt_median(twice, LAYERED), again = lnt_median(thrice, LAYERED);
         lnt_table_row(table);
         lnt_table_set(table, "inputs", "", lnt_integer(size[i][0]));
         lnt_table_set(table, "hidden", "", lnt_integer(size[i][1]));

@@ -74,14 +74,6 @@ lnt_status lnt_network_build(lnt_ctx *ctx, lnt_network_data *data, const lnt_int
 
 /* ---- Targets ---- */
 
-/* One row in place of two classes: 1 for the second. */
-static lnt_mat second_class(lnt_mat Y)
-{
-    for (int j = 0; j < Y.cols; j++)
-        Y.a[j] = *lnt_at(Y, 1, j);
-    return lnt_mat_view(Y.a, 1, Y.cols);
-}
-
 static lnt_status check_shares(lnt_ctx *ctx, lnt_mat Y, bool categorical, const char *name)
 {
     for (int j = 0; j < Y.cols; j++) {
@@ -118,8 +110,8 @@ static lnt_status choose_likelihood(lnt_ctx *ctx, lnt_network_data *d)
                         "--likelihood categorical needs a column for each class, there is one: --one-hot for a column "
                         "of classes 0, 1, ..., bernoulli for shares");
     if (kind == LNT_BERNOULLI && classes == 2) {
-        d->Y = second_class(d->Y);
-        d->test_Y = d->test.n ? second_class(d->test_Y) : d->test_Y;
+        d->Y = lnt_second_class(d->Y);
+        d->test_Y = d->test.n ? lnt_second_class(d->test_Y) : d->test_Y;
     }
     if (kind != LNT_GAUSSIAN && (d->opts->noise_sd || d->opts->noise_cov))
         return lnt_fail(ctx, LNT_EUSAGE, "--noise-sd and --noise-cov go with --likelihood gaussian; classes have none");
@@ -153,6 +145,14 @@ static lnt_status row_order(lnt_ctx *ctx, const double **order, const lnt_networ
     }
     *order = index;
     return status;
+}
+
+static lnt_status check_deviations(lnt_ctx *ctx, const double *sd, size_t n, const char *option, const char *text)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!(sd[i] > 0) || !isfinite(sd[i]))
+            return lnt_fail(ctx, LNT_EDOMAIN, "%s %.80s: %g is not a standard deviation above 0", option, text, sd[i]);
+    return LNT_OK;
 }
 
 static lnt_status sd_of_file(lnt_ctx *ctx, lnt_network_data *d, const double *order, bool split)
@@ -194,12 +194,12 @@ static lnt_status read_sd(lnt_ctx *ctx, lnt_network_data *d, const double *order
     for (size_t i = 0; i < tests && same; i++)
         d->test_sd[i] = number;
     lnt_status status = same ? LNT_OK : sd_of_file(ctx, d, order, split);
-    for (size_t i = 0; i < n && status == LNT_OK; i++) {
-        if (!(d->sd[i] > 0) || !isfinite(d->sd[i]))
-            return lnt_fail(ctx, LNT_EDOMAIN, "--noise-sd %.80s: %g is not a standard deviation above 0", text,
-                            d->sd[i]);
+    if (status == LNT_OK)
+        status = check_deviations(ctx, d->sd, n, "--noise-sd", text);
+    if (status == LNT_OK && d->test_sd)
+        status = check_deviations(ctx, d->test_sd, tests, "--noise-sd", text);
+    for (size_t i = 0; i < n && status == LNT_OK; i++)
         d->isd[i] = 1 / d->sd[i];
-    }
     d->likelihood.sqrtw = d->isd;
     return status;
 }
@@ -228,6 +228,8 @@ static lnt_status read_covariance(lnt_ctx *ctx, lnt_network_data *d, const doubl
         int at = (int)order[n + i / q] * q + i % q;
         d->test_sd[i] = sqrt(*lnt_at(A, at, at));
     }
+    if (status == LNT_OK && tests)
+        status = check_deviations(ctx, d->test_sd, (size_t)tests * (size_t)q, "--noise-cov", d->opts->noise_cov);
     return status;
 }
 
@@ -260,11 +262,12 @@ static double spread(lnt_mat X)
     return sqrt(sum) > 1e-13 * most ? sqrt(sum) : 0;
 }
 
-static bool all_shares(lnt_mat Y)
+bool lnt_zero_one(lnt_mat Y)
 {
     for (int j = 0; j < Y.cols; j++)
-        if (Y.a[j] != 0 && Y.a[j] != 1)
-            return false;
+        for (int i = 0; i < Y.rows; i++)
+            if (*lnt_at(Y, i, j) != 0 && *lnt_at(Y, i, j) != 1)
+                return false;
     return true;
 }
 
@@ -284,7 +287,7 @@ static void warn(lnt_record *record, const lnt_network_data *d)
                         target);
     if (gaussian && target == 0 && d->task.n > 1)
         lnt_record_warn(record, "the targets are constant: there is nothing that inputs could explain");
-    if (gaussian && !d->opts->likelihood && d->Y.rows == 1 && target > 0 && all_shares(d->Y))
+    if (gaussian && !d->opts->likelihood && d->Y.rows == 1 && target > 0 && lnt_zero_one(d->Y))
         lnt_record_warn(record, "all targets are 0 or 1 and are fitted by least squares: --likelihood "
                                 "bernoulli fits their probability");
 }
@@ -342,6 +345,20 @@ lnt_status lnt_network_read(lnt_ctx *ctx, lnt_record *record, lnt_network_data *
     if (status != LNT_OK)
         return status;
     lnt_setup_report(record, &setup, &task);
+    return LNT_OK;
+}
+
+lnt_status lnt_network_put(lnt_ctx *ctx, lnt_record *record, const lnt_layers *layers, const double *w)
+{
+    for (int l = 1; l <= layers->net.depth; l++) {
+        lnt_mat W = lnt_layers_weights(layers, w, l);
+        const char *weights = lnt_sprintf(ctx, "weights/%d", l), *biases = lnt_sprintf(ctx, "biases/%d", l);
+        if (!weights || !biases)
+            return LNT_ENOMEM;
+        lnt_record_matrix(record, weights, "", &W, 1);
+        if (layers->biases)
+            lnt_record_vector(record, biases, "", lnt_layers_biases(layers, w, l), W.rows);
+    }
     return LNT_OK;
 }
 

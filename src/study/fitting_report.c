@@ -44,6 +44,12 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+double lnt_median(double *values, int n)
+{
+    qsort(values, (size_t)n, sizeof *values, by_value);
+    return (values[(n - 1) / 2] + values[n / 2]) / 2;
+}
+
 static double median_steps(lnt_ctx *ctx, const lnt_fitted *f)
 {
     double *steps = lnt_alloc(ctx, (size_t)f->starts, sizeof *steps);
@@ -51,13 +57,12 @@ static double median_steps(lnt_ctx *ctx, const lnt_fitted *f)
         return NAN;
     for (int s = 0; s < f->starts; s++)
         steps[s] = f->info[s].steps;
-    qsort(steps, (size_t)f->starts, sizeof *steps, by_value);
-    return (steps[(f->starts - 1) / 2] + steps[f->starts / 2]) / 2;
+    return lnt_median(steps, f->starts);
 }
 
 static void put_loss(lnt_table *table, const lnt_fitted *f, const lnt_fit_info *info)
 {
-    if (f->likelihood.kind == LNT_GAUSSIAN)
+    if (lnt_fitted_gaussian(f))
         lnt_table_set(table, "sse", "", lnt_known(info->sse));
     else
         lnt_table_set(table, "log_likelihood", "nats", lnt_known(-info->sse));
@@ -112,15 +117,10 @@ static lnt_status put_weights(lnt_ctx *ctx, lnt_record *record, const lnt_fitted
         lnt_table_set(table, "sd", "", f->has_posterior ? lnt_known(sd[j]) : lnt_string(NULL));
         lnt_table_set(table, "z", "", f->has_posterior ? lnt_known(f->w[j] / sd[j]) : lnt_string(NULL));
     }
-    for (int l = 1; l <= net->net.depth; l++) {
-        lnt_mat W = lnt_layers_weights(net, f->w, l);
-        lnt_record_matrix(record, lnt_sprintf(ctx, "weights/%d", l), "", &W, 1);
-        if (net->biases)
-            lnt_record_vector(record, lnt_sprintf(ctx, "biases/%d", l), "", lnt_layers_biases(net, f->w, l), W.rows);
-    }
+    lnt_status status = lnt_network_put(ctx, record, net, f->w);
     if (f->has_posterior)
         lnt_record_vector(record, "posterior/sd", "", sd, (int)k);
-    return LNT_OK;
+    return status;
 }
 
 static lnt_status put_covariance(lnt_ctx *ctx, lnt_record *record, const lnt_fitted *f)
@@ -162,7 +162,7 @@ static lnt_status put_covariance(lnt_ctx *ctx, lnt_record *record, const lnt_fit
 
 static void put_fit(lnt_record *record, const lnt_fitted *f)
 {
-    bool gaussian = f->likelihood.kind == LNT_GAUSSIAN, known = f->data->sd || f->data->C.a;
+    bool gaussian = lnt_fitted_gaussian(f);
     double n = (double)f->likelihood.n, k = (double)f->data->model.k;
     lnt_record_fact(record, "fit", "method", "", lnt_string(methods[f->opts->method]));
     lnt_record_fact(record, "fit", "solver", "", gaussian ? lnt_string(solvers[f->answer.solver]) : lnt_string(NULL));
@@ -170,13 +170,13 @@ static void put_fit(lnt_record *record, const lnt_fitted *f)
     lnt_record_fact(record, "fit", "success", "", lnt_number(f->summary.share));
     lnt_record_fact(record, "fit", "distinct", "", lnt_integer(f->summary.distinct));
     if (gaussian) {
-        double sse = f->has_certificate ? f->certificate.sse : f->answer.sse;
+        double sse = f->has_certificate ? f->certificate.sse : f->has_posterior ? f->posterior.sse : f->answer.sse;
         lnt_record_fact(record, "fit", "sse", "", lnt_known(sse));
         lnt_record_fact(record, "fit", "variance", "", lnt_known(n > k ? sse / (n - k) : NAN));
         lnt_record_fact(record, "fit", "noise", "",
-                        lnt_string(known          ? "known"
-                                   : f->has_prior ? "evidence"
-                                                  : "residuals"));
+                        lnt_string(lnt_noise_known(f) ? "known"
+                                   : f->has_prior     ? "evidence"
+                                                      : "residuals"));
         lnt_record_fact(record, "fit", "noise_sd", "", lnt_known(sqrt(f->noise)));
     } else {
         lnt_record_fact(record, "fit", "log_likelihood", "nats",
@@ -236,7 +236,7 @@ static void put_evidence(lnt_ctx *ctx, lnt_record *record, const lnt_fitted *f)
         lnt_record_fact(record, "evidence", "chosen", "hidden units", lnt_integer(net->depth > 1 ? net->width[1] : 0));
     if (p->groups == 1)
         lnt_record_fact(record, "evidence", "alpha", "", lnt_number(f->alpha[0]));
-    if (f->likelihood.kind == LNT_GAUSSIAN)
+    if (lnt_fitted_gaussian(f))
         lnt_record_fact(record, "evidence", "beta", "", lnt_number(f->likelihood.beta));
     lnt_record_fact(record, "evidence", "gamma", "", lnt_number(p->gamma));
     lnt_record_fact(record, "evidence", "log_evidence", "nats", lnt_known(p->log_evidence));
@@ -255,7 +255,7 @@ static void put_evidence(lnt_ctx *ctx, lnt_record *record, const lnt_fitted *f)
 static void warn_of_weights(lnt_record *record, const lnt_fitted *f)
 {
     size_t n = f->likelihood.n, k = f->data->model.k;
-    bool gaussian = f->likelihood.kind == LNT_GAUSSIAN;
+    bool gaussian = lnt_fitted_gaussian(f);
     const lnt_fit_certificate *c = &f->certificate;
     const lnt_net *net = &f->data->layers.net;
     bool free_scales = net->depth > 1 && (net->activation == LNT_RELU || net->activation == LNT_LINEAR);
@@ -271,13 +271,14 @@ static void warn_of_weights(lnt_record *record, const lnt_fitted *f)
                         c->rank, k,
                         free_scales ? "the layers can be rescaled without any change, and units may be equal or dead"
                                     : "units may be equal, dead or saturated, or inputs dependent");
-    else if (gaussian && !f->has_posterior)
-        lnt_record_warn(record, "there are no error bars: %s",
-                        n <= k                               ? "no data are left to tell the noise; --noise-sd gives it"
-                        : f->answer.sse == 0 && !f->data->sd ? "the fit is without error"
-                                                             : "the network is too large for them");
     else if (!f->has_posterior)
-        lnt_record_warn(record, "there are no error bars: the network is too large for them");
+        lnt_record_warn(
+            record, "there are no error bars: %s",
+            gaussian && n <= k && !lnt_noise_known(f) ? "no data are left to tell the noise; --noise-sd gives it"
+            : gaussian && f->answer.sse == 0 && !lnt_noise_known(f) ? "the fit is without error"
+            : f->cancelled                                          ? "the fit was interrupted"
+            : f->posterior.k ? "the data hardly determine some of the weights; --evidence or --alpha gives some"
+                             : "the network is too large for them");
     double least = 1e-6 * fmax(1, c->sse); /* below which curvature is none, or none beside that of the prior */
     for (size_t j = 0; j < k && f->has_prior && f->penalty; j++)
         least = fmax(least, FLAT * f->penalty[j]);
@@ -315,9 +316,9 @@ static void warn(lnt_record *record, const lnt_fitted *f)
                         "%d of the precisions ran away to a bound: the data do not determine them, and the evidence "
                         "means little",
                         f->evidence.at_bound);
-    if (f->data->sd && freedom >= 10 && f->has_certificate && fabs(log(f->certificate.variance)) > log(2))
-        lnt_record_warn(record, "the residuals are %.3g times as large as --noise-sd says: %s",
-                        sqrt(f->certificate.variance),
+    if (lnt_noise_known(f) && freedom >= 10 && f->has_certificate && fabs(log(f->certificate.variance)) > log(2))
+        lnt_record_warn(record, "the residuals are %.3g times as large as --noise-%s says: %s",
+                        sqrt(f->certificate.variance), f->data->sd ? "sd" : "cov",
                         f->certificate.variance > 1 ? "the network cannot follow the data, or the noise is larger"
                                                     : "the noise is smaller");
 }

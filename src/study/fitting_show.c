@@ -24,7 +24,7 @@ typedef struct view {
 
 static bool one_noise(const lnt_fitted *f)
 {
-    return f->likelihood.kind != LNT_GAUSSIAN || isfinite(f->noise) || (!f->data->sd && !f->data->C.a);
+    return !lnt_fitted_gaussian(f) || isfinite(f->noise) || !lnt_noise_known(f);
 }
 
 /* Inputs as given from one that was prepared. */
@@ -127,7 +127,7 @@ static void put_score(lnt_record *record, const lnt_fitted *f, const lnt_predict
     lnt_table_row(table);
     lnt_table_set(table, "rows", "", lnt_string(part));
     lnt_table_set(table, "count", "", lnt_integer(Y.cols));
-    if (f->likelihood.kind == LNT_GAUSSIAN) {
+    if (lnt_fitted_gaussian(f)) {
         lnt_table_set(table, "rmse", "", lnt_known(s.rmse));
         lnt_table_set(table, "r2", "", lnt_known(s.r2));
         lnt_table_set(table, "log_density", "nats", lnt_known(s.log_density));
@@ -166,7 +166,7 @@ static int marks(int n)
 /* One input, one output. */
 static void draw_function(drawing *d, const view *v, const lnt_fitted *f)
 {
-    bool classes = f->likelihood.kind != LNT_GAUSSIAN;
+    bool classes = !lnt_fitted_gaussian(f);
     if (!classes && f->has_posterior)
         add(d, isfinite(f->noise) ? "band of data" : "band of the mean", LNT_CURVE_BAND, v->n, v->x, v->at.low.a,
             v->at.high.a);
@@ -201,20 +201,21 @@ static lnt_status draw_against(lnt_ctx *ctx, drawing *d, const view *v, const ln
 /* How often a class comes that was given a probability, by bins. */
 static lnt_status draw_calibration(lnt_ctx *ctx, drawing *d, const lnt_predicted *p, lnt_mat Y, const char *label)
 {
-    double *x = lnt_alloc_zero(ctx, (size_t)3 * BINS, sizeof *x), *y = x + BINS, *count = x + 2 * (size_t)BINS;
+    double *x = lnt_alloc(ctx, BINS, sizeof *x), *y = lnt_alloc(ctx, BINS, sizeof *y);
+    double sum[BINS] = {0}, ones[BINS] = {0}, count[BINS] = {0};
     int n = 0;
-    if (!x)
+    if (!x || !y)
         return LNT_ENOMEM;
     for (int i = 0; i < Y.rows * Y.cols; i++) {
         int bin = (int)fmin(BINS - 1, floor(BINS * p->p.a[i]));
-        x[bin] += p->p.a[i];
-        y[bin] += Y.a[i];
+        sum[bin] += p->p.a[i];
+        ones[bin] += Y.a[i];
         count[bin]++;
     }
     for (int b = 0; b < BINS; b++)
         if (count[b] > 0) {
-            x[n] = x[b] / count[b];
-            y[n++] = y[b] / count[b];
+            x[n] = sum[b] / count[b];
+            y[n++] = ones[b] / count[b];
         }
     add(d, label, LNT_CURVE_POINTS, n, x, y, NULL);
     return LNT_OK;
@@ -258,7 +259,7 @@ static lnt_status draw_course(lnt_ctx *ctx, lnt_panel *panel, const lnt_fitted *
 static lnt_status draw(lnt_ctx *ctx, lnt_record *record, const view *v, const lnt_fitted *f)
 {
     drawing d = {.panels = 1};
-    bool classes = f->likelihood.kind != LNT_GAUSSIAN;
+    bool classes = !lnt_fitted_gaussian(f);
     lnt_status status = LNT_OK;
     if (v->grid && f->data->Y.rows == 1)
         draw_function(&d, v, f);
@@ -295,8 +296,8 @@ lnt_status lnt_fitted_show(lnt_ctx *ctx, lnt_record *record, const lnt_fitted *f
         put_score(record, f, &v.held, d->test_Y, d->test_sd, "held out");
     lnt_record_fact(record, "band", "coverage", "", lnt_number(f->opts->coverage));
     lnt_record_fact(record, "band", "of", "",
-                    lnt_string(f->likelihood.kind != LNT_GAUSSIAN ? "logits"
-                               : isfinite(f->noise) || d->sd      ? "data"
-                                                                  : "means"));
+                    lnt_string(!lnt_fitted_gaussian(f)       ? "logits"
+                               : isfinite(f->noise) || d->sd ? "data"
+                                                             : "means"));
     return status == LNT_OK ? draw(ctx, record, &v, f) : status;
 }

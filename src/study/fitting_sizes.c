@@ -53,7 +53,7 @@ static void put_row(lnt_record *record, const sized *s, int size)
     lnt_table_set(table, "gamma", "", lnt_known(f->has_posterior ? f->posterior.gamma : NAN));
     if (s->data.groups == 1)
         lnt_table_set(table, "alpha", "", lnt_number(f->alpha[0]));
-    if (f->likelihood.kind == LNT_GAUSSIAN) {
+    if (lnt_fitted_gaussian(f)) {
         lnt_table_set(table, "noise_sd", "", lnt_known(sqrt(f->noise)));
         lnt_table_set(table, "sse", "", lnt_known(f->has_posterior ? f->posterior.sse : NAN));
     } else {
@@ -68,10 +68,10 @@ static void put_row(lnt_record *record, const sized *s, int size)
 static lnt_status draw(lnt_ctx *ctx, lnt_record *record, const sized *s, const lnt_int_list *sizes, bool held)
 {
     int n = sizes->count;
-    double *x = lnt_alloc(ctx, 4 * (size_t)n, sizeof *x), *plain = x + n, *with = x + 2 * (size_t)n,
-           *test = x + 3 * (size_t)n;
+    double *x = lnt_alloc(ctx, (size_t)n, 4 * sizeof *x);
     if (!x)
         return LNT_ENOMEM;
+    double *plain = x + n, *with = plain + n, *test = with + n;
     for (int i = 0; i < n; i++) {
         x[i] = sizes->item[i];
         plain[i] = log_evidence(&s[i]);
@@ -116,7 +116,7 @@ lnt_status lnt_fitting_sizes(lnt_ctx *ctx, lnt_record *record, lnt_fitted *best,
     if (status != LNT_OK)
         return status;
     for (int i = 1; i < sizes->count; i++)
-        top = log_evidence(&s[i]) > log_evidence(top) ? &s[i] : top;
+        top = isnan(log_evidence(top)) || log_evidence(&s[i]) > log_evidence(top) ? &s[i] : top;
     *data = top->data;
     *best = top->fit;
     best->data = data;

@@ -2,6 +2,7 @@
 
 #include "linnet/parallel.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -96,14 +97,6 @@ static void resolve(lnt_linearizing_opts *o)
 
 /* ---- Rows ---- */
 
-/* Of two classes the logits of the second. */
-static void second_class(lnt_mat *Y)
-{
-    for (int i = 0; i < Y->cols; i++)
-        Y->a[i] = *lnt_at(*Y, 1, i);
-    *Y = lnt_mat_view(Y->a, 1, Y->cols);
-}
-
 static lnt_status check_targets(lnt_ctx *ctx, const lnt_linearizing *l, int part)
 {
     lnt_mat Y = l->Y[part];
@@ -124,7 +117,7 @@ static lnt_status take_rows(lnt_ctx *ctx, lnt_linearizing *l, int part, const ln
         return status;
     lnt_task_get(l->X[part], l->Y[part], task, NULL, first, count);
     if (l->opts->likelihood == LNT_BERNOULLI && task->data.classes == 2)
-        second_class(&l->Y[part]);
+        l->Y[part] = lnt_second_class(l->Y[part]);
     l->outputs = l->Y[part].rows;
     l->n[part] = l->outputs * count;
     return check_targets(ctx, l, part);
@@ -194,6 +187,18 @@ static lnt_status make_grid(lnt_ctx *ctx, lnt_linearizing *l)
     return LNT_OK;
 }
 
+static lnt_status check_sizes(lnt_ctx *ctx, const lnt_linearizing *l)
+{
+    int width[LNT_MOST_WIDTHS];
+    for (int j = 0; j < l->opts->widths.count; j++) {
+        lnt_layers net = lnt_linearizing_net(l, j, width);
+        if (lnt_layers_size(&net) > INT_MAX)
+            return lnt_fail(ctx, LNT_EUSAGE, "--widths %d: a network of %zu weights is too large",
+                            l->opts->widths.item[j], lnt_layers_size(&net));
+    }
+    return LNT_OK;
+}
+
 /* How many threads fit into the memory; 0: none. */
 static int threads_that_fit(lnt_linearizing *l)
 {
@@ -250,6 +255,8 @@ static lnt_status study(lnt_ctx *ctx, lnt_record *record, const void *user)
         status = read_times(ctx, &l);
     if (status == LNT_OK)
         status = read_rows(ctx, &l);
+    if (status == LNT_OK)
+        status = check_sizes(ctx, &l);
     if (status == LNT_OK)
         status = make_grid(ctx, &l);
     if (status != LNT_OK)

@@ -254,7 +254,7 @@ static void put_kernel(lnt_record *record, const lnt_linearizing *l)
     lnt_record_fact(record, "ntk", "rank", "", lnt_integer(rank));
     lnt_record_fact(record, "ntk", "trace", "", lnt_number(trace));
     lnt_record_fact(record, "ntk", "step", "", lnt_number(run->eta));
-    lnt_record_fact(record, "ntk", "megabytes", "MB", lnt_number(8e-6 * n * n));
+    lnt_record_fact(record, "ntk", "megabytes", "MB", lnt_number(8. * n * n / 1048576));
     lnt_record_fact(record, "ntk", "megabytes_for_each_run", "MB", lnt_number(l->megabytes));
     if (l->keeps_kernel)
         lnt_record_matrix(record, "kernel", "", &run->Theta, 1);

@@ -148,18 +148,17 @@ static void keep(training *t, int k)
     for (int part = 0; part < LNT_PARTS; part++) {
         int n = t->l->n[part], shown = t->l->n[LNT_TEST] ? LNT_TEST : LNT_TRAIN;
         double difference = 0;
-        const double *side[LNT_SIDES] = {t->F[part].a, n ? lnt_at(t->linear[part], 0, k) : NULL};
         if (!n)
             continue;
+        const lnt_mat side[LNT_SIDES] = {lnt_mat_view(t->F[part].a, n, 1), lnt_columns(t->linear[part], k, 1)};
         for (int s = 0; s < LNT_SIDES; s++) {
-            t->run->curve[LNT_CURVE_LOSS + part * LNT_SIDES + s][k] = loss(t, part, side[s]);
-            t->run->curve[LNT_CURVE_SIZE + part * LNT_SIDES + s][k] =
-                lnt_mat_rms(lnt_mat_view((double *)(uintptr_t)side[s], n, 1));
+            t->run->curve[LNT_CURVE_LOSS + part * LNT_SIDES + s][k] = loss(t, part, side[s].a);
+            t->run->curve[LNT_CURVE_SIZE + part * LNT_SIDES + s][k] = lnt_mat_rms(side[s]);
             for (int i = 0; i < LNT_SHOWN && i < n && part == shown && t->run->shown[s]; i++)
-                t->run->shown[s][i * t->l->count + k] = side[s][i];
+                t->run->shown[s][i * t->l->count + k] = side[s].a[i];
         }
         for (int i = 0; i < n; i++)
-            difference += (side[0][i] - side[1][i]) * (side[0][i] - side[1][i]);
+            difference += (side[0].a[i] - side[1].a[i]) * (side[0].a[i] - side[1].a[i]);
         t->run->curve[LNT_CURVE_DEVIATION + part][k] = sqrt(difference / n);
     }
 }
@@ -193,7 +192,7 @@ static lnt_status look(training *t, const double *w, int k)
         return status;
     keep(t, k);
     for (int part = 0; part < LNT_PARTS; part++)
-        if (t->l->n[part] && !isfinite(t->run->curve[LNT_CURVE_DEVIATION + part][k]))
+        if (t->l->n[part] && !isfinite(t->run->curve[LNT_CURVE_SIZE + part * LNT_SIDES + LNT_TRAINED][k]))
             return lnt_fail(t->ctx, LNT_EDIVERGED,
                             "width %d, run %d: training diverged before t = %g; use a smaller --eta than %g",
                             t->l->opts->widths.item[t->index % t->l->opts->widths.count],

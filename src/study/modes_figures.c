@@ -202,8 +202,7 @@ static lnt_status put_spectrum(lnt_ctx *ctx, lnt_record *record, const lnt_modes
         "spectrum",
         white ? "Strengths of the modes at the end by every method, and those to be learned (dots)."
               : "Left: strengths of the modes at the end by every method, and those to be learned (dots). Right: "
-                "singular "
-                "values of C_YX, and eigenvalues of C_XX, on which the time scales depend.",
+                "singular values of C_YX, and eigenvalues of C_XX, on which the time scales depend.",
         white ? 1 : 2, panel};
     if (status == LNT_OK)
         lnt_record_figure(record, &figure);

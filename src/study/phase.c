@@ -192,8 +192,7 @@ static void put_figure(lnt_record *record, const portrait *p)
         {.title = "", .xlabel = "time t/tau", .ylabel = "product ab", .curves = 4, .curve = strength}};
     const lnt_figure figure = {"phase",
                                "The plane of one mode: nullclines dashed, on the hyperbola fixed points; trajectories "
-                               "along arcs of constant b^2 - a^2; "
-                               "right, the products of three of them.",
+                               "along arcs of constant b^2 - a^2; right, the products of three of them.",
                                2, panel};
     lnt_record_figure(record, &figure);
 }

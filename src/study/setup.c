@@ -142,6 +142,13 @@ lnt_status lnt_setup_rows(lnt_ctx *ctx, lnt_setup *setup, const lnt_task_opts *o
     return status == LNT_OK ? make_from_rows(ctx, setup, task.data, opts, seed, threads) : status;
 }
 
+lnt_mat lnt_second_class(lnt_mat Y)
+{
+    for (int j = 0; j < Y.cols; j++)
+        Y.a[j] = *lnt_at(Y, 1, j);
+    return lnt_mat_view(Y.a, 1, Y.cols);
+}
+
 /* Labels that start at 1, or leave numbers out, are taken as they are: say what that means. */
 static void put_empty_classes(lnt_record *record, const lnt_dataset *data)
 {

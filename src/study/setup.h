@@ -18,6 +18,9 @@ lnt_status lnt_setup_rows(lnt_ctx *ctx, lnt_setup *setup, const lnt_task_opts *o
 /* Facts and arrays of the preparation. */
 void lnt_setup_report(lnt_record *record, const lnt_setup *setup, const lnt_task_opts *opts);
 
+/* Of two classes, one-hot, the row that is 1 for the second: in the same place. */
+lnt_mat lnt_second_class(lnt_mat Y);
+
 /* What a study does with its options: makes, simulates, predicts, records. */
 typedef lnt_status lnt_study_body(lnt_ctx *ctx, lnt_record *record, const void *opts);
 /* The body on one BLAS thread, its scratch memory given back, its failure also that of the record. The options are

@@ -254,6 +254,8 @@ def test_unequal_and_dependent_noise():
         assert np.max(np.abs(h5["weights/1"].ravel() - S @ A.T @ inverse @ d) / size) < 1e-9
         r = d - A @ h5["weights/1"].ravel()
         close(result["fit"]["sse"], r @ inverse @ r, 1e-10)
+    result, _, _ = run(*words, "--noise-cov", save("fit-noise.npy", C / 100))
+    assert "as large as --noise-cov says" in " ".join(result["warnings"])
     result, h5, _ = run(*words, "--noise-cov", save("fit-noise.npy", C), "--alpha", 3)
     S = np.linalg.inv(A.T @ inverse @ A + 3 * np.eye(5))
     size = np.sqrt(np.diag(S))
@@ -278,11 +280,13 @@ def test_noise_of_rows_follows_the_split():
     band = result["series"]["held_out"]
     close(inside, np.mean((np.array(band["low"]) <= held) & (held <= np.array(band["high"]))), 1e-15)
     close(result["deviations"][0]["simulated"], inside, 1e-15)
+    sd[[i for i in range(50) if i not in rows][0]] = -1
+    one_line(["fit", *words, "--noise-sd", save("fit-noise.npy", sd), "--seed", 5], 1, ["standard deviation above 0"])
 
 
 def test_covariance_over_many_data_sets():
-    """Estimates over 20000 data sets of noise with a covariance, each by a row of targets of its own: a random matrix of
-    5 x 5 from so many draws is off by about sqrt(6/20000) = 1.7 %, of which three are taken."""
+    """What the program calls the covariance is that of the estimates from 200,000 data sets of noise with a covariance: a
+    random matrix of 5 x 5 from so many draws is off by about sqrt(6/200000) = 0.55 %."""
     A, x = problem(n=30, k=5)
     F = RNG.normal(size=(30, 30))
     C = np.eye(30) + F @ F.T / 10
@@ -391,6 +395,12 @@ def test_digits_of_two_classes():
     assert result["fit"]["separable"] and "separable" in " ".join(result["warnings"])
     scored = linnet_json("apply", folder, "--data", "digits")
     assert row(scored, "score")["accuracy"] > .99 and "other classes" in " ".join(scored["warnings"])
+
+
+def test_classes_in_another_order():
+    words = ["--inputs", save("fit-x.npy", X), "--targets", save("fit-c.npy", (X > .5).astype(float)), "--one-hot"]
+    _, _, folder = run(*words, "--classes", "1,0", "--hidden", 0)
+    assert row(linnet_json("apply", folder, *words), "score")["accuracy"] > .95
 
 
 def test_separable_classes_without_prior():

@@ -97,6 +97,18 @@ static inline int free_ctx(void **state)
 /* A test with a fresh context as its state. */
 #define WITH_CTX(test) cmocka_unit_test_setup_teardown(test, make_ctx, free_ctx)
 
+/* What it makes of one thread and of three is the same. */
+static inline void check_threads(lnt_ctx *ctx, void (*make)(lnt_ctx *ctx, lnt_text *text, int threads))
+{
+    lnt_text one = {0}, three = {0};
+    make(ctx, &one, 1);
+    make(ctx, &three, 3);
+    assert_int_equal(one.n, three.n);
+    assert_memory_equal(one.p, three.p, one.n);
+    lnt_text_free(&one);
+    lnt_text_free(&three);
+}
+
 /* ---- Allocations that fail ---- */
 
 static long heap_calls, heap_fails_at; /* 0: never */

@@ -72,14 +72,7 @@ static void text_of(lnt_ctx *ctx, lnt_text *text, int threads)
 
 static void answers_do_not_depend_on_threads(void **state)
 {
-    lnt_ctx *ctx = *state;
-    lnt_text one = {0}, three = {0};
-    text_of(ctx, &one, 1);
-    text_of(ctx, &three, 3);
-    assert_int_equal(one.n, three.n);
-    assert_memory_equal(one.p, three.p, one.n);
-    lnt_text_free(&one);
-    lnt_text_free(&three);
+    check_threads(*state, text_of);
 }
 
 static void steps_beyond_the_stable_one_are_refused(void **state)
@@ -99,6 +92,17 @@ static void steps_beyond_the_stable_one_are_refused(void **state)
         lnt_ctx_clear(ctx);
         lnt_record_free(record);
     }
+}
+
+static void networks_beyond_all_integers_are_refused(void **state)
+{
+    lnt_ctx *ctx = *state;
+    lnt_linearizing_opts o = tiny();
+    lnt_record *record = lnt_record_new("linearize");
+    o.widths = (lnt_int_list){1, {65535}};
+    o.depth = 2;
+    check_failure(ctx, lnt_linearizing_study(ctx, record, &o), LNT_EUSAGE, "4295294971 weights");
+    lnt_record_free(record);
 }
 
 static int at_once(void *user)
@@ -153,6 +157,7 @@ int main(void)
         WITH_CTX(small_steps_are_the_flow),
         WITH_CTX(answers_do_not_depend_on_threads),
         WITH_CTX(steps_beyond_the_stable_one_are_refused),
+        WITH_CTX(networks_beyond_all_integers_are_refused),
         WITH_CTX(interruption_says_so),
         cmocka_unit_test(every_failing_allocation_is_reported),
     };

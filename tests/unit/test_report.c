@@ -1,3 +1,4 @@
+#include "../../src/study/experiment.h"
 #include "check.h"
 
 #include "linnet/figure.h"
@@ -92,6 +93,20 @@ static void judges_are_found_by_name(void **state)
     lnt_record_free(record);
 }
 
+static void deviations_that_are_no_numbers_fail(void **state)
+{
+    lnt_ctx *ctx = *state;
+    lnt_record *record = lnt_record_new("reproduce");
+    lnt_record_deviation(record, "good", 1, 1, NAN, NAN);
+    lnt_record_deviation(record, "without a relative one", 1, 0, NAN, NAN);
+    lnt_judge(ctx, record, "", "relative", 1e-9);
+    assert_true(lnt_record_rows(record, "checks") == 1 && lnt_record_verdict(record));
+    lnt_record_deviation(record, "lost", NAN, 1, NAN, NAN);
+    lnt_judge(ctx, record, "", "relative", 1e-9);
+    assert_true(lnt_record_rows(record, "checks") == 2 && !lnt_record_verdict(record));
+    lnt_record_free(record);
+}
+
 /* Everything that comes from outside is escaped; the same record gives the same bytes; a failure shows everywhere. */
 static void pages_are_whole(void **state)
 {
@@ -168,6 +183,7 @@ int main(void)
         WITH_CTX(formulas_that_cannot_be_read_are_named),
         WITH_CTX(findings_follow_the_numbers),
         WITH_CTX(judges_are_found_by_name),
+        WITH_CTX(deviations_that_are_no_numbers_fail),
         WITH_CTX(pages_are_whole),
         WITH_CTX(drawings_know_their_axes),
     };
