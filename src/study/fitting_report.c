@@ -163,7 +163,7 @@ static lnt_status put_covariance(lnt_ctx *ctx, lnt_record *record, const lnt_fit
 static void put_fit(lnt_record *record, const lnt_fitted *f)
 {
     bool gaussian = f->likelihood.kind == LNT_GAUSSIAN, known = f->data->sd || f->data->C.a;
-    double n = (double)f->likelihood.n, k = (double)f->data->model.k;
+    double left = lnt_fitted_freedom(f);
     lnt_record_fact(record, "fit", "method", "", lnt_string(methods[f->opts->method]));
     lnt_record_fact(record, "fit", "solver", "", gaussian ? lnt_string(solvers[f->answer.solver]) : lnt_string(NULL));
     lnt_record_fact(record, "fit", "starts", "", lnt_integer(f->starts));
@@ -172,12 +172,13 @@ static void put_fit(lnt_record *record, const lnt_fitted *f)
     if (gaussian) {
         double sse = f->has_certificate ? f->certificate.sse : f->answer.sse;
         lnt_record_fact(record, "fit", "sse", "", lnt_known(sse));
-        lnt_record_fact(record, "fit", "variance", "", lnt_known(n > k ? sse / (n - k) : NAN));
+        lnt_record_fact(record, "fit", "variance", "", lnt_known(left > 0 ? sse / left : NAN));
         lnt_record_fact(record, "fit", "noise", "",
                         lnt_string(known          ? "known"
                                    : f->has_prior ? "evidence"
                                                   : "residuals"));
         lnt_record_fact(record, "fit", "noise_sd", "", lnt_known(sqrt(f->noise)));
+        lnt_record_fact(record, "fit", "freedom", "", lnt_known(isfinite(f->noise) ? f->freedom : NAN));
     } else {
         lnt_record_fact(record, "fit", "log_likelihood", "nats",
                         lnt_known(f->has_posterior ? f->posterior.log_likelihood : -f->answer.sse));
@@ -273,11 +274,13 @@ static void warn_of_weights(lnt_record *record, const lnt_fitted *f)
                                     : "units may be equal, dead or saturated, or inputs dependent");
     else if (gaussian && !f->has_posterior)
         lnt_record_warn(record, "there are no error bars: %s",
-                        n <= k                               ? "no data are left to tell the noise; --noise-sd gives it"
+                        f->cancelled                         ? "the fit was interrupted"
+                        : n <= k                             ? "no data are left to tell the noise; --noise-sd gives it"
                         : f->answer.sse == 0 && !f->data->sd ? "the fit is without error"
                                                              : "the network is too large for them");
     else if (!f->has_posterior)
-        lnt_record_warn(record, "there are no error bars: the network is too large for them");
+        lnt_record_warn(record, "there are no error bars: %s",
+                        f->cancelled ? "the fit was interrupted" : "the network is too large for them");
     double least = 1e-6 * fmax(1, c->sse); /* below which curvature is none, or none beside that of the prior */
     for (size_t j = 0; j < k && f->has_prior && f->penalty; j++)
         least = fmax(least, FLAT * f->penalty[j]);
@@ -290,7 +293,7 @@ static void warn_of_weights(lnt_record *record, const lnt_fitted *f)
 
 static void warn(lnt_record *record, const lnt_fitted *f)
 {
-    double freedom = (double)f->likelihood.n - (double)f->data->model.k;
+    double freedom = lnt_fitted_freedom(f);
     if (f->answer.stop > LNT_FIT_ZERO && !f->has_evidence)
         lnt_record_warn(record, "the best start is not at its end: %s (--iterations %s)",
                         lnt_fit_stop_text(f->answer.stop),
@@ -315,9 +318,9 @@ static void warn(lnt_record *record, const lnt_fitted *f)
                         "%d of the precisions ran away to a bound: the data do not determine them, and the evidence "
                         "means little",
                         f->evidence.at_bound);
-    if (f->data->sd && freedom >= 10 && f->has_certificate && fabs(log(f->certificate.variance)) > log(2))
-        lnt_record_warn(record, "the residuals are %.3g times as large as --noise-sd says: %s",
-                        sqrt(f->certificate.variance),
+    if (lnt_noise_known(f) && freedom >= 10 && f->has_certificate && fabs(log(f->certificate.variance)) > log(2))
+        lnt_record_warn(record, "the residuals are %.3g times as large as --noise-%s says: %s",
+                        sqrt(f->certificate.variance), f->data->sd ? "sd" : "cov",
                         f->certificate.variance > 1 ? "the network cannot follow the data, or the noise is larger"
                                                     : "the noise is smaller");
 }
