@@ -14,7 +14,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, logsumexp
 from scipy.stats import t
 
-from e2e import linnet, linnet_json, main
+from e2e import PROGRAM, linnet, linnet_json, main
 
 RNG = np.random.default_rng(60)
 I = np.arange(40)
@@ -132,7 +132,7 @@ def test_band_is_that_of_the_linearised_network():
     variance = np.einsum("ij,jk,ik->i", B, h5["posterior/covariance"], B)
     close(s["mean"], outputs(layers, x).ravel(), 1e-12)
     close(np.array(s["sd"]) ** 2, variance, 1e-8)
-    reach = 1.2815515655446004 * np.sqrt(variance + result["fit"]["noise_sd"] ** 2)
+    reach = t.ppf(.9, 33) * np.sqrt(variance + result["fit"]["noise_sd"] ** 2)
     close(np.array(s["high"]) - s["mean"], reach, 1e-8)
     close(np.array(s["mean"]) - s["low"], reach, 1e-8)
 
@@ -470,8 +470,8 @@ def test_odd_rows():
 
 def test_bands_of_few_rows_hold_what_they_say():
     """Noise that is estimated from few residuals makes a t distribution: n - k degrees of freedom, with a prior n - gamma."""
-    inside, normal = [], []
-    for _ in range(60):
+    inside = []
+    for _ in range(100):
         w, A, A2 = RNG.normal(size=2), RNG.normal(size=(5, 2)), RNG.normal(size=(400, 2))
         files = [save("fit-A.npy", A), save("fit-A2.npy", A2)]
         d, d2 = ((B @ w + .5 * RNG.normal(size=len(B)))[:, None] for B in (A, A2))
@@ -486,9 +486,7 @@ def test_bands_of_few_rows_hold_what_they_say():
         score = by_rows(result, "held out")
         close(score["log_density"], np.mean(t.logpdf((d2[:, 0] - mean) / wide, 3) - np.log(wide)), 1e-12)
         inside.append(score["coverage"])
-        normal.append(np.mean(abs(d2[:, 0] - mean) < 1.96 * wide))
-    # sd of one share about .1, of the mean .013: three of them
-    assert abs(np.mean(inside) - .95) < .04 and np.mean(normal) < .90
+    assert abs(np.mean(inside) - .95) < 4 * np.std(inside) / 10 and np.mean(inside) > .92 # normal bands: .855
     result, _, folder = run(*words, "--evidence")
     close(result["fit"]["freedom"], 5 - result["evidence"]["gamma"], 1e-12)
     close(result["fit"]["freedom"], json.loads(linnet("fit", *words, "--evidence", "--json").stdout)["fit"]["freedom"], 0)
@@ -527,7 +525,7 @@ def test_apply_says_what_its_band_is_of():
 def test_an_interrupt_keeps_sizes_that_are_finished():
     inputs = RNG.normal(size=(1500, 8))
     files = ["--inputs", save("fit-A.npy", inputs), "--targets", save("fit-d.npy", np.sin(inputs[:, :3]))]
-    words = [os.environ["LINNET"], "fit", *files, "--sizes", "0,60", "--starts", "500", "--json", "--no-figure"]
+    words = [PROGRAM, "fit", *files, "--sizes", "0,60", "--starts", "500", "--json", "--no-figure"]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     time.sleep(2)
     process.send_signal(signal.SIGINT)
