@@ -264,10 +264,7 @@ lnt_status lnt_apply_fit(lnt_ctx *ctx, lnt_record *record, const lnt_record *sav
     lnt_record_fact(record, "applied", "coverage", "", lnt_number(s.opts.coverage));
     lnt_record_fact(record, "applied", "noise_sd", "", lnt_known(sqrt(s.fit.noise)));
     bool gaussian = s.fit.likelihood.kind == LNT_GAUSSIAN, noise_known = isfinite(s.fit.noise);
-    lnt_record_fact(record, "applied", "of", "",
-                    lnt_string(!gaussian     ? "logits"
-                               : noise_known ? "data"
-                                             : "means"));
+    lnt_record_fact(record, "applied", "of", "", lnt_string(!gaussian ? "logits" : noise_known ? "data" : "means"));
     if (gaussian && s.fit.has_posterior && !noise_known)
         lnt_record_warn(record, "the noise of these rows is not known: low and high are those of the mean alone");
     if (!s.fit.has_posterior)

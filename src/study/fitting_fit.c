@@ -387,7 +387,7 @@ static void set_noise(lnt_fitted *f)
         one = f->data->sd[i] == f->data->sd[0];
     f->noise = one ? f->data->sd[0] * f->data->sd[0]
                : lnt_noise_known(f) || (!f->has_prior && !(left > 0 && f->answer.sse > 0)) ? NAN
-                                                                                        : 1 / f->likelihood.beta;
+                                                                                           : 1 / f->likelihood.beta;
     f->freedom = lnt_noise_known(f) ? INFINITY : left;
 }
 

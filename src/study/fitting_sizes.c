@@ -65,8 +65,7 @@ static void put_row(lnt_record *record, const sized *s, int size)
         lnt_table_set(table, "held_out", "nats", lnt_known(s->test));
 }
 
-static lnt_status draw(lnt_ctx *ctx, lnt_record *record, const sized *s, const lnt_int_list *sizes, int n,
-                       bool held)
+static lnt_status draw(lnt_ctx *ctx, lnt_record *record, const sized *s, const lnt_int_list *sizes, int n, bool held)
 {
     double *x = lnt_alloc(ctx, 4 * (size_t)n, sizeof *x), *plain = x + n, *with = x + 2 * (size_t)n,
            *test = x + 3 * (size_t)n;
