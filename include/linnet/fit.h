@@ -155,7 +155,7 @@ typedef struct lnt_fit_certificate {
     double cond;     /* largest over smallest of these singular values, INFINITY where rank < k */
     double offset;   /* sqrt((|P r|^2/k) / (|r - P r|^2/(n - k))), P = B B^+: below 1e-3 what is left of the gradient is
                       * far inside the noise (Bates and Watts 1981). NaN for n <= k */
-    double variance; /* s^2 = SSE/(n - k): about 1 where the noise is known. NaN for n <= k */
+    double variance; /* s^2 = SSE/(n - rank): about 1 where the noise is known. NaN for n = rank */
     double least_curvature; /* least eigenvalue of B^T B + diag(alpha) - sum_i r_i Hess f_i, half the Hessian of F: >= 0
                              * at a minimum, < 0 at a saddle; NaN unless asked for */
     double radius; /* spectral radius of (B^T B)^-1 sum_i r_i Hess f_i: below 1 Gauss-Newton converges here, at that

@@ -41,7 +41,7 @@ static lnt_status measure(lnt_ctx *ctx, work *job, lnt_fit_certificate *c)
     for (int i = 0; i < c->rank; i++)
         inside += along[i] * along[i];
     double outside = fmax(0, c->sse - inside), freedom = n - k;
-    c->variance = n > k ? c->sse / freedom : NAN;
+    c->variance = n > c->rank ? c->sse / (n - c->rank) : NAN;
     c->offset = n <= k ? NAN : outside > 0 ? sqrt(inside / k / (outside / freedom)) : (inside > 0 ? INFINITY : 0);
     return LNT_OK;
 }

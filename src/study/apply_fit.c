@@ -126,7 +126,9 @@ static lnt_status load(lnt_ctx *ctx, saved_fit *s, const lnt_record *saved, cons
     s->opts.coverage = lnt_record_fact_number(saved, "band", "coverage");
     bool draws = strcmp(lnt_record_command(saved), "sample") == 0;
     double sd = lnt_record_fact_number(saved, draws ? "posterior" : "fit", "noise_sd");
+    double freedom = lnt_record_fact_number(saved, "fit", "freedom");
     s->fit.noise = sd * sd;
+    s->fit.freedom = freedom > 0 ? freedom : INFINITY;
     s->fit.opts = &s->opts;
     s->fit.data = &s->data;
     if (!lnt_record_get_fact(saved, "network", "of_classes", &s->classes) || s->classes.kind != LNT_INTEGERS)
@@ -205,6 +207,16 @@ static lnt_status put_score(lnt_ctx *ctx, lnt_record *record, const saved_fit *s
     return LNT_OK;
 }
 
+/* What the series are drawn over: the input as given where there is one, else the number of the row. */
+static const double *abscissa(lnt_ctx *ctx, const lnt_prep *prep, lnt_mat Z)
+{
+    double *x = lnt_alloc(ctx, (size_t)Z.cols, sizeof *x);
+    bool one = prep->inputs == 1 && Z.rows == 1;
+    for (int i = 0; i < Z.cols && x; i++)
+        x[i] = one ? lnt_prep_given(prep, Z.a[i]) : i;
+    return x;
+}
+
 /* Rows of other classes than those that it was fitted to are left out. */
 static lnt_status keep_classes(lnt_ctx *ctx, lnt_record *record, const saved_fit *s, lnt_dataset *data)
 {
@@ -246,19 +258,21 @@ lnt_status lnt_apply_fit(lnt_ctx *ctx, lnt_record *record, const lnt_record *sav
         status = lnt_sampled_apply(ctx, &p, &s.fit, saved, opts->folder, Z, opts->threads);
     } else if (status == LNT_OK)
         status = lnt_fitted_predict(ctx, &p, &s.fit, &model, NULL);
-    double *row = status == LNT_OK ? lnt_alloc(ctx, (size_t)Z.cols, sizeof *row) : NULL;
-    if (!row)
+    const double *x = status == LNT_OK ? abscissa(ctx, &s.prep, Z) : NULL;
+    if (!x)
         return status == LNT_OK ? LNT_ENOMEM : status;
-    for (int i = 0; i < Z.cols; i++)
-        row[i] = i;
     lnt_record_fact(record, "applied", "rows", "", lnt_integer(Z.cols));
     lnt_record_fact(record, "applied", "outputs", "", lnt_integer(p.mean.rows));
     lnt_record_fact(record, "applied", "runs", "", lnt_integer(1));
     lnt_record_fact(record, "applied", "coverage", "", lnt_number(s.opts.coverage));
     lnt_record_fact(record, "applied", "noise_sd", "", lnt_known(sqrt(s.fit.noise)));
+    bool gaussian = s.fit.likelihood.kind == LNT_GAUSSIAN, noise_known = isfinite(s.fit.noise);
+    lnt_record_fact(record, "applied", "of", "", lnt_string(!gaussian ? "logits" : noise_known ? "data" : "means"));
+    if (gaussian && s.fit.has_posterior && !noise_known)
+        lnt_record_warn(record, "the noise of these rows is not known: low and high are those of the mean alone");
     if (!s.fit.has_posterior)
         lnt_record_warn(record, "the fit has no error bars, so that predictions have none");
-    status = lnt_fitted_series(ctx, record, &s.fit, "predicted", &p, row, none);
+    status = lnt_fitted_series(ctx, record, &s.fit, "predicted", &p, x, none);
     if (status == LNT_OK)
         status = put_prediction(ctx, record, &s, &p);
     if (status == LNT_OK &&

@@ -44,6 +44,7 @@ bool lnt_zero_one(lnt_mat Y);
 
 /* ---- A fit ---- */
 
+#define LNT_OUT_OF_SCALE "inputs, targets or their noise are too large or too small for their squares: scale them"
 #define LNT_FITTING_HISTORIES 20 /* starts whose course is kept */
 
 typedef struct lnt_fitted {
@@ -63,7 +64,8 @@ typedef struct lnt_fitted {
     double *penalty; /* k: alpha over beta, or NULL */
     double size;     /* sum of squares of the data, in units of the noise where it is known for each */
     double alpha_first;
-    double noise; /* variance of the noise of a further datum; NaN: not known */
+    double noise;   /* variance of the noise of a further datum; NaN: not known */
+    double freedom; /* degrees of freedom that it was estimated from; infinite where it was given */
     lnt_fit_certificate certificate;
     bool has_certificate, has_posterior;
     lnt_posterior posterior;
@@ -91,6 +93,8 @@ lnt_status lnt_fitted_posterior(lnt_ctx *ctx, lnt_fitted *f);
 /* Best of many starts, re-estimation where asked for, certificate and posterior. */
 lnt_status lnt_fitted_find(lnt_ctx *ctx, lnt_fitted *fitted, const lnt_network_data *data,
                            const lnt_fitting_opts *opts);
+/* Data beside those that the weights take up: n - rank, n - k where the rank is not known. */
+double lnt_fitted_freedom(const lnt_fitted *fitted);
 /* Whether it ended where it should. */
 bool lnt_fitted_finished(const lnt_fitted *fitted);
 /* Name of weight j, such as W1[2,1] or b1[2] (from 1), and where it stands; column 0: a bias. */
@@ -121,6 +125,8 @@ typedef struct lnt_fitted_score {
 lnt_fitted_score lnt_fitted_rate(const lnt_fitted *fitted, const lnt_predicted *predicted, lnt_mat Y,
                                  const double *noise_sd);
 
+/* The input as given from one, of one, that was prepared. */
+double lnt_prep_given(const lnt_prep *prep, double z);
 /* Series NAME/x, mean, sd, low, high, of classes probability, and target (Y.a NULL: none); of several outputs
  * NAME/output1/x and so on. */
 lnt_status lnt_fitted_series(lnt_ctx *ctx, lnt_record *record, const lnt_fitted *fitted, const char *name,

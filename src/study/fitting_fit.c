@@ -369,20 +369,26 @@ static lnt_status weigh(lnt_ctx *ctx, lnt_fitted *f, const int *kind)
 
 /* ---- All ---- */
 
+double lnt_fitted_freedom(const lnt_fitted *f)
+{
+    return (double)f->likelihood.n - (f->has_certificate ? (double)f->certificate.rank : (double)f->data->model.k);
+}
+
 /* What the residuals say of the noise, without a prior. */
 static void set_noise(lnt_fitted *f)
 {
-    double n = (double)f->likelihood.n, k = (double)f->data->model.k;
+    double left = lnt_fitted_freedom(f);
     bool one = f->data->sd != NULL;
     if (!lnt_fitted_gaussian(f))
         return;
-    if (!lnt_noise_known(f) && !f->has_prior && n > k && f->answer.sse > 0)
-        f->likelihood.beta = (n - k) / f->answer.sse;
+    if (!lnt_noise_known(f) && !f->has_prior && left > 0 && f->answer.sse > 0)
+        f->likelihood.beta = left / f->answer.sse;
     for (size_t i = 1; i < f->likelihood.n && one; i++)
         one = f->data->sd[i] == f->data->sd[0];
     f->noise = one ? f->data->sd[0] * f->data->sd[0]
-               : lnt_noise_known(f) || (!f->has_prior && !(n > k && f->answer.sse > 0)) ? NAN
-                                                                                        : 1 / f->likelihood.beta;
+               : lnt_noise_known(f) || (!f->has_prior && !(left > 0 && f->answer.sse > 0)) ? NAN
+                                                                                           : 1 / f->likelihood.beta;
+    f->freedom = lnt_noise_known(f) ? INFINITY : left;
 }
 
 static bool posterior_wanted(const lnt_fitted *f)
@@ -416,6 +422,8 @@ static lnt_status prepare(lnt_ctx *ctx, lnt_fitted *f)
         scale += pow(f->likelihood.d[i] - mean, 2) / (double)f->likelihood.n;
     for (size_t i = 0; i < f->likelihood.n; i++)
         f->size += pow(f->likelihood.d[i] * (d->isd ? d->isd[i] : 1), 2);
+    if (!isfinite(f->size) || !isfinite(scale))
+        return lnt_fail(ctx, LNT_EDOMAIN, LNT_OUT_OF_SCALE);
     scale = scale > 0 ? scale : mean != 0 ? mean * mean : 1;
     f->alpha_first = lnt_fitted_gaussian(f) ? 1 / (1 + scale) : 1;
     for (int g = 0; g < d->groups; g++)
@@ -426,7 +434,7 @@ static lnt_status prepare(lnt_ctx *ctx, lnt_fitted *f)
 
 lnt_status lnt_fitted_find(lnt_ctx *ctx, lnt_fitted *f, const lnt_network_data *data, const lnt_fitting_opts *opts)
 {
-    *f = (lnt_fitted){.opts = opts, .data = data, .noise = NAN};
+    *f = (lnt_fitted){.opts = opts, .data = data, .noise = NAN, .freedom = INFINITY};
     lnt_status status = prepare(ctx, f);
     int *kind = status == LNT_OK ? lnt_alloc(ctx, (size_t)f->starts, sizeof *kind) : NULL;
     if (!kind)
@@ -445,6 +453,8 @@ lnt_status lnt_fitted_find(lnt_ctx *ctx, lnt_fitted *f, const lnt_network_data *
     set_noise(f);
     if (status == LNT_OK && posterior_wanted(f))
         status = lnt_fitted_posterior(ctx, f);
+    if (status == LNT_OK && f->has_posterior && f->has_prior && isfinite(f->freedom))
+        f->freedom = fmax(1, (double)f->likelihood.n - f->posterior.gamma);
     double n = (double)f->likelihood.n, k = (double)data->model.k;
     if (status == LNT_OK && !lnt_fitted_gaussian(f) && !f->cancelled && n * k * fmin(n, k) < MOST_WORK / 10)
         status = lnt_separable(ctx, &f->separation, &data->model, f->w, &f->likelihood);

@@ -84,8 +84,11 @@ static lnt_status flat_prior(lnt_ctx *ctx, lnt_prior *prior, const lnt_model *m,
             prior->alpha[j % k] += FLAT * l->beta * (v * part.a[j]) * (v * part.a[j]);
         }
     }
-    for (int j = 0; j < k && status == LNT_OK; j++)
+    for (int j = 0; j < k && status == LNT_OK; j++) {
         group[j] = j;
+        if (!(prior->alpha[j] > 0 && isfinite(prior->alpha[j])))
+            status = lnt_fail(ctx, LNT_EDOMAIN, LNT_OUT_OF_SCALE);
+    }
     prior->groups = k;
     prior->group = group;
     return status;

@@ -1,8 +1,12 @@
 /* What a fit says of rows, and how well. */
+#include "../sample/special.h"
 #include "fitting.h"
+#include "linnet/diagnose.h"
 
 #include <math.h>
 
+#define NORMAL 1e5 /* degrees of freedom from which a t distribution is as good as normal */
+#define TWO_PI 6.283185307179586
 #define DRAWS 500 /* pairs of them, for probabilities of several classes: errors of about 1 % of a probability */
 
 static lnt_status allocate(lnt_ctx *ctx, lnt_predicted *p, int outputs, int rows, bool classes)
@@ -16,16 +20,35 @@ static lnt_status allocate(lnt_ctx *ctx, lnt_predicted *p, int outputs, int rows
     return status;
 }
 
-static lnt_status put_band(lnt_ctx *ctx, lnt_predicted *p, const lnt_fitted *f, const double *noise_sd, size_t n)
+/* T has `freedom` degrees of freedom: P(|T| <= t) = coverage. T^2/(T^2 + freedom) is of Beta(1/2, freedom/2). */
+static double reach(double coverage, double freedom)
 {
-    double *variance = lnt_alloc(ctx, n, sizeof *variance);
-    if (!variance)
-        return LNT_ENOMEM;
+    if (!(freedom < NORMAL))
+        return lnt_probit(0.5 + 0.5 * coverage);
+    double y = lnt_beta_quantile(coverage, 0.5, 0.5 * freedom);
+    return sqrt(freedom * y / (1 - y));
+}
+
+/* log density of variance^(1/2) T at e; log Gamma((nu + 1)/2)/Gamma(nu/2) by its series where Gamma is too large. */
+static double log_student(double e, double variance, double freedom)
+{
+    double half = 0.5 * freedom;
+    if (!(freedom < NORMAL))
+        return -0.5 * (log(TWO_PI * variance) + e * e / variance);
+    double ratio = freedom < 200 ? log(tgamma(half + 0.5) / tgamma(half))
+                                 : 0.5 * log(half) - (1 - 1 / (24 * half * half)) / (8 * half);
+    return ratio - 0.5 * log(0.5 * TWO_PI * freedom * variance) - (half + 0.5) * log1p(e * e / (freedom * variance));
+}
+
+static void put_band(lnt_predicted *p, const lnt_fitted *f, const double *noise_sd, size_t n)
+{
+    double t = reach(f->opts->coverage, f->freedom);
     for (size_t i = 0; i < n; i++) {
         double noise = noise_sd ? noise_sd[i] * noise_sd[i] : isnan(f->noise) ? 0 : f->noise;
-        variance[i] = p->sd.a[i] * p->sd.a[i] + noise;
+        double far = t * sqrt(p->sd.a[i] * p->sd.a[i] + noise);
+        p->low.a[i] = p->mean.a[i] - far;
+        p->high.a[i] = p->mean.a[i] + far;
     }
-    return lnt_predictive_band(ctx, p->low.a, p->high.a, p->mean.a, variance, n, 0, f->opts->coverage);
 }
 
 static void softmax(double *p, const double *z, int q)
@@ -97,7 +120,10 @@ lnt_status lnt_fitted_predict(lnt_ctx *ctx, lnt_predicted *p, const lnt_fitted *
     }
     if (status != LNT_OK)
         return status;
-    return classes ? put_probabilities(ctx, p, f, model) : put_band(ctx, p, f, noise_sd, model->n);
+    if (classes)
+        return put_probabilities(ctx, p, f, model);
+    put_band(p, f, noise_sd, model->n);
+    return LNT_OK;
 }
 
 /* ---- Scores ---- */
@@ -118,7 +144,7 @@ static void rate_numbers(lnt_fitted_score *s, const lnt_fitted *f, const lnt_pre
             square += e * e;
             total += (y - mean) * (y - mean);
             inside += p->low.a[at] <= y && y <= p->high.a[at];
-            density -= 0.5 * (log(6.283185307179586 * variance) + e * e / variance);
+            density += log_student(e, variance, f->freedom);
         }
     }
     bool banded = f->has_posterior && (noise_sd || isfinite(f->noise));

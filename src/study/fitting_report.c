@@ -163,7 +163,7 @@ static lnt_status put_covariance(lnt_ctx *ctx, lnt_record *record, const lnt_fit
 static void put_fit(lnt_record *record, const lnt_fitted *f)
 {
     bool gaussian = lnt_fitted_gaussian(f);
-    double n = (double)f->likelihood.n, k = (double)f->data->model.k;
+    double left = lnt_fitted_freedom(f);
     lnt_record_fact(record, "fit", "method", "", lnt_string(methods[f->opts->method]));
     lnt_record_fact(record, "fit", "solver", "", gaussian ? lnt_string(solvers[f->answer.solver]) : lnt_string(NULL));
     lnt_record_fact(record, "fit", "starts", "", lnt_integer(f->starts));
@@ -172,12 +172,13 @@ static void put_fit(lnt_record *record, const lnt_fitted *f)
     if (gaussian) {
         double sse = f->has_certificate ? f->certificate.sse : f->has_posterior ? f->posterior.sse : f->answer.sse;
         lnt_record_fact(record, "fit", "sse", "", lnt_known(sse));
-        lnt_record_fact(record, "fit", "variance", "", lnt_known(n > k ? sse / (n - k) : NAN));
+        lnt_record_fact(record, "fit", "variance", "", lnt_known(left > 0 ? sse / left : NAN));
         lnt_record_fact(record, "fit", "noise", "",
                         lnt_string(lnt_noise_known(f) ? "known"
                                    : f->has_prior     ? "evidence"
                                                       : "residuals"));
         lnt_record_fact(record, "fit", "noise_sd", "", lnt_known(sqrt(f->noise)));
+        lnt_record_fact(record, "fit", "freedom", "", lnt_known(isfinite(f->noise) ? f->freedom : NAN));
     } else {
         lnt_record_fact(record, "fit", "log_likelihood", "nats",
                         lnt_known(f->has_posterior ? f->posterior.log_likelihood : -f->answer.sse));
@@ -291,7 +292,7 @@ static void warn_of_weights(lnt_record *record, const lnt_fitted *f)
 
 static void warn(lnt_record *record, const lnt_fitted *f)
 {
-    double freedom = (double)f->likelihood.n - (double)f->data->model.k;
+    double freedom = lnt_fitted_freedom(f);
     if (f->answer.stop > LNT_FIT_ZERO && !f->has_evidence)
         lnt_record_warn(record, "the best start is not at its end: %s (--iterations %s)",
                         lnt_fit_stop_text(f->answer.stop),

@@ -27,8 +27,7 @@ static bool one_noise(const lnt_fitted *f)
     return !lnt_fitted_gaussian(f) || isfinite(f->noise) || !lnt_noise_known(f);
 }
 
-/* Inputs as given from one that was prepared. */
-static double given(const lnt_prep *prep, double z)
+double lnt_prep_given(const lnt_prep *prep, double z)
 {
     return (prep->map.a ? z / *lnt_at(prep->map, 0, 0) : z) + (prep->mean ? prep->mean[0] : 0);
 }
@@ -70,7 +69,7 @@ static lnt_status make(lnt_ctx *ctx, view *v, const lnt_fitted *f)
         if (!(v->raw = lnt_alloc(ctx, (size_t)n, sizeof *v->raw)))
             return LNT_ENOMEM;
         for (int i = 0; i < n; i++)
-            v->raw[i] = given(&d->task.prep, d->X.a[i]);
+            v->raw[i] = lnt_prep_given(&d->task.prep, d->X.a[i]);
     }
     if (v->raw && one_noise(f))
         return make_grid(ctx, v, f);

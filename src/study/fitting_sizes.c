@@ -65,9 +65,8 @@ static void put_row(lnt_record *record, const sized *s, int size)
         lnt_table_set(table, "held_out", "nats", lnt_known(s->test));
 }
 
-static lnt_status draw(lnt_ctx *ctx, lnt_record *record, const sized *s, const lnt_int_list *sizes, bool held)
+static lnt_status draw(lnt_ctx *ctx, lnt_record *record, const sized *s, const lnt_int_list *sizes, int n, bool held)
 {
-    int n = sizes->count;
     double *x = lnt_alloc(ctx, (size_t)n, 4 * sizeof *x);
     if (!x)
         return LNT_ENOMEM;
@@ -97,6 +96,7 @@ lnt_status lnt_fitting_sizes(lnt_ctx *ctx, lnt_record *record, lnt_fitted *best,
     sized *s = lnt_alloc_zero(ctx, (size_t)sizes->count, sizeof *s), *top = s;
     lnt_fitting_opts *o = lnt_alloc(ctx, 1, sizeof *o);
     lnt_status status = s && o ? LNT_OK : LNT_ENOMEM;
+    int done = 0;
     if (status == LNT_OK) {
         *o = *opts;
         o->evidence = true;
@@ -109,13 +109,19 @@ lnt_status lnt_fitting_sizes(lnt_ctx *ctx, lnt_record *record, lnt_fitted *best,
                 return lnt_fail(ctx, LNT_EUSAGE, "--sizes names %d twice", sizes->item[i]);
         status = fit_size(ctx, &s[i], sizes->item[i], data, o);
         if (status == LNT_OK)
-            put_row(record, &s[i], sizes->item[i]);
+            put_row(record, &s[done++], sizes->item[i]);
+    }
+    if (status == LNT_EUSER && done > 0 && lnt_cancelled(ctx)) {
+        lnt_ctx_clear(ctx);
+        lnt_record_warn(record, "interrupted: %d of %d sizes were finished", done, sizes->count);
+        lnt_record_set_interrupted(record);
+        status = LNT_OK;
     }
     if (status == LNT_OK)
-        status = draw(ctx, record, s, sizes, data->test.n > 0);
+        status = draw(ctx, record, s, sizes, done, data->test.n > 0);
     if (status != LNT_OK)
         return status;
-    for (int i = 1; i < sizes->count; i++)
+    for (int i = 1; i < done; i++)
         top = isnan(log_evidence(top)) || log_evidence(&s[i]) > log_evidence(top) ? &s[i] : top;
     *data = top->data;
     *best = top->fit;

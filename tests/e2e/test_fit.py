@@ -2,6 +2,9 @@
 weights; the linear inverse problem; classes; apply; and bad inputs."""
 import json
 import os
+import signal
+import subprocess
+import time
 
 from test_outputs import one_line, schema
 from test_train import close, counter, path, read_h5, save
@@ -9,8 +12,9 @@ from test_train import close, counter, path, read_h5, save
 import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit, logsumexp
+from scipy.stats import t
 
-from e2e import linnet, linnet_json, main
+from e2e import PROGRAM, linnet, linnet_json, main
 
 RNG = np.random.default_rng(60)
 I = np.arange(40)
@@ -128,7 +132,7 @@ def test_band_is_that_of_the_linearised_network():
     variance = np.einsum("ij,jk,ik->i", B, h5["posterior/covariance"], B)
     close(s["mean"], outputs(layers, x).ravel(), 1e-12)
     close(np.array(s["sd"]) ** 2, variance, 1e-8)
-    reach = 1.2815515655446004 * np.sqrt(variance + result["fit"]["noise_sd"] ** 2)
+    reach = t.ppf(.9, 33) * np.sqrt(variance + result["fit"]["noise_sd"] ** 2)
     close(np.array(s["high"]) - s["mean"], reach, 1e-8)
     close(np.array(s["mean"]) - s["low"], reach, 1e-8)
 
@@ -472,6 +476,71 @@ def test_odd_rows():
     equal = RNG.normal(size=(20, 2))[:, [0, 1, 1]]
     result, _, _ = run("--inputs", save("fit-A.npy", equal), "--targets", save("fit-d.npy", equal[:, 0]), "--hidden", 0)
     assert result["certificate"]["rank"] == 2 and "determine 2 of the 3" in " ".join(result["warnings"])
+
+
+def test_bands_of_few_rows_are_of_a_t_distribution():
+    """Noise that is estimated from few residuals makes a t distribution: n - k degrees of freedom, with a prior n - gamma."""
+    for _ in range(5):
+        w, A, A2 = RNG.normal(size=2), RNG.normal(size=(5, 2)), RNG.normal(size=(400, 2))
+        files = [save("fit-A.npy", A), save("fit-A2.npy", A2)]
+        d, d2 = ((B @ w + .5 * RNG.normal(size=len(B)))[:, None] for B in (A, A2))
+        words = ["--inputs", files[0], "--targets", save("fit-d.npy", d), "--test-inputs", files[1], "--test-targets",
+                 save("fit-d2.npy", d2), "--hidden", 0]
+        result, _, _ = run(*words)
+        band, s2 = result["series"]["held_out"], result["fit"]["variance"]
+        mean, low, sd = (np.array(band[name]) for name in ("mean", "low", "sd"))
+        wide = np.sqrt(sd**2 + s2)
+        assert result["fit"]["freedom"] == 3
+        close((mean - low) / wide, np.full(400, t.ppf(.975, 3)), 1e-9)
+        score = by_rows(result, "held out")
+        close(score["log_density"], np.mean(t.logpdf((d2[:, 0] - mean) / wide, 3) - np.log(wide)), 1e-12)
+        close(score["coverage"], np.mean(abs(d2[:, 0] - mean) <= t.ppf(.975, 3) * wide), 1e-12)
+    result, _, folder = run(*words, "--evidence")
+    close(result["fit"]["freedom"], 5 - result["evidence"]["gamma"], 1e-12)
+    close(result["fit"]["freedom"], json.loads(linnet("fit", *words, "--evidence", "--json").stdout)["fit"]["freedom"], 0)
+    applied = linnet_json("apply", folder, "--inputs", files[1])
+    close(applied["series"]["predicted"]["low"], result["series"]["held_out"]["low"], 1e-12)
+    assert run(*words, "--noise-sd", .5)[0]["fit"]["freedom"] is None
+
+
+def test_noise_is_what_the_rank_leaves():
+    A = RNG.normal(size=(30, 4))
+    d = save("fit-d.npy", A @ [1, 2, 3, 4] + RNG.normal(size=30))
+    plain, _, _ = run("--inputs", save("fit-A.npy", A), "--targets", d, "--hidden", 0)
+    double, _, _ = run("--inputs", save("fit-A2.npy", A[:, [0, 1, 2, 3, 0]]), "--targets", d, "--hidden", 0)
+    close([double["fit"][name] for name in ("variance", "noise_sd", "freedom")],
+          [plain["fit"][name] for name in ("variance", "noise_sd", "freedom")], 1e-10)
+
+
+def test_wrong_noise_is_said():
+    A = RNG.normal(size=(60, 3))
+    files = ["--inputs", save("fit-A.npy", A), "--targets", save("fit-d.npy", A @ [1, 2, 3] + RNG.normal(size=60)), "--hidden", 0]
+    for words in (["--noise-sd", 10], ["--noise-cov", save("fit-C.npy", 100 * np.eye(60))]):
+        assert f"as large as {words[0]} says" in " ".join(run(*files, *words)[0]["warnings"])
+    for words in (["--noise-sd", "1e-200"], ["--noise-sd", "1e200"]):
+        one_line(["fit", *files, *words], 1, ["scale them"])
+
+
+def test_apply_says_what_its_band_is_of():
+    _, _, folder = run(*bump(), "--hidden", 2, "--noise-sd", save("fit-sd.npy", np.linspace(.03, .08, 40)))
+    for words in ([], ["--targets", save("fit-y.npy", Y)]):
+        applied = linnet_json("apply", folder, "--inputs", save("fit-new.npy", X), *words)
+        assert not list(schema().iter_errors(applied)) and applied["applied"]["of"] == "means"
+        assert "of the mean alone" in " ".join(applied["warnings"])
+        close(applied["series"]["predicted"]["x"], X[:, 0], 1e-12)
+
+
+def test_an_interrupt_keeps_sizes_that_are_finished():
+    inputs = RNG.normal(size=(1500, 8))
+    files = ["--inputs", save("fit-A.npy", inputs), "--targets", save("fit-d.npy", np.sin(inputs[:, :3]))]
+    words = [PROGRAM, "fit", *files, "--sizes", "0,60", "--starts", "500", "--json", "--no-figure"]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    time.sleep(2)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    result = json.loads(out)
+    assert process.returncode == 130 and result["interrupted"] and "1 of 2 sizes" in " ".join(result["warnings"])
+    assert [r["hidden"] for r in result["tables"]["sizes"]] == [0] and not list(schema().iter_errors(result))
 
 
 def test_bad_input_is_named():
