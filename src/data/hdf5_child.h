@@ -10,7 +10,7 @@
 typedef struct lnt_h5_header {
     uint32_t path_bytes, unit_bytes;
     uint32_t
-        kind; /* 'f' doubles, 'i' integers as doubles, 'u' bytes, 's' strings of `width` bytes, 'a' root attribute */
+        kind; /* 'f' doubles, 'i' integers as doubles, 'b' flags or bytes as doubles, 'u' bytes, 's' strings of `width` bytes, 'a' root attribute */
     uint32_t rank, dims[3], width;
     uint32_t matlab; /* 1: written by MATLAB, whose matrices are stored transposed */
     uint64_t bytes;
