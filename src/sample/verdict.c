@@ -217,7 +217,7 @@ const char *lnt_verdict_words(lnt_ctx *ctx, const lnt_verdict_row *row, const ch
         return lnt_sprintf(ctx, "%s cannot be said%s%s%s: too few draws, or they do not vary or are not finite",
                            row->name, open, where, close);
     if (row->limit > 0)
-        return lnt_sprintf(ctx, "%s is %.*g%s%s%s, %s %.4g: %s", row->name, digits(row), row->measure, open, where, close, not,
-                           row->limit, row->effect);
+        return lnt_sprintf(ctx, "%s is %.*g%s%s%s, %s %.4g: %s", row->name, digits(row), row->measure, open, where,
+                           close, not, row->limit, row->effect);
     return lnt_sprintf(ctx, "%.0f %s%s%s%s: %s", row->measure, row->name, open, where, close, row->effect);
 }

@@ -273,7 +273,8 @@ static lnt_status put_verdict(lnt_ctx *ctx, lnt_record *record, const lnt_sample
         lnt_record_warn(record, "%s", words);
     }
     lnt_record_fact(record, "verdict", "good", "", lnt_flag(v->trusted));
-    lnt_record_fact(record, "verdict", "text", "", lnt_string(v->trusted ? "the draws can be trusted" : "do not trust the draws"));
+    lnt_record_fact(record, "verdict", "text", "",
+                    lnt_string(v->trusted ? "the draws can be trusted" : "do not trust the draws"));
     lnt_record_fact(record, "verdict", "reasons", "", lnt_string(reasons ? reasons : "none"));
     lnt_record_check(record, "the draws can be trusted", v->trusted, 1, 0);
     return LNT_OK;
