@@ -55,7 +55,7 @@ typedef struct lnt_sampling_opts {
     int threads;
 } lnt_sampling_opts;
 
-/* NUTS, 4 chains of 1000 + 1000, target .8, depth 10, length 32, metric auto, its seed tried, hyper auto, 10
+/* NUTS, 4 chains of 1000 + 1000, target .9, depth 10, length 32, metric auto, its seed tried, hyper auto, 10
  * starts, coverage .95, figures. */
 LNT_API void lnt_sampling_defaults(lnt_sampling_opts *opts);
 /* Draws from the posterior of a network on rows, diagnoses the draws and predicts from them, beside Laplace's

@@ -78,7 +78,7 @@ static bool describe(lnt_h5_header *h, hid_t *memory, hid_t type, hid_t space, b
         h->width = 1;
         *memory = H5T_NATIVE_UCHAR;
     } else if (H5Tget_class(type) == H5T_INTEGER) {
-        h->kind = 'i';
+        h->kind = H5Tget_size(type) == 1 && H5Tget_sign(type) == H5T_SGN_NONE ? 'b' : 'i';
     } else if (is_fixed_string(type)) {
         h->kind = 's';
         h->width = (uint32_t)H5Tget_size(type);

@@ -9,8 +9,8 @@
 /* One dataset as it crosses the pipe, followed by the path, the unit and the payload. */
 typedef struct lnt_h5_header {
     uint32_t path_bytes, unit_bytes;
-    uint32_t
-        kind; /* 'f' doubles, 'i' integers as doubles, 'u' bytes, 's' strings of `width` bytes, 'a' root attribute */
+    uint32_t kind; /* 'f' doubles, 'i' integers as doubles, 'b' bytes as doubles, 'u' bytes, 's' strings of `width`
+                    * bytes, 'a' root attribute */
     uint32_t rank, dims[3], width;
     uint32_t matlab; /* 1: written by MATLAB, whose matrices are stored transposed */
     uint64_t bytes;

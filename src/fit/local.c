@@ -408,13 +408,16 @@ lnt_status lnt_local_triangle(lnt_ctx *ctx, lnt_local *l)
     bool rejected = false;
     if (l->has_triangle)
         return LNT_OK;
-    l->has_triangle = true;
-    if (l->BT.a)
-        return add_triangle(ctx, l->R, true, l->BT, l->r);
+    if (l->BT.a) {
+        lnt_status status = add_triangle(ctx, l->R, true, l->BT, l->r);
+        l->has_triangle = status == LNT_OK;
+        return status;
+    }
     lnt_mark mark = lnt_ctx_mark(ctx);
     l->quick = false; /* the rows once more */
     lnt_status status = read_jacobian(ctx, l, &rejected, l->w);
     l->quick = true;
+    l->has_triangle = status == LNT_OK && !rejected;
     lnt_ctx_reset(ctx, mark);
     return status;
 }

@@ -201,6 +201,13 @@ lnt_status lnt_verdict_on(lnt_ctx *ctx, lnt_verdict *verdict, const lnt_diagnosi
     return LNT_OK;
 }
 
+/* As many as tell the measure from its limit. */
+static int digits(const lnt_verdict_row *row)
+{
+    double apart = fabs(row->measure / row->limit - 1);
+    return apart > 1e-14 && apart < 1e-2 ? 2 + (int)ceil(-log10(apart)) : 4;
+}
+
 const char *lnt_verdict_words(lnt_ctx *ctx, const lnt_verdict_row *row, const char *where)
 {
     const char *open = where ? " (" : "", *close = where ? ")" : "",
@@ -210,7 +217,7 @@ const char *lnt_verdict_words(lnt_ctx *ctx, const lnt_verdict_row *row, const ch
         return lnt_sprintf(ctx, "%s cannot be said%s%s%s: too few draws, or they do not vary or are not finite",
                            row->name, open, where, close);
     if (row->limit > 0)
-        return lnt_sprintf(ctx, "%s is %.4g%s%s%s, %s %.4g: %s", row->name, row->measure, open, where, close, not,
-                           row->limit, row->effect);
+        return lnt_sprintf(ctx, "%s is %.*g%s%s%s, %s %.4g: %s", row->name, digits(row), row->measure, open, where,
+                           close, not, row->limit, row->effect);
     return lnt_sprintf(ctx, "%.0f %s%s%s%s: %s", row->measure, row->name, open, where, close, row->effect);
 }

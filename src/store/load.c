@@ -16,6 +16,8 @@ static lnt_value scalar_value(lnt_ctx *ctx, const lnt_h5_item *item, size_t inde
     }
     double x;
     memcpy(&x, (const char *)item->payload + index * sizeof x, sizeof x);
+    if (h->kind == 'b')
+        return lnt_flag(x != 0);
     if (h->kind == 'i' && fabs(x) < 1e15)
         return lnt_integer((long)x);
     return isnan(x) ? (lnt_value){0} : lnt_number(x);
@@ -41,6 +43,16 @@ static void load_array(lnt_record *record, const lnt_h5_item *item, const char *
     *end = node;
 }
 
+/* Columns are doubles, where cells may be missing; these hold flags. */
+static bool is_flag(const char *column)
+{
+    static const char *const names[] = {"holds", "serious", "judged"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(column, names[i]) == 0)
+            return true;
+    return false;
+}
+
 static void load_column(lnt_ctx *ctx, lnt_record *record, const lnt_h5_item *item, const char *table,
                         const char *column)
 {
@@ -48,13 +60,12 @@ static void load_column(lnt_ctx *ctx, lnt_record *record, const lnt_h5_item *ite
     if (!t || item->header.rank != 1)
         return;
     int rows = (int)item->header.dims[0];
-    bool flags = strcmp(column, "holds") == 0; /* of assumptions and checks */
     if (t->rows > 0 && t->rows != rows)
         return;
     /* cells are set in the newest row: let the rows appear one by one */
     for (t->rows = 1; t->rows <= rows; t->rows++) {
         lnt_value cell = scalar_value(ctx, item, (size_t)t->rows - 1);
-        lnt_table_set(t, column, item->unit, flags ? lnt_flag(cell.number != 0) : cell);
+        lnt_table_set(t, column, item->unit, is_flag(column) ? lnt_flag(cell.number != 0) : cell);
     }
     t->rows = rows;
 }

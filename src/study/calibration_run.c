@@ -144,10 +144,11 @@ static lnt_status draw_normal(lnt_ctx *ctx, problem *p, const linear *l, lnt_mat
                 w[j] = p->w[j] + step[j];
         } else {
             status = lnt_posterior_draw(ctx, w, &p->posterior, c->opts->spread, &p->rng);
-            for (size_t j = 0; j < k; j++)
+            for (size_t j = 0; j < k && status == LNT_OK; j++)
                 step[j] = w[j] - p->w[j];
         }
-        evaluate(p, l, w, step, p->values + (size_t)s * Q);
+        if (status == LNT_OK)
+            evaluate(p, l, w, step, p->values + (size_t)s * Q);
     }
     return status;
 }
@@ -195,7 +196,8 @@ static lnt_status run_laplace(lnt_ctx *ctx, problem *p, lnt_calibrated *run)
         status = draw_normal(ctx, p, &l, L);
     if (status == LNT_OK)
         status = compare_widths(ctx, run, p, &l, L);
-    rank(p, run, LNT_BY_PRECISION, 1);
+    if (status == LNT_OK)
+        rank(p, run, LNT_BY_PRECISION, 1);
     return status;
 }
 

@@ -132,6 +132,9 @@ double lnt_prep_given(const lnt_prep *prep, double z);
 lnt_status lnt_fitted_series(lnt_ctx *ctx, lnt_record *record, const lnt_fitted *fitted, const char *name,
                              const lnt_predicted *predicted, const double *x, lnt_mat Y);
 lnt_status lnt_fitted_report(lnt_ctx *ctx, lnt_record *record, const lnt_fitted *fitted);
+/* A mode that one start alone found; residuals that do not suit the noise that is given. */
+void lnt_fitted_warn_of_starts(lnt_record *record, const lnt_fitted *fitted);
+void lnt_fitted_warn_of_noise(lnt_record *record, const lnt_fitted *fitted);
 /* series prediction, scores, deviations and the figure. */
 lnt_status lnt_fitted_show(lnt_ctx *ctx, lnt_record *record, const lnt_fitted *fitted);
 /* Networks of several sizes: table and figure; *best <- the fit of the largest evidence, *data <- its network. */

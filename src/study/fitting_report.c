@@ -290,9 +290,26 @@ static void warn_of_weights(lnt_record *record, const lnt_fitted *f)
                         c->least_curvature);
 }
 
-static void warn(lnt_record *record, const lnt_fitted *f)
+void lnt_fitted_warn_of_starts(lnt_record *record, const lnt_fitted *f)
+{
+    if (f->starts > 4 && f->summary.share * f->starts < 1.5)
+        lnt_record_warn(record,
+                        "one of %d starts alone reached the best fit to 1 %%: there may be better ones, --starts",
+                        f->starts);
+}
+
+void lnt_fitted_warn_of_noise(lnt_record *record, const lnt_fitted *f)
 {
     double freedom = lnt_fitted_freedom(f);
+    if (lnt_noise_known(f) && freedom >= 10 && f->has_certificate && fabs(log(f->certificate.variance)) > log(2))
+        lnt_record_warn(record, "the residuals are %.3g times as large as --noise-%s says: %s",
+                        sqrt(f->certificate.variance), f->data->sd ? "sd" : "cov",
+                        f->certificate.variance > 1 ? "the network cannot follow the data, or the noise is larger"
+                                                    : "the noise is smaller");
+}
+
+static void warn(lnt_record *record, const lnt_fitted *f)
+{
     if (f->answer.stop > LNT_FIT_ZERO && !f->has_evidence)
         lnt_record_warn(record, "the best start is not at its end: %s (--iterations %s)",
                         lnt_fit_stop_text(f->answer.stop),
@@ -301,10 +318,7 @@ static void warn(lnt_record *record, const lnt_fitted *f)
         lnt_record_warn(record, f->has_evidence
                                     ? "alpha and the noise have not settled: the evidence is not at its maximum"
                                     : "the best start stopped where the gradient is not 0: this is no minimum");
-    if (f->starts > 4 && f->summary.share * f->starts < 1.5)
-        lnt_record_warn(record,
-                        "one of %d starts alone reached the best fit to 1 %%: there may be better ones, --starts",
-                        f->starts);
+    lnt_fitted_warn_of_starts(record, f);
     warn_of_weights(record, f);
     if (f->separation.separable)
         lnt_record_warn(
@@ -317,11 +331,7 @@ static void warn(lnt_record *record, const lnt_fitted *f)
                         "%d of the precisions ran away to a bound: the data do not determine them, and the evidence "
                         "means little",
                         f->evidence.at_bound);
-    if (lnt_noise_known(f) && freedom >= 10 && f->has_certificate && fabs(log(f->certificate.variance)) > log(2))
-        lnt_record_warn(record, "the residuals are %.3g times as large as --noise-%s says: %s",
-                        sqrt(f->certificate.variance), f->data->sd ? "sd" : "cov",
-                        f->certificate.variance > 1 ? "the network cannot follow the data, or the noise is larger"
-                                                    : "the noise is smaller");
+    lnt_fitted_warn_of_noise(record, f);
 }
 
 lnt_status lnt_fitted_report(lnt_ctx *ctx, lnt_record *record, const lnt_fitted *f)

@@ -13,7 +13,7 @@ void lnt_sampling_defaults(lnt_sampling_opts *opts)
                                 .warmup = chains.warmup,
                                 .draws = chains.draws,
                                 .thin = 1,
-                                .target = chains.target,
+                                .target = 0.9, /* at .8 one draw in thousands diverges, and the verdict falls */
                                 .max_depth = chains.max_depth,
                                 .max_length = chains.max_length,
                                 .seed_metric = true,
@@ -72,12 +72,38 @@ static void put_seed(lnt_record *record, const lnt_sampled *s)
     lnt_record_fact(record, "posterior", "chains_keeping_laplace_metric", "", lnt_integer(kept));
 }
 
+/* Draws can be right and the posterior still not be what one wants. */
+static void warn_of_posterior(lnt_record *record, const lnt_sampled *s)
+{
+    const lnt_fitted *f = &s->fit;
+    if (s->hyper == LNT_HYPER_EVIDENCE && f->has_evidence && f->evidence.at_bound)
+        lnt_record_warn(record,
+                        "%d of the precisions alpha and 1/noise_sd^2 ran away to a bound, and the draws are of that "
+                        "posterior: the data do not determine them; --hyper sampled draws them too, --alpha and "
+                        "--noise-sd fix them",
+                        f->evidence.at_bound);
+    else if (s->hyper == LNT_HYPER_EVIDENCE && f->has_evidence && !f->evidence.converged)
+        lnt_record_warn(record, "alpha and the noise have not settled: the evidence is not at its maximum; "
+                                "--hyper sampled draws them too");
+    if (f->separation.separable && s->hyper == LNT_HYPER_FIXED)
+        lnt_record_warn(record,
+                        "the classes are %sseparable: the prior, alpha = %.3g, decides how large the weights are; "
+                        "--hyper sampled draws alpha too",
+                        f->separation.complete ? "" : "partly ", f->alpha[0]);
+    if (s->opts->start == LNT_SAMPLING_START_LAPLACE)
+        lnt_fitted_warn_of_starts(record, f);
+    lnt_fitted_warn_of_noise(record, f);
+    if (s->x.chains == 1)
+        lnt_record_warn(record, "one chain cannot tell whether others would find the same: --chains 4");
+}
+
 lnt_status lnt_sampled_report(lnt_ctx *ctx, lnt_record *record, const lnt_sampled *s)
 {
     lnt_sampled_points points;
     lnt_sampled_diagnosis d;
     put_posterior(ctx, record, s);
     put_seed(record, s);
+    warn_of_posterior(record, s);
     if (s->interrupted) {
         lnt_record_set_interrupted(record);
         if (s->folder)

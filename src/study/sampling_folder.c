@@ -108,8 +108,6 @@ lnt_status lnt_sampling_resume(lnt_ctx *ctx, lnt_record *record, lnt_sampling_op
         return status;
     lnt_record_merge(record, saved);
     lnt_record_free(saved);
-    double good = lnt_record_fact_number(record, "verdict", "good");
-    lnt_record_fact(record, "verdict", "good", "", lnt_flag(good != 0)); /* files know numbers alone */
     return LNT_OK;
 }
 

@@ -154,8 +154,7 @@ static lnt_status walk(lnt_ctx *ctx, lnt_sampled *s, receiver *r)
     if (r->status == LNT_OK)
         return status;
     lnt_ctx_clear(ctx);
-    return lnt_fail(ctx, r->status, "%s; what was drawn before is safe: linnet sample --resume %s continues",
-                    lnt_ctx_message(r->ctx), s->folder);
+    return lnt_fail(ctx, r->status, "%s: linnet sample --resume %s continues", lnt_ctx_message(r->ctx), s->folder);
 }
 
 lnt_status lnt_sampled_run(lnt_ctx *ctx, lnt_sampled *s)

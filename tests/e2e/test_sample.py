@@ -134,6 +134,7 @@ def test_diagnoses_agree_with_numpy():
     result, folder = run("--inputs", x, "--targets", y, "--hidden", 2, "--warmup", 400, "--draws", 400)
     valid(result)
     assert result["verdict"]["good"] is True and result["verdict"]["text"] == "the draws can be trusted"
+    assert result["warnings"] == [] and result["parameters"]["target"] == .9
     assert abs(result["laplace"]["log_evidence"] - 33.50024299) < 1e-5
     d = draws(folder)
     f = forward(d, np.linspace(-3, 3, 9))
@@ -336,7 +337,7 @@ def test_full_disk():
     folder = fresh()
     limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (30000, 30000))
     done = linnet("sample", *SLOW, "--out", folder, code=1, preexec_fn=limit)
-    assert one_line(done.stderr) and "--resume" in done.stderr, done.stderr
+    assert one_line(done.stderr) and "--resume" in done.stderr and done.stderr.count("safe") == 1, done.stderr
     sample("--resume", folder, "--no-figure")
     assert contents(folder) == contents(reference())
 
@@ -357,7 +358,10 @@ def test_complete_is_left_alone():
     assert "complete already" in done.stderr
     said = json.loads(done.stdout)
     valid(said)
-    assert said["verdict"]["good"] in (False, True) and said["tables"]["diagnostics"] and said["series"]["prediction"]
+    assert said["tables"]["diagnostics"] and said["series"]["prediction"]
+    first = sample_json(*SLOW, "--threads", 2)
+    for name in ("verdict", "network", "posterior", "tables", "checks", "warnings"):
+        assert json.dumps(said[name], sort_keys=True) == json.dumps(first[name], sort_keys=True), name  # 1 is not true
     assert before == {name: os.stat(os.path.join(folder, name)).st_mtime_ns for name in os.listdir(folder)}
     done = linnet("sample", *SLOW, "--out", folder, code=1)
     assert one_line(done.stderr)
@@ -415,6 +419,25 @@ def test_force_begins_anew():
 def test_run_yaml_repeats():
     sample(os.path.join(reference(), "run.yaml"), "--no-figure", "--out", path("again"), command="run")
     assert contents(path("again")) == contents(reference())
+
+
+def warned(words, *options):
+    said = sample_json(*options)["warnings"]
+    assert any(words in w for w in said), said
+
+
+def test_warnings_of_the_posterior():
+    """Draws that are right, of a posterior that is not what one wants."""
+    quick = ["--warmup", 100, "--draws", 50]
+    x, y, _, _ = bump()
+    five = save("five-x.csv", np.linspace(-3, 3, 5)), save("five-y.csv", np.array([-1, .9, 0, -1.2, 1]))
+    warned("ran away to a bound", "--inputs", five[0], "--targets", five[1], "--hidden", 10, *quick)
+    warned("times as large as --noise-sd", "--inputs", x, "--targets", y, "--hidden", 2, "--noise-sd", .5, *quick)
+    warned("one chain", "--inputs", x, "--targets", y, "--hidden", 2, "--chains", 1, *quick)
+    side = save("side.csv", (np.arange(40) > 19).astype(int))
+    warned("are separable", "--inputs", x, "--targets", side, "--one-hot", "--hidden", 0, *quick)
+    said = sample_json("--inputs", x, "--targets", side, "--one-hot", "--hidden", 0, "--hyper", "sampled", *quick)
+    assert not any("separable" in w for w in said["warnings"])
 
 
 # ---- Kinds of posterior, and odd requests ----

@@ -367,6 +367,9 @@ static void verdicts(void **state)
     check_status(ctx, lnt_verdict_on(ctx, &v, d, 3, 4, NULL, NULL), LNT_OK);
     check_words(ctx, &v, "R-hat", "w2", "R-hat is 1.119 (w2), not below 1.01: the chains");
     check_words(ctx, &v, "bulk ESS", NULL, "bulk ESS is 26.36, not at least 400");
+    lnt_verdict_row close = *row_named(&v, "R-hat");
+    close.measure = 1.010004; /* as many digits as it takes */
+    assert_non_null(strstr(lnt_verdict_words(ctx, &close, NULL), "R-hat is 1.010004, not below 1.01"));
     assert_false(v.trusted);
     d[2] = diagnose_one(ctx, x, 4, 5);
     check_status(ctx, lnt_verdict_on(ctx, &v, d, 3, 4, NULL, NULL), LNT_OK);
