@@ -93,7 +93,7 @@ typedef struct lnt_verdict_row {
     bool at_least;      /* measure >= limit is wanted; else measure <= limit, for R-hat measure < limit */
     bool holds;         /* false for NaN */
     bool serious;       /* where it does not hold the draws cannot be trusted; else they are only dearer than need be */
-    int where;          /* quantity (R-hat, ESS) or chain (E-BFMI) of the worst; -1 where there is none */
+    int where;          /* quantity (R-hat, ESS) or chain (E-BFMI, stuck) of the worst; -1 where there is none */
     const char *effect; /* what a failure means and what helps: half a sentence without a full stop */
 } lnt_verdict_row;
 

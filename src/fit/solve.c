@@ -126,7 +126,9 @@ lnt_status lnt_local_damp(lnt_ctx *ctx, lnt_local *l, bool *ok, double mu, const
         l->by_products = l->quick && damp_products(l, &well) && well;
         if (!l->by_products && l->quick)
             status = lnt_local_triangle(ctx, l);
-        if (!l->by_products && status == LNT_OK)
+        if (!l->by_products && l->quick && !l->has_triangle)
+            *ok = false; /* the model had no value any more */
+        else if (!l->by_products && status == LNT_OK)
             status = damp_triangle(ctx, l, ok);
     }
     return status;

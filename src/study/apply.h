@@ -15,8 +15,8 @@ lnt_status lnt_apply_path(lnt_ctx *ctx, lnt_record *record, const lnt_record *sa
                           const lnt_apply_opts *opts);
 /* Of a result of `match`, on new stimuli. */
 lnt_status lnt_apply_match(lnt_ctx *ctx, lnt_record *record, const lnt_record *saved, const lnt_apply_opts *opts);
-/* Of a result of `fit` or `sample`: prediction has a column for each mean and then one for each standard deviation, of classes one
- * for each probability. */
+/* Of a result of `fit` or `sample`: prediction has a column for each mean and then one for each standard deviation, of
+ * classes one for each probability. */
 lnt_status lnt_apply_fit(lnt_ctx *ctx, lnt_record *record, const lnt_record *saved, const char *path,
                          const lnt_apply_opts *opts);
 
