@@ -740,7 +740,7 @@ def test_equal_bytes():
 # ---- MNIST ----
 
 def test_mnist_first_rows():
-    """The numbers of the theory note: 7,000 rows trained on, loss and accuracy over all 70,000."""
+    """The known numbers: 7,000 rows trained on, loss and accuracy over all 70,000."""
     need_mnist()
     result = linnet_json("train", "--data", "mnist", "--whiten", 100, "--layers", "100,10,10", "--init", "orthogonal",
                          "--optimizer", "sgd", "--loss", "sum", "--lr", 0.01, "--batch", 100, "--rows-per-epoch", 7000,
