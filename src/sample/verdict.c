@@ -1,6 +1,7 @@
 #include "linnet/diagnose.h"
 
 #include <math.h>
+#include <string.h>
 
 static const double *draw(const lnt_chains *x, int chain, int index)
 {
@@ -219,5 +220,6 @@ const char *lnt_verdict_words(lnt_ctx *ctx, const lnt_verdict_row *row, const ch
     if (row->limit > 0)
         return lnt_sprintf(ctx, "%s is %.*g%s%s%s, %s %.4g: %s", row->name, digits(row), row->measure, open, where,
                            close, not, row->limit, row->effect);
-    return lnt_sprintf(ctx, "%.0f %s%s%s%s: %s", row->measure, row->name, open, where, close, row->effect);
+    int length = (int)strlen(row->name) - (row->measure == 1); /* counts are named in the plural */
+    return lnt_sprintf(ctx, "%.0f %.*s%s%s%s: %s", row->measure, length, row->name, open, where, close, row->effect);
 }

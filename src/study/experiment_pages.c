@@ -198,7 +198,7 @@ static const lnt_experiment_page pages[] = {
      "The draws have the mean {f = tanh(w x): mean of w} for the weight of f = tanh(w x), which Laplace's "
      "approximation puts at .768.",
      3, .5},
-    {"gaussian-posterior", LINEARIZED, "\\frac{E f - f(w^*)}{sd f} \\propto n^{-1/2}",
+    {"gaussian-posterior", LINEARIZED, "\\frac{\\text{mean } f - f(w^*)}{\\text{sd } f} \\propto n^{-1/2}",
      "The distance falls as n to the power {exponent of n in the distance of Laplace's approximation}.", 5, 1.5},
     {"calibration", LINEARIZED,
      "w \\sim p(w) \\quad d \\sim p(d | w) \\implies \\text{the rank of } w \\text{ among draws from } p(w | d) "

@@ -348,7 +348,7 @@ static void verdicts(void **state)
     depth[3] = 10;                                      /* dearer, but true */
     check_status(ctx, lnt_verdict_on(ctx, &v, d, 3, 4, &trace, NULL), LNT_OK);
     assert_true(v.trusted);
-    check_words(ctx, &v, "deepest trees", NULL, "1 deepest trees: trajectories");
+    check_words(ctx, &v, "deepest trees", NULL, "1 deepest tree: trajectories");
     zero[5] = zero[7] = 1;
     check_status(ctx, lnt_verdict_on(ctx, &v, d, 3, 4, &trace, NULL), LNT_OK);
     assert_false(v.trusted);
@@ -357,7 +357,7 @@ static void verdicts(void **state)
         x[i] = 1;
     check_status(ctx, lnt_verdict_on(ctx, &v, d, 3, 4, &(lnt_sampler_trace){.position = good}, NULL), LNT_OK);
     assert_true(!v.trusted && v.count == 4);
-    check_words(ctx, &v, "stuck chains", "chain 3", "1 stuck chains (chain 3): they hardly");
+    check_words(ctx, &v, "stuck chains", "chain 3", "1 stuck chain (chain 3): they hardly");
     assert_int_equal(row_named(&v, "stuck chains")->where, 2);
     make_case(x, ONE);
     check_status(ctx, lnt_verdict_on(ctx, &v, NULL, 0, 1, &(lnt_sampler_trace){.energy = {x, 1, N, 1}}, NULL), LNT_OK);
