@@ -131,7 +131,8 @@ def forward(d, x):
 
 def test_diagnoses_agree_with_numpy():
     x, y, X, Y = bump()
-    result, folder = run("--inputs", x, "--targets", y, "--hidden", 2, "--warmup", 400, "--draws", 400)
+    # so many that R-hat stays below its limit whatever the last bits of the processor make of the draws
+    result, folder = run("--inputs", x, "--targets", y, "--hidden", 2, "--warmup", 600, "--draws", 1500)
     valid(result)
     assert result["verdict"]["good"] is True and result["verdict"]["text"] == "the draws can be trusted"
     assert result["warnings"] == [] and result["parameters"]["target"] == .9

@@ -366,7 +366,7 @@ static classic classics[] = {
      {{-2000, 50, .8}, {-1500, 45, .85}},
      {-2523.5058043, 46.736564644, .93218483193},
      5.2404744073e-4,
-     1e-7},
+     1e-5}, /* its weights trade against each other: the columns of B, scaled, have condition 1e5 */
     {"MGH17",
      33,
      5,
