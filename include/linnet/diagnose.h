@@ -144,6 +144,9 @@ LNT_API double lnt_probit(double p);
  * lnt_gamma_q(nu/2, c/2). Relative error below 1e-13 max(1, sqrt(a)/10) for x >= a + 1, absolute below. By the series
  * of P for x < a + 1, else by a continued fraction (Gautschi 1979). */
 LNT_API double lnt_gamma_q(double a, double x);
+/* The x at which the incomplete beta function I_x(a, b) is p; a, b >= 1/2, 0 < p < 1. Relative error below 1e-11 for a
+ * + b <= 1e5. */
+LNT_API double lnt_beta_quantile(double p, double a, double b);
 
 #ifdef __cplusplus
 }

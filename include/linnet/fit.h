@@ -196,6 +196,9 @@ typedef struct lnt_fit_starts_info {
 LNT_API lnt_status lnt_fit_starts(lnt_ctx *ctx, lnt_mat W, lnt_fit_info *info, lnt_fit_starts_info *summary,
                                   const lnt_fit_problem *problem, const lnt_fit_opts *opts, const lnt_fit_start *start);
 
+/* Whether columns a and b of W are one minimum: weights closer than 1e-3 of the largest. */
+LNT_API bool lnt_fit_same(lnt_mat W, int a, int b);
+
 /* ---- Linear inverse problems ---- */
 
 typedef struct lnt_inverse_info {

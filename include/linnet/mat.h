@@ -68,6 +68,10 @@ LNT_API double lnt_mat_max(lnt_mat A);
 /* True when every entry is finite. */
 LNT_API bool lnt_mat_finite(lnt_mat A);
 
+/* Sorts n numbers, none of them NaN, ascending; the second one also returns their median, n >= 1. */
+LNT_API void lnt_sort(double *x, size_t n);
+LNT_API double lnt_median(double *x, int n);
+
 #ifdef __cplusplus
 }
 #endif

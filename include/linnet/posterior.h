@@ -152,6 +152,8 @@ LNT_API lnt_status lnt_predictive_band(lnt_ctx *ctx, double *low, double *high, 
 LNT_API double lnt_logistic_mean(double mean, double variance);
 /* 1/(1 + e^-z) at z = mean/sqrt(1 + pi variance/8), the same to about 0.02 (MacKay 1992a). */
 LNT_API double lnt_logistic_probit(double mean, double variance);
+/* p (q) <- softmax(z), p_j = e^z_j/sum_i e^z_i, also where e^z_j would overflow; q >= 1. p must not overlap z. */
+LNT_API void lnt_softmax(double *p, const double *z, int q);
 /* p (q) <- E softmax(z), z ~ N(mean, S) for a symmetric positive semidefinite S (q x q), by `draws` pairs of
  * z = mean +- L x, error (q; may be NULL) <- standard errors of p. */
 LNT_API lnt_status lnt_softmax_mean(lnt_ctx *ctx, double *p, double *error, const double *mean, lnt_mat S, int draws,

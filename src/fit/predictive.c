@@ -55,8 +55,7 @@ double lnt_logistic_probit(double mean, double variance)
     return logistic(mean / sqrt(1 + 0.39269908169872415481 * variance));
 }
 
-/* p <- softmax(z). */
-static void softmax(double *p, const double *z, int q)
+void lnt_softmax(double *p, const double *z, int q)
 {
     double most = z[lnt_largest(z, q)], sum = 0;
     for (int j = 0; j < q; j++)
@@ -99,7 +98,7 @@ static lnt_status softmax_mean(lnt_ctx *ctx, double *p, double *error, const dou
         for (int sign = -1; sign <= 1; sign += 2) {
             for (int j = 0; j < q; j++)
                 z[j] = mean[j] + sign * shift[j];
-            softmax(sign < 0 ? down : up, z, q);
+            lnt_softmax(sign < 0 ? down : up, z, q);
         }
         for (int j = 0; j < q; j++) { /* Welford's running mean and sum of squares */
             double pair = (up[j] + down[j]) / 2, delta = pair - p[j];

@@ -29,7 +29,7 @@ static lnt_status one_start(lnt_ctx *ctx, int s, void *user)
     return status;
 }
 
-static bool same(lnt_mat W, int a, int b)
+bool lnt_fit_same(lnt_mat W, int a, int b)
 {
     double size = fmax(lnt_mat_max(lnt_columns(W, a, 1)), lnt_mat_max(lnt_columns(W, b, 1)));
     for (int j = 0; j < W.rows; j++)
@@ -51,7 +51,7 @@ static void sum_up(lnt_fit_starts_info *summary, const many *m, bool *first_of_k
         first_of_kind[s] = m->info[s].objective <= limit;
         near += first_of_kind[s];
         for (int t = 0; t < s && first_of_kind[s]; t++)
-            if (first_of_kind[t] && same(m->W, s, t))
+            if (first_of_kind[t] && lnt_fit_same(m->W, s, t))
                 first_of_kind[s] = false;
         summary->distinct += first_of_kind[s];
     }

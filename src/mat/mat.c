@@ -1,6 +1,7 @@
 #include "linnet/mat.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 lnt_status lnt_mat_alloc(lnt_ctx *ctx, lnt_mat *A, int rows, int cols)
@@ -130,4 +131,21 @@ bool lnt_mat_finite(lnt_mat A)
             if (!isfinite(*lnt_at(A, i, j)))
                 return false;
     return true;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+void lnt_sort(double *x, size_t n)
+{
+    qsort(x, n, sizeof *x, ascending);
+}
+
+double lnt_median(double *x, int n)
+{
+    lnt_sort(x, (size_t)n);
+    return (x[(n - 1) / 2] + x[n / 2]) / 2;
 }

@@ -1,10 +1,6 @@
-/* Special functions and transforms that the diagnostics need. */
+/* Transforms that the diagnostics need. */
 #ifndef LINNET_SPECIAL_H
 #define LINNET_SPECIAL_H
-
-/* The x at which the incomplete beta function I_x(a, b) is p; a, b >= 1/2, 0 < p < 1. Relative error below 1e-11 for a
- * + b <= 1e5. */
-double lnt_beta_quantile(double p, double a, double b);
 
 typedef struct lnt_complex {
     double re, im;

@@ -150,21 +150,10 @@ static lnt_status make_draws(lnt_ctx *ctx, lnt_record *record, draw d[DRAWS], co
     return status;
 }
 
-static double median(const double *values)
-{
-    double sorted[DRAWS];
-    for (int i = 0; i < DRAWS; i++) {
-        int j = i;
-        for (; j > 0 && sorted[j - 1] > values[i]; j--)
-            sorted[j] = sorted[j - 1];
-        sorted[j] = values[i];
-    }
-    return (sorted[DRAWS / 2 - 1] + sorted[DRAWS / 2]) / 2;
-}
-
 #define MEDIAN(d, field)                                                                                               \
-    median((const double[DRAWS]){(d)[0].field, (d)[1].field, (d)[2].field, (d)[3].field, (d)[4].field, (d)[5].field,   \
-                                 (d)[6].field, (d)[7].field})
+    lnt_median((double[DRAWS]){(d)[0].field, (d)[1].field, (d)[2].field, (d)[3].field, (d)[4].field, (d)[5].field,     \
+                               (d)[6].field, (d)[7].field},                                                            \
+               DRAWS)
 
 /* The least and the largest of eight known draws, with room for others. */
 static void check_band(lnt_record *record, const char *name, double value, double low, double high)

@@ -104,9 +104,6 @@ typedef struct lnt_weight_place {
 lnt_weight_place lnt_weight_at(const lnt_layers *layers, size_t j);
 char *lnt_weight_name(lnt_ctx *ctx, lnt_weight_place at);
 
-/* Of values that are sorted by the call. */
-double lnt_median(double *values, int n);
-
 /* What a fit says of rows: outputs x rows each, in scratch memory. */
 typedef struct lnt_predicted {
     lnt_mat mean, sd;  /* of f, sd NaN without a posterior */

@@ -10,7 +10,6 @@
 #define STARTS 10
 #define STEPS 600
 #define NEAR_BEST 1.01
-#define SAME 1e-3       /* weights of one minimum differ by less than this share of the largest */
 #define NO_ERROR 1e-12  /* share of the data's sum of squares that is no error at all */
 #define STATIONARY 1e-3 /* cosines of gradients above that are of no minimum */
 #define CANDIDATES 5    /* minima that the evidence is asked about */
@@ -135,15 +134,6 @@ static lnt_status one_start(lnt_ctx *ctx, int s, void *user)
     return status;
 }
 
-static bool same(lnt_mat W, int a, int b)
-{
-    double size = fmax(lnt_mat_max(lnt_columns(W, a, 1)), lnt_mat_max(lnt_columns(W, b, 1)));
-    for (int j = 0; j < W.rows; j++)
-        if (!(fabs(*lnt_at(W, j, a) - *lnt_at(W, j, b)) <= SAME * size))
-            return false;
-    return true;
-}
-
 /* kind <- the first start that ended at the same minimum, itself where that is new. */
 static void sum_up(lnt_fitted *f, int *kind)
 {
@@ -157,7 +147,7 @@ static void sum_up(lnt_fitted *f, int *kind)
         bool is_near = f->info[s].objective <= limit;
         sum->converged += f->info[s].stop <= LNT_FIT_ZERO;
         near += is_near;
-        for (kind[s] = 0; kind[s] < s && (kind[kind[s]] != kind[s] || !same(f->W, s, kind[s]));)
+        for (kind[s] = 0; kind[s] < s && (kind[kind[s]] != kind[s] || !lnt_fit_same(f->W, s, kind[s]));)
             kind[s]++;
         sum->distinct += is_near && kind[s] == s;
     }

@@ -1,5 +1,4 @@
 /* What a fit says of rows, and how well. */
-#include "../sample/special.h"
 #include "fitting.h"
 #include "linnet/diagnose.h"
 
@@ -51,15 +50,6 @@ static void put_band(lnt_predicted *p, const lnt_fitted *f, const double *noise_
     }
 }
 
-static void softmax(double *p, const double *z, int q)
-{
-    double most = z[lnt_largest(z, q)], sum = 0;
-    for (int j = 0; j < q; j++)
-        sum += p[j] = exp(z[j] - most);
-    for (int j = 0; j < q; j++)
-        p[j] /= sum;
-}
-
 /* Class probabilities of one row: over the posterior of its logits, which depend on each other. */
 static lnt_status put_row(lnt_ctx *ctx, lnt_predicted *p, const lnt_fitted *f, const lnt_model *model, int row)
 {
@@ -88,7 +78,7 @@ static lnt_status put_probabilities(lnt_ctx *ctx, lnt_predicted *p, const lnt_fi
     lnt_status status = LNT_OK;
     for (int i = 0; i < p->mean.cols && status == LNT_OK; i++) {
         if (categorical) {
-            softmax(lnt_at(p->plug, 0, i), lnt_at(p->mean, 0, i), p->mean.rows);
+            lnt_softmax(lnt_at(p->plug, 0, i), lnt_at(p->mean, 0, i), p->mean.rows);
             lnt_mat_copy(lnt_columns(p->p, i, 1), lnt_columns(p->plug, i, 1));
             status = f->has_posterior ? put_row(ctx, p, f, model, i) : LNT_OK;
             continue;

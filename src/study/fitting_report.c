@@ -2,7 +2,6 @@
 #include "fitting.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 #define MOST_ROWS 5000 /* of the tables of starts and weights */
 #define MOST_CELLS 50  /* weights whose covariance is a table */
@@ -37,18 +36,6 @@ char *lnt_weight_name(lnt_ctx *ctx, lnt_weight_place at)
 }
 
 /* ---- Starts ---- */
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-double lnt_median(double *values, int n)
-{
-    qsort(values, (size_t)n, sizeof *values, by_value);
-    return (values[(n - 1) / 2] + values[n / 2]) / 2;
-}
 
 static double median_steps(lnt_ctx *ctx, const lnt_fitted *f)
 {

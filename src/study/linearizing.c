@@ -4,7 +4,6 @@
 
 #include <limits.h>
 #include <math.h>
-#include <stdlib.h>
 
 #define ROWS 30 /* of built-in tasks */
 #define TEST_ROWS 20
@@ -153,12 +152,6 @@ static lnt_status read_rows(lnt_ctx *ctx, lnt_linearizing *l)
 
 /* ---- Times and memory ---- */
 
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* 0, equal ratios, and the reported times; of descent whole numbers. */
 static lnt_status make_grid(lnt_ctx *ctx, lnt_linearizing *l)
 {
@@ -174,7 +167,7 @@ static lnt_status make_grid(lnt_ctx *ctx, lnt_linearizing *l)
     }
     for (int i = 0; i < l->reported; i++)
         t[n++] = l->time[i];
-    qsort(t, (size_t)n, sizeof *t, ascending);
+    lnt_sort(t, (size_t)n);
     for (int i = 0; i < n; i++) /* what differs by rounding only is one time */
         if (l->count == 0 || t[i] > t[l->count - 1] * (1 + 1e-12))
             t[l->count++] = t[i];

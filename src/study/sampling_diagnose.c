@@ -10,12 +10,6 @@
 
 /* ---- Points ---- */
 
-/* Inputs as given from one that was prepared, and back. */
-static double given(const lnt_prep *prep, double z)
-{
-    return (prep->map.a ? z / *lnt_at(prep->map, 0, 0) : z) + (prep->mean ? prep->mean[0] : 0);
-}
-
 static lnt_status name_points(lnt_ctx *ctx, lnt_sampled_points *p, const lnt_sampled *s, const int *row)
 {
     int q = s->data->Y.rows;
@@ -24,7 +18,7 @@ static lnt_status name_points(lnt_ctx *ctx, lnt_sampled_points *p, const lnt_sam
         const char *f = q == 1 ? "f" : lnt_sprintf(ctx, "f%d", i % q + 1);
         if (!f)
             return LNT_ENOMEM;
-        p->name[i] = one ? lnt_sprintf(ctx, "%s(%.3g)", f, given(&s->data->task.prep, p->X.a[i / q]))
+        p->name[i] = one ? lnt_sprintf(ctx, "%s(%.3g)", f, lnt_prep_given(&s->data->task.prep, p->X.a[i / q]))
                          : lnt_sprintf(ctx, "%s(row %d)", f, row[i / q]);
         if (!p->name[i])
             return LNT_ENOMEM;

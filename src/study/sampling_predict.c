@@ -4,7 +4,6 @@
 #include "linnet/parallel.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define LOG_2PI 1.83787706640934548356
@@ -62,12 +61,6 @@ static double mixture_quantile(const mixture *m, const double *f, double known, 
     return x;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* Between order statistics; x is sorted. */
 static double sample_quantile(const double *x, size_t n, double p)
 {
@@ -109,7 +102,7 @@ static void one_number(const mixture *m, size_t at, double *f)
 static void one_logit(const mixture *m, size_t at, double *f)
 {
     lnt_predicted *p = &m->out->p;
-    qsort(f, m->draws, sizeof *f, by_value);
+    lnt_sort(f, m->draws);
     p->low.a[at] = sample_quantile(f, m->draws, m->tail);
     p->high.a[at] = sample_quantile(f, m->draws, 1 - m->tail);
     if (m->s->data->likelihood.kind == LNT_CATEGORICAL)
@@ -127,18 +120,16 @@ static void one_logit(const mixture *m, size_t at, double *f)
 }
 
 /* Probabilities of all classes of a row. */
-static void one_softmax(const mixture *m, int row, double *log_p)
+static void one_softmax(const mixture *m, int row, double *log_p, double *share)
 {
     int q = m->outputs;
     double *p = lnt_at(m->out->p.p, 0, row);
     memset(p, 0, (size_t)q * sizeof *p);
     for (size_t s = 0; s < m->draws; s++) {
         const double *f = m->F + (s * (size_t)m->rows + (size_t)row) * (size_t)q;
-        double most = f[lnt_largest(f, q)], sum = 0;
+        lnt_softmax(share, f, q);
         for (int o = 0; o < q; o++)
-            sum += exp(f[o] - most);
-        for (int o = 0; o < q; o++)
-            p[o] += exp(f[o] - most) / sum / (double)m->draws;
+            p[o] += share[o] / (double)m->draws;
         const lnt_likelihood one = {
             .kind = LNT_CATEGORICAL, .n = (size_t)q, .classes = q, .d = m->Y.a ? lnt_at(m->Y, 0, row) : NULL};
         log_p[s] = m->Y.a ? lnt_log_likelihood(&one, f) : 0;
@@ -154,7 +145,8 @@ static lnt_status one_row(lnt_ctx *ctx, int row, void *user)
     lnt_predicted *p = &m->out->p;
     lnt_likelihood_kind kind = m->s->data->likelihood.kind;
     double *f = lnt_alloc(ctx, m->draws, sizeof *f), n = (double)m->draws;
-    if (!f)
+    double *share = lnt_alloc(ctx, (size_t)m->outputs, sizeof *share);
+    if (!f || !share)
         return LNT_ENOMEM;
     for (int o = 0; o < m->outputs; o++) {
         size_t at = (size_t)row * (size_t)m->outputs + (size_t)o, all = (size_t)m->rows * (size_t)m->outputs;
@@ -171,7 +163,7 @@ static lnt_status one_row(lnt_ctx *ctx, int row, void *user)
             one_logit(m, at, f);
     }
     if (kind == LNT_CATEGORICAL)
-        one_softmax(m, row, f);
+        one_softmax(m, row, f, share);
     return LNT_OK;
 }
 

@@ -18,12 +18,6 @@ typedef struct view {
     lnt_predicted laplace, laplace_rows, laplace_held;
 } view;
 
-/* Inputs as given from one that was prepared. */
-static double given(const lnt_prep *prep, double z)
-{
-    return (prep->map.a ? z / *lnt_at(prep->map, 0, 0) : z) + (prep->mean ? prep->mean[0] : 0);
-}
-
 static lnt_status make_grid(lnt_ctx *ctx, view *v, const lnt_sampled *s)
 {
     const lnt_network_data *d = s->data;
@@ -39,10 +33,10 @@ static lnt_status make_grid(lnt_ctx *ctx, view *v, const lnt_sampled *s)
     if (status != LNT_OK || !v->x || !v->raw)
         return LNT_ENOMEM;
     for (int i = 0; i < d->X.cols; i++)
-        v->raw[i] = given(&d->task.prep, d->X.a[i]);
+        v->raw[i] = lnt_prep_given(&d->task.prep, d->X.a[i]);
     for (int i = 0; i < GRID; i++) {
         v->X.a[i] = low - reach + (high - low + 2 * reach) * i / (GRID - 1);
-        v->x[i] = given(&d->task.prep, v->X.a[i]);
+        v->x[i] = lnt_prep_given(&d->task.prep, v->X.a[i]);
     }
     v->grid = true;
     status = lnt_layers_model(ctx, &v->model, &d->layers, v->X);

@@ -4,7 +4,6 @@
 
 #include <assert.h>
 #include <math.h>
-#include <stdlib.h>
 
 static lnt_point_kind kind_of(double a, double b, double s)
 {
@@ -41,12 +40,6 @@ lnt_point lnt_point_fixed(double a, double s)
     return lnt_point_at(a, a == 0 || s == 0 ? 0 : s / a, s);
 }
 
-static int ascending(const void *x, const void *y)
-{
-    double a = *(const double *)x, b = *(const double *)y;
-    return (a > b) - (a < b);
-}
-
 /* Strengths come from decompositions: what differs by rounding of the largest is the same. */
 #define ROUNDING 1e-12
 
@@ -80,7 +73,7 @@ lnt_status lnt_hessian_balanced(lnt_ctx *ctx, double *value, int *index, const d
     }
     while (n < all)
         value[n++] = 0;
-    qsort(value, all, sizeof *value, ascending);
+    lnt_sort(value, all);
     if (index)
         *index = negative;
     return LNT_OK;
@@ -119,7 +112,7 @@ lnt_status lnt_hessian_minimum(lnt_ctx *ctx, double *value, lnt_mat W1, lnt_mat 
         for (int i = 0; i < N3; i++)
             for (int j = 0; j < N1; j++)
                 sum[(size_t)i * (size_t)N1 + (size_t)j] = outer[i] + inner[j];
-        qsort(sum, sums, sizeof *sum, ascending);
+        lnt_sort(sum, sums);
         for (size_t i = 0; i < all; i++) /* the largest at the end; surplus ones are zeros of both */
             value[all - 1 - i] = i < sums ? sum[sums - 1 - i] : 0;
     }

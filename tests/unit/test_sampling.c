@@ -67,14 +67,7 @@ static void text_of(lnt_ctx *ctx, lnt_text *text, int threads)
 
 static void draws_do_not_depend_on_threads(void **state)
 {
-    lnt_ctx *ctx = *state;
-    lnt_text one = {0}, three = {0};
-    text_of(ctx, &one, 1);
-    text_of(ctx, &three, 3);
-    assert_int_equal(one.n, three.n);
-    assert_memory_equal(one.p, three.p, one.n);
-    lnt_text_free(&one);
-    lnt_text_free(&three);
+    check_threads(*state, text_of);
 }
 
 static int after(void *user)
